@@ -1,0 +1,182 @@
+//! Changes: the atoms of a run's state, and the form in which the journal keeps them.
+
+use bytes::Bytes;
+use perdure_proto::api::{
+    common::{Payloads, WorkerVersionStamp},
+    failure::Failure,
+    history::HistoryEvent,
+    update,
+};
+
+use crate::state::{AdmittedUpdate, Nanos, TaskStarted, WorkflowTask};
+
+/// One atomic mutation of a run's state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// In the history for good. Encoded once, here; the bytes are what is stored and sent.
+    Event { event: Box<HistoryEvent>, encoded: Bytes },
+    /// Durable, not an event.
+    Durable(DurableChange),
+    /// Memory only.
+    Volatile(VolatileChange),
+}
+
+/// A durable change that is not an event. Stored beside the events of its journal row.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct DurableChange {
+    #[prost(
+        oneof = "Kind",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+    )]
+    pub kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Kind {
+    /// Only in stored form: "apply the next n events of this row". `Change::Event` in memory.
+    #[prost(uint32, tag = "1")]
+    Events(u32),
+    /// An event that waits for the started workflow task to end.
+    #[prost(message, tag = "2")]
+    EventBuffered(HistoryEvent),
+    /// The buffer was emptied; its events follow as events.
+    #[prost(bool, tag = "3")]
+    BufferFlushed(bool),
+    /// A workflow task without events so far (transient), or an update of fields that the event does not carry.
+    #[prost(message, tag = "4")]
+    WorkflowTaskSet(WorkflowTask),
+    /// A transient workflow task was started, or the fields of a started one that its event lacks.
+    #[prost(message, tag = "5")]
+    WorkflowTaskStarted(TaskStarted),
+    /// The pending workflow task is gone without an event (a transient attempt that failed or timed out).
+    #[prost(message, tag = "6")]
+    WorkflowTaskCleared(WorkflowTaskCleared),
+    #[prost(message, tag = "7")]
+    StickySet(crate::state::Sticky),
+    #[prost(bool, tag = "8")]
+    StickyCleared(bool),
+    /// The first workflow task's backoff is over.
+    #[prost(bool, tag = "9")]
+    BackoffOver(bool),
+    #[prost(message, tag = "10")]
+    ActivityStarted(ActivityStartedChange),
+    #[prost(message, tag = "11")]
+    ActivityRetry(ActivityRetryChange),
+    #[prost(message, tag = "12")]
+    ActivityHeartbeat(ActivityHeartbeatChange),
+    /// The backoff of the activity with this scheduled event id is over: it waits for a worker.
+    #[prost(int64, tag = "13")]
+    ActivityReady(i64),
+    #[prost(string, tag = "14")]
+    SignalRequestSeen(String),
+    #[prost(message, tag = "15")]
+    StartRequestSeen(StartRequestSeen),
+    /// The parent acknowledged the close of this run.
+    #[prost(bool, tag = "16")]
+    ParentNotified(bool),
+    /// The child with this initiated event id was dealt with after the close.
+    #[prost(int64, tag = "17")]
+    ChildReleased(i64),
+    /// One more transition; kept so that the count survives.
+    #[prost(int64, tag = "18")]
+    Transition(i64),
+    /// Completion request id of the cancel, which its event does not carry while buffered.
+    #[prost(string, tag = "19")]
+    CancelRequestSeen(String),
+    /// First change of every run: what no event says.
+    #[prost(message, tag = "20")]
+    Created(Created),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Created {
+    #[prost(string, tag = "1")]
+    pub namespace_id: String,
+    #[prost(string, tag = "2")]
+    pub namespace: String,
+    #[prost(string, tag = "3")]
+    pub workflow_id: String,
+    #[prost(string, tag = "4")]
+    pub run_id: String,
+    #[prost(string, tag = "5")]
+    pub request_id: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct WorkflowTaskCleared {
+    /// Attempts so far; the next task gets one more. 0 resets the row of attempts.
+    #[prost(int32, tag = "1")]
+    pub failed_attempt: i32,
+    #[prost(int32, tag = "2")]
+    pub cause: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityStartedChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(int64, tag = "2")]
+    pub time: Nanos,
+    #[prost(string, tag = "3")]
+    pub identity: String,
+    #[prost(string, tag = "4")]
+    pub request_id: String,
+    #[prost(message, optional, tag = "5")]
+    pub worker_version: Option<WorkerVersionStamp>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityRetryChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    /// The attempt that follows.
+    #[prost(int32, tag = "2")]
+    pub attempt: i32,
+    #[prost(int64, tag = "3")]
+    pub until: Nanos,
+    #[prost(message, optional, tag = "4")]
+    pub failure: Option<Failure>,
+    /// When the attempt before it ended.
+    #[prost(int64, tag = "5")]
+    pub ended: Nanos,
+    #[prost(int64, tag = "6")]
+    pub interval: Nanos,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityHeartbeatChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(int64, tag = "2")]
+    pub time: Nanos,
+    #[prost(message, optional, tag = "3")]
+    pub details: Option<Payloads>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StartRequestSeen {
+    #[prost(string, tag = "1")]
+    pub request_id: String,
+    #[prost(int32, tag = "2")]
+    pub event_type: i32,
+    #[prost(int64, tag = "3")]
+    pub event_id: i64,
+}
+
+/// Lost in a crash without harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VolatileChange {
+    UpdateAdmitted(AdmittedUpdate),
+    /// The update left the list: accepted, rejected or aborted.
+    UpdateRemoved(String),
+    /// All admitted updates (of these ids) went out with this workflow task.
+    UpdatesSent { ids: Vec<String>, scheduled_event_id: i64, attempt: i32 },
+    /// The task that carried updates failed: they wait for the next one.
+    UpdatesUnsent,
+    SpeculativeTaskScheduled(WorkflowTask),
+    SpeculativeTaskStarted(TaskStarted),
+    SpeculativeTaskCleared,
+}
+
+/// Helper for waiting updates' outcomes.
+pub type UpdateOutcome = update::Outcome;

@@ -1,0 +1,154 @@
+//! Everything that can happen to one run.
+
+use std::collections::BTreeMap;
+
+use perdure_proto::api::{
+    common::{Callback, Header, Link, Memo, Payloads, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
+    enums::{ContinueAsNewInitiator, WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
+    failure::Failure,
+    history::HistoryEvent,
+    sdk::UserMetadata,
+    update,
+    workflowservice::{RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest},
+};
+
+use crate::state::{Nanos, Parent};
+
+/// A start, validated and with defaults filled in; also the next run of a chain and a child.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Start {
+    pub namespace_id: String,
+    pub namespace: String,
+    pub workflow_id: String,
+    pub run_id: String,
+    pub request_id: String,
+    pub workflow_type: String,
+    pub task_queue: String,
+    pub input: Option<Payloads>,
+    pub header: Option<Header>,
+    pub execution_timeout: Nanos,
+    pub run_timeout: Nanos,
+    pub task_timeout: Nanos,
+    pub identity: String,
+    pub reuse_policy: WorkflowIdReusePolicy,
+    pub conflict_policy: WorkflowIdConflictPolicy,
+    pub retry_policy: Option<RetryPolicy>,
+    pub cron_schedule: String,
+    pub memo: Option<Memo>,
+    pub search_attributes: Option<SearchAttributes>,
+    pub user_metadata: Option<UserMetadata>,
+    pub priority: Option<Priority>,
+    pub links: Vec<Link>,
+    pub completion_callbacks: Vec<Callback>,
+    /// Delay asked for by the caller; cron's first wait is computed by the engine.
+    pub start_delay: Nanos,
+    pub parent: Option<Parent>,
+    pub root_workflow_id: String,
+    pub root_run_id: String,
+    /// Signal-with-start: this signal follows the Started event.
+    pub signal: Option<Signal>,
+    /// Set for a run that continues a chain.
+    pub continued: Option<Continued>,
+    /// The caller wants the first workflow task in the response (eager start).
+    pub request_eager_execution: bool,
+}
+
+/// What a run takes over from the run before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Continued {
+    pub run_id: String,
+    pub first_execution_run_id: String,
+    pub initiator: ContinueAsNewInitiator,
+    pub attempt: i32,
+    pub failure: Option<Failure>,
+    pub last_completion_result: Option<Payloads>,
+    /// Wait before the first workflow task.
+    pub backoff: Nanos,
+    pub execution_expiration: Nanos,
+    pub original_execution_run_id: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signal {
+    pub name: String,
+    pub input: Option<Payloads>,
+    pub header: Option<Header>,
+    pub identity: String,
+    pub request_id: String,
+    pub links: Vec<Link>,
+    /// Sender, when another workflow sent it.
+    pub external_workflow: Option<(String, String)>,
+    /// With signal-with-start and start delay: the first workflow task is not woken by this signal.
+    pub skip_workflow_task: bool,
+}
+
+/// Anything that can happen to one run that exists.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    Signal(Box<Signal>),
+    RequestCancel { reason: String, identity: String, request_id: String, external: Option<ExternalInitiator>, links: Vec<Link>, },
+    Terminate { reason: String, details: Option<Payloads>, identity: String, links: Vec<Link> },
+    /// A second start found this run open and conflict policy USE_EXISTING wants its request id kept.
+    AttachStart { request_id: String, attach_request_id: bool, attach_callbacks: bool, attach_links: bool, callbacks: Vec<Callback>, links: Vec<Link> },
+
+    /// A worker takes the pending workflow task (normal, transient or speculative).
+    WorkflowTaskStart { scheduled_event_id: i64, attempt: i32, identity: String, request_id: String, worker_version: Option<WorkerVersionStamp> },
+    WorkflowTaskCompleted { token: WorkflowTaskRef, request: Box<RespondWorkflowTaskCompletedRequest> },
+    WorkflowTaskFailed { token: WorkflowTaskRef, request: Box<RespondWorkflowTaskFailedRequest> },
+
+    ActivityStart { scheduled_event_id: i64, attempt: i32, identity: String, request_id: String, worker_version: Option<WorkerVersionStamp> },
+    ActivityCompleted { activity: ActivityRef, result: Option<Payloads>, identity: String },
+    ActivityFailed { activity: ActivityRef, failure: Box<Failure>, last_heartbeat_details: Option<Payloads>, identity: String },
+    ActivityCanceled { activity: ActivityRef, details: Option<Payloads>, identity: String },
+    ActivityHeartbeat { activity: ActivityRef, details: Option<Payloads>, identity: String },
+
+    /// Time has passed: act on every deadline that is not after `ctx.now`.
+    Wake,
+
+    ChildStarted { initiated_event_id: i64, run_id: String, header: Option<Header> },
+    ChildStartFailed { initiated_event_id: i64, cause: i32 },
+    /// A child of this run closed; `event` is its close event.
+    ChildClosed { initiated_event_id: i64, workflow_id: String, run_id: String, event: Box<HistoryEvent> },
+    /// None: delivered. Some: SignalExternalWorkflowExecutionFailedCause.
+    ExternalSignalDone { initiated_event_id: i64, failed_cause: Option<i32> },
+    ExternalCancelDone { initiated_event_id: i64, failed_cause: Option<i32> },
+    ParentNotified,
+    ChildReleased { initiated_event_id: i64 },
+
+    /// An update request; the reply tells its stage.
+    Update { request: Box<update::Request>, update_id: String },
+    /// The worker of the sticky queue is gone.
+    ResetSticky,
+    /// Queries wait and no workflow task is pending or started that could carry them: nothing to do for the engine;
+    /// the host asks `workflow_task_pending` instead. (Kept out on purpose.)
+    #[doc(hidden)]
+    Never(std::convert::Infallible),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExternalInitiator {
+    pub workflow_id: String,
+    pub run_id: String,
+    pub initiated_event_id: i64,
+    /// Only a child of the sender may be canceled.
+    pub child_workflow_only: bool,
+}
+
+/// Which start of which workflow task a worker answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkflowTaskRef {
+    pub scheduled_event_id: i64,
+    pub started_event_id: i64,
+    pub attempt: i32,
+    pub started_time: Nanos,
+}
+
+/// Which activity a worker or client answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActivityRef {
+    Token { scheduled_event_id: i64, attempt: i32, started_time: Nanos },
+    Id(String),
+}
+
+/// Sorted map, for callers that build inputs.
+pub type Map<K, V> = BTreeMap<K, V>;

@@ -1,0 +1,69 @@
+//! Limits of one run, with Temporal's defaults.
+
+use crate::state::Nanos;
+
+const SECOND: Nanos = 1_000_000_000;
+const KIB: i64 = 1024;
+const MIB: i64 = 1024 * KIB;
+
+/// See `promises`: what happens on violation is documented at each check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    pub blob_size: i64,
+    pub memo_size: i64,
+    pub history_size: i64,
+    pub history_size_suggest_continue_as_new: i64,
+    pub history_count: i64,
+    pub history_count_suggest_continue_as_new: i64,
+    pub pending_activities: usize,
+    pub pending_children: usize,
+    pub pending_signals: usize,
+    pub pending_cancels: usize,
+    pub signals: i64,
+    pub buffered_events: usize,
+    pub buffered_bytes: i64,
+    pub in_flight_updates: usize,
+    pub in_flight_update_bytes: i64,
+    pub total_updates: usize,
+    pub id_length: usize,
+    pub failure_size: i64,
+    pub workflow_task_timeout: Nanos,
+    pub workflow_task_timeout_max: Nanos,
+    pub workflow_task_heartbeat: Nanos,
+    /// A speculative task, or one that only carries updates, must be taken within this time.
+    pub speculative_schedule_to_start: Nanos,
+    /// A next run starts at least this long after the start of the run before it.
+    pub min_run_interval: Nanos,
+    pub default_activity_initial_interval: Nanos,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            blob_size: 2 * MIB,
+            memo_size: 2 * MIB,
+            history_size: 50 * MIB,
+            history_size_suggest_continue_as_new: 4 * MIB,
+            history_count: 51_200,
+            history_count_suggest_continue_as_new: 4_096,
+            pending_activities: 2_000,
+            pending_children: 2_000,
+            pending_signals: 2_000,
+            pending_cancels: 2_000,
+            signals: 10_000,
+            buffered_events: 100,
+            buffered_bytes: 2 * MIB,
+            in_flight_updates: 10,
+            in_flight_update_bytes: 20 * MIB,
+            total_updates: 2_000,
+            id_length: 1_000,
+            failure_size: 4 * KIB,
+            workflow_task_timeout: 10 * SECOND,
+            workflow_task_timeout_max: 120 * SECOND,
+            workflow_task_heartbeat: 30 * 60 * SECOND,
+            speculative_schedule_to_start: 5 * SECOND,
+            min_run_interval: SECOND,
+            default_activity_initial_interval: SECOND,
+        }
+    }
+}

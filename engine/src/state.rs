@@ -1,0 +1,465 @@
+//! The state of one workflow run.
+//!
+//! One definition serves as the state and as its stored form: the types derive protobuf, and what can be in one of
+//! several phases is a `oneof`, so an illegal combination has no encoding. Times are Unix nanoseconds, durations
+//! nanoseconds; zero means "not set" for both.
+
+use std::collections::BTreeMap;
+
+use perdure_proto::api::{
+    common::{Header, Link, Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
+    enums::{ParentClosePolicy, WorkflowExecutionStatus},
+    failure::Failure,
+    history::HistoryEvent,
+    sdk::UserMetadata,
+    update,
+};
+
+/// Unix nanoseconds, or a span of them.
+pub type Nanos = i64;
+
+/// The whole state: what is stored, and what only lives in memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkflowState {
+    pub run: RunState,
+    pub volatile: Volatile,
+}
+
+/// What a crash may lose: nothing here was acknowledged to anybody.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Volatile {
+    /// A workflow task that exists only to carry updates, until something else is written.
+    pub speculative_task: Option<WorkflowTask>,
+    /// Updates that no worker has accepted yet, in order of admission, by update id.
+    pub admitted: Vec<AdmittedUpdate>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdmittedUpdate {
+    pub update_id: String,
+    pub request: update::Request,
+    /// Delivered in the workflow task with this scheduled event id and attempt; None: waits for the next task.
+    pub sent_in: Option<(i64, i32)>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RunState {
+    // Identity.
+    #[prost(string, tag = "1")]
+    pub namespace_id: String,
+    #[prost(string, tag = "2")]
+    pub namespace: String,
+    #[prost(string, tag = "3")]
+    pub workflow_id: String,
+    #[prost(string, tag = "4")]
+    pub run_id: String,
+    #[prost(string, tag = "5")]
+    pub first_execution_run_id: String,
+    #[prost(string, tag = "6")]
+    pub original_execution_run_id: String,
+    #[prost(message, optional, tag = "7")]
+    pub parent: Option<Parent>,
+    #[prost(string, tag = "8")]
+    pub root_workflow_id: String,
+    #[prost(string, tag = "9")]
+    pub root_run_id: String,
+
+    // Configuration.
+    #[prost(string, tag = "10")]
+    pub workflow_type: String,
+    #[prost(string, tag = "11")]
+    pub task_queue: String,
+    #[prost(int64, tag = "12")]
+    pub execution_timeout: Nanos,
+    #[prost(int64, tag = "13")]
+    pub run_timeout: Nanos,
+    #[prost(int64, tag = "14")]
+    pub task_timeout: Nanos,
+    #[prost(message, optional, tag = "15")]
+    pub retry_policy: Option<RetryPolicy>,
+    #[prost(string, tag = "16")]
+    pub cron_schedule: String,
+    #[prost(int32, tag = "17")]
+    pub attempt: i32,
+    #[prost(message, optional, tag = "18")]
+    pub memo: Option<Memo>,
+    #[prost(message, optional, tag = "19")]
+    pub search_attributes: Option<SearchAttributes>,
+    #[prost(message, optional, tag = "20")]
+    pub user_metadata: Option<UserMetadata>,
+    #[prost(message, optional, tag = "21")]
+    pub priority: Option<Priority>,
+
+    // Times.
+    #[prost(int64, tag = "22")]
+    pub start_time: Nanos,
+    /// Start time plus the first workflow task's backoff.
+    #[prost(int64, tag = "23")]
+    pub execution_time: Nanos,
+    /// When the run times out; 0: never.
+    #[prost(int64, tag = "24")]
+    pub run_expiration: Nanos,
+    /// When the whole chain of runs times out; 0: never.
+    #[prost(int64, tag = "25")]
+    pub execution_expiration: Nanos,
+    #[prost(message, optional, tag = "26")]
+    pub close: Option<Close>,
+
+    // Progress.
+    #[prost(int64, tag = "30")]
+    pub next_event_id: i64,
+    #[prost(int64, tag = "31")]
+    pub history_size_bytes: i64,
+    #[prost(int64, tag = "32")]
+    pub state_transition_count: i64,
+    /// The pending workflow task: normal or transient. The speculative one is in `Volatile`.
+    #[prost(message, optional, tag = "33")]
+    pub workflow_task: Option<WorkflowTask>,
+    /// Until this time no workflow task may be scheduled by signals and the like (cron, retry, start delay); 0: over.
+    #[prost(int64, tag = "34")]
+    pub first_task_backoff_until: Nanos,
+    /// Started event id of the last completed workflow task; 0: none yet.
+    #[prost(int64, tag = "35")]
+    pub last_completed_started_event_id: i64,
+    #[prost(int64, tag = "36")]
+    pub last_completed_event_id: i64,
+    #[prost(message, optional, tag = "37")]
+    pub sticky: Option<Sticky>,
+    #[prost(message, optional, tag = "38")]
+    pub worker_version: Option<WorkerVersionStamp>,
+    /// Events that wait for the started workflow task to end. They have no id yet.
+    #[prost(message, repeated, tag = "39")]
+    pub buffered: Vec<HistoryEvent>,
+
+    // Machines, by the event id that began each, timers by their id.
+    #[prost(btree_map = "int64, message", tag = "40")]
+    pub activities: BTreeMap<i64, Activity>,
+    #[prost(btree_map = "string, message", tag = "41")]
+    pub timers: BTreeMap<String, Timer>,
+    #[prost(btree_map = "int64, message", tag = "42")]
+    pub children: BTreeMap<i64, Child>,
+    #[prost(btree_map = "int64, message", tag = "43")]
+    pub external_signals: BTreeMap<i64, ExternalSignal>,
+    #[prost(btree_map = "int64, message", tag = "44")]
+    pub external_cancels: BTreeMap<i64, ExternalCancel>,
+    /// Accepted and completed updates by update id.
+    #[prost(btree_map = "string, message", tag = "45")]
+    pub updates: BTreeMap<String, Update>,
+
+    // Requests that were seen.
+    /// Request ids of starts (and attached starts) of this run.
+    #[prost(btree_map = "string, message", tag = "50")]
+    pub start_request_ids: BTreeMap<String, RequestIdInfo>,
+    /// Request ids of signals; the value is not used.
+    #[prost(btree_map = "string, bool", tag = "51")]
+    pub signal_request_ids: BTreeMap<String, bool>,
+    #[prost(int64, tag = "52")]
+    pub signal_count: i64,
+    #[prost(bool, tag = "53")]
+    pub cancel_requested: bool,
+    #[prost(string, tag = "54")]
+    pub cancel_request_id: String,
+    #[prost(message, repeated, tag = "55")]
+    pub links: Vec<Link>,
+
+    /// What the close of this run still owes to others, each until it is acknowledged.
+    #[prost(message, optional, tag = "56")]
+    pub owed_at_close: Option<OwedAtClose>,
+    /// Carried to the next run of a chain.
+    #[prost(message, optional, tag = "57")]
+    pub header: Option<Header>,
+    #[prost(message, optional, tag = "58")]
+    pub input: Option<Payloads>,
+    #[prost(message, optional, tag = "59")]
+    pub last_completion_result: Option<Payloads>,
+    #[prost(message, optional, tag = "60")]
+    pub continued_failure: Option<Failure>,
+    /// Changes (of visibility's fields) since the row was last written: set by apply, cleared by the host.
+    #[prost(int64, tag = "61")]
+    pub external_payload_count: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Parent {
+    #[prost(string, tag = "1")]
+    pub namespace_id: String,
+    #[prost(string, tag = "2")]
+    pub namespace: String,
+    #[prost(string, tag = "3")]
+    pub workflow_id: String,
+    #[prost(string, tag = "4")]
+    pub run_id: String,
+    #[prost(int64, tag = "5")]
+    pub initiated_event_id: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Close {
+    #[prost(enumeration = "WorkflowExecutionStatus", tag = "1")]
+    pub status: i32,
+    #[prost(int64, tag = "2")]
+    pub time: Nanos,
+    #[prost(int64, tag = "3")]
+    pub event_id: i64,
+    /// The next run of the chain; empty: none.
+    #[prost(string, tag = "4")]
+    pub new_run_id: String,
+    /// The close event itself: queries, parents and result polls need it without a read.
+    #[prost(message, optional, tag = "5")]
+    pub event: Option<HistoryEvent>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OwedAtClose {
+    /// The parent must still be told.
+    #[prost(bool, tag = "1")]
+    pub notify_parent: bool,
+    /// Initiated event ids of children to which the parent close policy must still be applied.
+    #[prost(int64, repeated, tag = "2")]
+    pub children: Vec<i64>,
+}
+
+// === Workflow task ===
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct WorkflowTask {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(int64, tag = "2")]
+    pub scheduled_time: Nanos,
+    /// 1 for a normal task; above 1 the task is transient: its Scheduled and Started are written when it completes.
+    #[prost(int32, tag = "3")]
+    pub attempt: i32,
+    #[prost(int64, tag = "4")]
+    pub start_to_close: Nanos,
+    /// The queue to dispatch to: sticky or normal.
+    #[prost(string, tag = "5")]
+    pub task_queue: String,
+    #[prost(bool, tag = "6")]
+    pub sticky: bool,
+    /// Only sticky (and speculative) tasks have one; 0: none.
+    #[prost(int64, tag = "7")]
+    pub schedule_to_start_deadline: Nanos,
+    #[prost(message, optional, tag = "8")]
+    pub started: Option<TaskStarted>,
+    /// When the first of a row of heartbeats (force-new) was scheduled; bounds how long they go on.
+    #[prost(int64, tag = "9")]
+    pub original_scheduled_time: Nanos,
+    /// Not dispatched before this time (backoff of failing attempts); 0: at once.
+    #[prost(int64, tag = "10")]
+    pub not_before: Nanos,
+    /// Cause of the last failure or time-out in this row of attempts, for describe and for refusing queries.
+    #[prost(int32, tag = "11")]
+    pub last_failed_cause: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TaskStarted {
+    /// For a transient task the id that the event will have.
+    #[prost(int64, tag = "1")]
+    pub event_id: i64,
+    #[prost(int64, tag = "2")]
+    pub time: Nanos,
+    #[prost(string, tag = "3")]
+    pub identity: String,
+    #[prost(string, tag = "4")]
+    pub request_id: String,
+    #[prost(bool, tag = "5")]
+    pub suggest_continue_as_new: bool,
+    #[prost(int64, tag = "6")]
+    pub history_size_bytes: i64,
+    #[prost(message, optional, tag = "7")]
+    pub worker_version: Option<WorkerVersionStamp>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Sticky {
+    #[prost(string, tag = "1")]
+    pub task_queue: String,
+    #[prost(int64, tag = "2")]
+    pub schedule_to_start: Nanos,
+}
+
+// === Activity ===
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Activity {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(string, tag = "2")]
+    pub activity_id: String,
+    #[prost(string, tag = "3")]
+    pub activity_type: String,
+    #[prost(string, tag = "4")]
+    pub task_queue: String,
+    #[prost(message, optional, tag = "5")]
+    pub retry_policy: Option<RetryPolicy>,
+    #[prost(int64, tag = "6")]
+    pub schedule_to_close: Nanos,
+    #[prost(int64, tag = "7")]
+    pub schedule_to_start: Nanos,
+    #[prost(int64, tag = "8")]
+    pub start_to_close: Nanos,
+    #[prost(int64, tag = "9")]
+    pub heartbeat: Nanos,
+    /// Time of the first scheduling.
+    #[prost(int64, tag = "10")]
+    pub scheduled_time: Nanos,
+    /// Time at which the current attempt could first be dispatched.
+    #[prost(int64, tag = "11")]
+    pub attempt_scheduled_time: Nanos,
+    #[prost(int32, tag = "12")]
+    pub attempt: i32,
+    #[prost(oneof = "ActivityPhase", tags = "20, 21, 22")]
+    pub phase: Option<ActivityPhase>,
+    #[prost(message, optional, tag = "13")]
+    pub last_failure: Option<Failure>,
+    #[prost(message, optional, tag = "14")]
+    pub heartbeat_details: Option<Payloads>,
+    #[prost(int64, tag = "15")]
+    pub last_heartbeat_time: Nanos,
+    /// Event id of ActivityTaskCancelRequested; 0: not requested.
+    #[prost(int64, tag = "16")]
+    pub cancel_requested_event_id: i64,
+    #[prost(string, tag = "17")]
+    pub last_worker_identity: String,
+    #[prost(int64, tag = "18")]
+    pub last_attempt_complete_time: Nanos,
+    #[prost(message, optional, tag = "19")]
+    pub priority: Option<Priority>,
+    /// What a poll response needs, kept so that dispatch reads no history.
+    #[prost(message, optional, tag = "23")]
+    pub input: Option<Payloads>,
+    #[prost(message, optional, tag = "24")]
+    pub header: Option<Header>,
+    #[prost(int64, tag = "25")]
+    pub workflow_task_completed_event_id: i64,
+    /// The wait before the next attempt, as describe shows it.
+    #[prost(int64, tag = "26")]
+    pub current_retry_interval: Nanos,
+    #[prost(message, optional, tag = "27")]
+    pub user_metadata: Option<UserMetadata>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum ActivityPhase {
+    /// Waits for a worker.
+    #[prost(message, tag = "20")]
+    Scheduled(ActivityScheduled),
+    /// A worker has it.
+    #[prost(message, tag = "21")]
+    Started(ActivityStarted),
+    /// Waits for its next attempt.
+    #[prost(message, tag = "22")]
+    Backoff(ActivityBackoff),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityScheduled {}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityStarted {
+    #[prost(int64, tag = "1")]
+    pub time: Nanos,
+    #[prost(string, tag = "2")]
+    pub identity: String,
+    #[prost(string, tag = "3")]
+    pub request_id: String,
+    #[prost(message, optional, tag = "4")]
+    pub worker_version: Option<WorkerVersionStamp>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityBackoff {
+    #[prost(int64, tag = "1")]
+    pub until: Nanos,
+}
+
+// === Timer ===
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Timer {
+    #[prost(int64, tag = "1")]
+    pub started_event_id: i64,
+    #[prost(int64, tag = "2")]
+    pub fire_at: Nanos,
+}
+
+// === Child workflow, external signal, external cancel ===
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Child {
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    #[prost(string, tag = "2")]
+    pub workflow_id: String,
+    #[prost(string, tag = "3")]
+    pub workflow_type: String,
+    #[prost(string, tag = "4")]
+    pub namespace: String,
+    #[prost(string, tag = "5")]
+    pub namespace_id: String,
+    #[prost(enumeration = "ParentClosePolicy", tag = "6")]
+    pub parent_close_policy: i32,
+    /// Event id of ChildWorkflowExecutionStarted; 0: the child is still to be started.
+    #[prost(int64, tag = "7")]
+    pub started_event_id: i64,
+    #[prost(string, tag = "8")]
+    pub run_id: String,
+    /// Run id that the child was given when it was initiated, so that a repeated delivery starts the same run.
+    #[prost(string, tag = "9")]
+    pub create_request_id: String,
+    /// The Initiated event, kept until the child has started; then dropped.
+    #[prost(message, optional, tag = "10")]
+    pub initiated: Option<HistoryEvent>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ExternalSignal {
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    /// Dedupes at the receiver.
+    #[prost(string, tag = "2")]
+    pub request_id: String,
+    #[prost(message, optional, tag = "3")]
+    pub initiated: Option<HistoryEvent>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ExternalCancel {
+    #[prost(int64, tag = "1")]
+    pub initiated_event_id: i64,
+    #[prost(string, tag = "2")]
+    pub request_id: String,
+    #[prost(message, optional, tag = "3")]
+    pub initiated: Option<HistoryEvent>,
+}
+
+// === Update ===
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Update {
+    #[prost(string, tag = "1")]
+    pub update_id: String,
+    #[prost(int64, tag = "2")]
+    pub accepted_event_id: i64,
+    /// Set once completed.
+    #[prost(message, optional, tag = "3")]
+    pub outcome: Option<update::Outcome>,
+    #[prost(int64, tag = "4")]
+    pub completed_event_id: i64,
+    /// Message id of the accepted request; the completion must name its protocol instance.
+    #[prost(string, tag = "5")]
+    pub protocol_instance_id: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct RequestIdInfo {
+    #[prost(int32, tag = "1")]
+    pub event_type: i32,
+    #[prost(int64, tag = "2")]
+    pub event_id: i64,
+}
+
+/// Kept for use by payload-carrying helpers.
+pub type PayloadMap = BTreeMap<String, Payload>;

@@ -1,0 +1,67 @@
+//! One batch: everything that a shard makes durable at once, in one transaction and one round trip.
+
+use bytes::Bytes;
+use perdure_engine::Nanos;
+use uuid::Uuid;
+
+use crate::{keys::RunKey, store::Lease, visibility::VisibilityRow};
+
+/// All writes of a batch stand or fall together, under the shard's lease.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub lease: Lease,
+    /// At most one entry per run.
+    pub runs: Vec<RunWrite>,
+}
+
+/// What a batch writes of one run. Everything is optional except the key.
+#[derive(Clone, Debug)]
+pub struct RunWrite {
+    pub key: RunKey,
+    /// The run is new: insert its row.
+    pub create: Option<CreateRun>,
+    pub journal: Option<JournalRow>,
+    pub snapshot: Option<Snapshot>,
+    pub wake_at: WakeAt,
+    pub visibility: Option<VisibilityRow>,
+}
+
+#[derive(Clone, Debug)]
+pub struct CreateRun {
+    pub namespace_id: Uuid,
+    pub workflow_id: String,
+    /// The run becomes the current one of its workflow id.
+    pub make_current: bool,
+}
+
+/// One row per run and commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalRow {
+    /// 1, 2, 3, … per run.
+    pub seq: i64,
+    /// Id of the first event in `events`; where there is none, the id that the next event will have.
+    pub first_event_id: i64,
+    pub event_count: i32,
+    /// The events as an encoded `History`.
+    pub events: Bytes,
+    /// The changes that are not events, as an encoded `ChangeList`, with the places of the events among them.
+    pub changes: Bytes,
+}
+
+/// The whole state, encoded, as it is after the journal row `seq`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub seq: i64,
+    pub state: Bytes,
+}
+
+/// A time not later than the next moment at which the run needs attention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WakeAt {
+    /// Leave what is stored: it is early enough.
+    #[default]
+    Keep,
+    Set(Nanos),
+    /// The run owes nothing any more.
+    Clear,
+}

@@ -1,0 +1,40 @@
+//! Keys of runs and workflows.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// Number of slots, for good: a workflow's slot is part of its rows' keys.
+pub const SLOTS: u16 = 16_384;
+
+/// Hash of (namespace id, workflow id) modulo [`SLOTS`]: the unit that moves between nodes.
+pub type Slot = u16;
+
+/// A workflow id in a namespace: names a chain of runs, of which at most one is open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkflowKey {
+    pub namespace_id: Uuid,
+    pub workflow_id: Arc<str>,
+}
+
+impl WorkflowKey {
+    pub fn new(namespace_id: Uuid, workflow_id: impl Into<Arc<str>>) -> Self {
+        Self { namespace_id, workflow_id: workflow_id.into() }
+    }
+
+    /// FNV-1a: written out here, because stored keys depend on it.
+    pub fn slot(&self) -> Slot {
+        let bytes = self.namespace_id.as_bytes().iter().chain(self.workflow_id.as_bytes());
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        ((hash ^ (hash >> 32)) % u64::from(SLOTS)) as Slot
+    }
+}
+
+/// One run: the key of its rows. Run ids are UUIDv7, so a slot's rows lie in order of their start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunKey {
+    pub slot: Slot,
+    pub run_id: Uuid,
+}

@@ -1,0 +1,13 @@
+//! Where runs, namespaces and lists are kept: one trait, three stores (PostgreSQL, SQLite, memory). SQL lives only here.
+
+pub mod batch;
+pub mod error;
+pub mod keys;
+pub mod store;
+pub mod visibility;
+
+pub use batch::{Batch, JournalRow, RunWrite, Snapshot, WakeAt};
+pub use error::{CommitError, StoreError};
+pub use keys::{RunKey, SLOTS, Slot, WorkflowKey};
+pub use store::{Lease, Store, StoredRun};
+pub use visibility::VisibilityRow;

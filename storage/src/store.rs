@@ -1,0 +1,131 @@
+//! The trait that all stores implement. Each method says what a caller may assume once it has returned.
+
+use std::{ops::Range, time::Duration};
+
+use async_trait::async_trait;
+use perdure_engine::Nanos;
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use uuid::Uuid;
+
+use crate::{
+    batch::{Batch, JournalRow, Snapshot},
+    error::{CommitError, StoreError},
+    keys::{RunKey, Slot, WorkflowKey},
+    visibility::{CountGroup, ListQuery, VisibilityRow},
+};
+
+/// The right to write a range of slots, until it expires by the database's clock or another owner takes it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// First slot of the range; names the lease's row.
+    pub first_slot: Slot,
+    /// One past the last slot.
+    pub end_slot: Slot,
+    /// Grows with each change of owner. Every commit checks it.
+    pub epoch: i64,
+}
+
+impl Lease {
+    pub fn slots(&self) -> Range<Slot> {
+        self.first_slot..self.end_slot
+    }
+}
+
+/// A run as stored: the newest snapshot (None: never written) and all journal rows after it, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRun {
+    pub namespace_id: Uuid,
+    pub workflow_id: String,
+    pub snapshot: Option<Snapshot>,
+    pub journal: Vec<JournalRow>,
+    pub wake_at: Option<Nanos>,
+}
+
+/// Events of one journal row, undecoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventBatch {
+    pub first_event_id: i64,
+    pub event_count: i32,
+    pub events: bytes::Bytes,
+}
+
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // === Runs ===
+
+    /// On `Ok` all of the batch is durable. On `LeaseLost` nothing is. On `Unknown` the caller must reload.
+    async fn commit(&self, batch: Batch) -> Result<(), CommitError>;
+
+    /// The current run of each workflow id; same order as asked.
+    async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError>;
+
+    /// Same order as asked; None where there is no such run.
+    async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError>;
+
+    /// Event batches of a run from the one that holds `from_event_id` on (events before it in that batch included),
+    /// in order, until about `max_bytes` or `max_batches`; stops before `end_event_id`.
+    async fn read_events(
+        &self,
+        run: RunKey,
+        from_event_id: i64,
+        end_event_id: i64,
+        max_batches: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<EventBatch>, StoreError>;
+
+    /// The same backwards: batches that hold events up to `last_event_id`, newest first.
+    async fn read_events_reverse(
+        &self,
+        run: RunKey,
+        last_event_id: i64,
+        max_batches: usize,
+    ) -> Result<Vec<EventBatch>, StoreError>;
+
+    /// Runs of these slots with `from <= wake_at < to`, earliest first, at most `limit`.
+    async fn due_runs(
+        &self,
+        slots: Range<Slot>,
+        from: Nanos,
+        to: Nanos,
+        limit: usize,
+    ) -> Result<Vec<(Nanos, RunKey)>, StoreError>;
+
+    // === Leases ===
+
+    /// Takes all lease rows of the database for `owner` (creating `ranges` equal ones where there are none yet), if they are
+    /// free, expired, or already this owner's. Epochs grow. `LeaseHeld` otherwise.
+    async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError>;
+
+    /// Extends leases that are still ours; `LeaseHeld` where one is not.
+    async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError>;
+
+    /// Gives them up, so that another node need not wait for them to expire.
+    async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError>;
+
+    // === Visibility ===
+
+    /// Rows of one namespace in the order asked for, after the query's position, at most `page_size`.
+    async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError>;
+
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError>;
+
+    /// Counts by execution status.
+    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError>;
+
+    // === Namespaces and the cluster ===
+
+    /// `AlreadyExists` if the name or id is taken.
+    async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError>;
+
+    /// Replaces the row with this id. `NotFound` if there is none.
+    async fn update_namespace(&self, namespace: &Namespace) -> Result<(), StoreError>;
+
+    /// All of them, by name: there are few, and the frontend caches them.
+    async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError>;
+
+    /// What is stored, after storing `initial` if nothing was: the first caller wins.
+    async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError>;
+
+    /// A cheap round trip, for health checks.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

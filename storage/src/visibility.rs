@@ -1,0 +1,126 @@
+//! What lists show of a run, and the filters that stores turn into SQL.
+
+use bytes::Bytes;
+use perdure_engine::Nanos;
+use uuid::Uuid;
+
+/// One row per run, written in the same commit as the change that it shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VisibilityRow {
+    pub namespace_id: Uuid,
+    pub workflow_id: String,
+    pub run_id: Uuid,
+    pub workflow_type: String,
+    pub task_queue: String,
+    pub start_time: Nanos,
+    pub execution_time: Nanos,
+    /// None: open.
+    pub close_time: Option<Nanos>,
+    /// `WorkflowExecutionStatus`.
+    pub status: i32,
+    /// The next three are set when the run closes.
+    pub history_length: Option<i64>,
+    pub history_size_bytes: Option<i64>,
+    pub state_transition_count: Option<i64>,
+    pub parent_workflow_id: Option<String>,
+    pub parent_run_id: Option<String>,
+    pub root_workflow_id: String,
+    pub root_run_id: String,
+    /// Encoded `temporal.api.common.v1.Memo`.
+    pub memo: Bytes,
+    /// Encoded `temporal.api.common.v1.SearchAttributes`, as clients get them back.
+    pub search_attributes: Bytes,
+    /// The same values as JSON, for filters: `{"name": value | [values]}`; date-times as Unix nanoseconds.
+    pub search_values: serde_json::Value,
+}
+
+/// A list or count of one namespace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListQuery {
+    pub namespace_id: Uuid,
+    pub filter: Option<Filter>,
+    /// Rows after this position in the default order: close time descending with open runs first, then start time descending,
+    /// then run id.
+    pub after: Option<Position>,
+    pub page_size: usize,
+}
+
+/// Sort key of a row in the default order. `close_time` of an open run is `i64::MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub close_time: Nanos,
+    pub start_time: Nanos,
+    pub run_id: Uuid,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountGroup {
+    pub status: i32,
+    pub count: i64,
+}
+
+/// A checked filter: names are resolved and values have the type of their field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    And(Vec<Filter>),
+    Or(Vec<Filter>),
+    Not(Box<Filter>),
+    Compare { field: Field, op: CompareOp, value: Value },
+    Between { field: Field, low: Value, high: Value },
+    In { field: Field, values: Vec<Value> },
+    StartsWith { field: Field, prefix: String },
+    IsNull(Field),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareOp {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+/// A value as the store compares it. Times and durations are nanoseconds, the status is its number.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    Text(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    WorkflowId,
+    RunId,
+    WorkflowType,
+    TaskQueue,
+    Status,
+    StartTime,
+    ExecutionTime,
+    CloseTime,
+    /// Close time minus execution time; null while open.
+    ExecutionDuration,
+    HistoryLength,
+    HistorySizeBytes,
+    StateTransitionCount,
+    ParentWorkflowId,
+    ParentRunId,
+    RootWorkflowId,
+    RootRunId,
+    /// A search attribute in `search_values`, with its type (`IndexedValueType`).
+    Attribute { name: String, kind: AttributeKind },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttributeKind {
+    Text,
+    Keyword,
+    Int,
+    Double,
+    Bool,
+    Datetime,
+    KeywordList,
+}
