@@ -50,8 +50,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The set for the code generator. The `deprecated` marks of fields are dropped there: a server must go on serving what
+/// clients of all ages send, and each use would be a warning.
 fn prost_types_set(encoded: &[u8]) -> Result<tonic_prost_build::FileDescriptorSet, Box<dyn Error>> {
-    Ok(tonic_prost_build::FileDescriptorSet::decode(encoded)?)
+    let mut set = tonic_prost_build::FileDescriptorSet::decode(encoded)?;
+    for file in &mut set.file {
+        file.message_type.iter_mut().for_each(undeprecate);
+    }
+    Ok(set)
+}
+
+fn undeprecate(message: &mut prost_types::DescriptorProto) {
+    for options in message.field.iter_mut().filter_map(|field| field.options.as_mut()) {
+        options.deprecated = None;
+    }
+    message.nested_type.iter_mut().for_each(undeprecate);
 }
 
 /// Finds the `protos` folder of the crate `temporalio-protos` in the registry's source folder.

@@ -6,7 +6,7 @@
 mod raw_history;
 pub mod token;
 
-#[allow(unreachable_pub, clippy::all, rustdoc::all, missing_docs)]
+#[allow(dead_code, unreachable_pub, clippy::all, rustdoc::all, missing_docs)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
 }
