@@ -45,4 +45,7 @@ pub enum Reject {
     /// Never shown to a client: the message was for a child or parent that this run does not know (any more).
     #[error("not awaited")]
     NotAwaited,
+    /// INTERNAL, and the host must drop its memory of the run: the state contradicted itself.
+    #[error("{0}")]
+    Corrupt(crate::apply::Corrupt),
 }

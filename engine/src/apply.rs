@@ -1,0 +1,161 @@
+//! The only mutator of a run's state: `step` emits changes through it, loading and replay fold stored ones through it.
+//!
+//! Each event has one effect, written once, in the file of its machine. An event that is kept back while a workflow
+//! task is started (`Kind::EventBuffered`) takes effect when it is buffered, with event id 0; when the buffer is flushed
+//! the same event is applied again with its real id. So the effect of every event that can be buffered must be
+//! harmless the second time: removing what is gone already is no error, setting is better than adding.
+
+use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
+
+use crate::{
+    activity, attributes, cancel,
+    change::{Change, Kind, VolatileChange},
+    child, close, external, marker, signal, start,
+    state::{RequestIdInfo, RunState, WorkflowState},
+    timer, update, workflow_task,
+};
+
+/// A change that contradicts the state: stored data is damaged, or the engine has a defect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("corrupt run at event {event_id}: {what}")]
+pub struct Corrupt {
+    pub what: &'static str,
+    /// The event that could not be applied; 0 where it is not an event.
+    pub event_id: i64,
+}
+
+impl Corrupt {
+    pub(crate) fn at(event_id: i64, what: &'static str) -> Self {
+        Self { what, event_id }
+    }
+}
+
+impl WorkflowState {
+    /// Applies one change. After an error the state must be dropped.
+    pub fn apply(&mut self, change: &Change) -> Result<(), Corrupt> {
+        match change {
+            Change::Event { event, encoded } => self.apply_event(event, encoded.len()),
+            Change::Durable(durable) => match &durable.kind {
+                Some(kind) => self.apply_durable(kind),
+                None => Err(Corrupt::at(0, "a change without a kind")),
+            },
+            Change::Volatile(change) => self.apply_volatile(change),
+        }
+    }
+
+    /// Applies an event of the history; `encoded_len` counts its field of `History`.
+    pub(crate) fn apply_event(&mut self, event: &HistoryEvent, encoded_len: usize) -> Result<(), Corrupt> {
+        if event.event_id != self.run.next_event_id {
+            return Err(Corrupt::at(event.event_id, "event ids are not contiguous"));
+        }
+        if self.run.close.is_some() {
+            return Err(Corrupt::at(event.event_id, "an event after the close"));
+        }
+        self.run.next_event_id += 1;
+        self.run.history_size_bytes += encoded_len as i64;
+        self.apply_effect(event)
+    }
+
+    fn apply_durable(&mut self, kind: &Kind) -> Result<(), Corrupt> {
+        let run = &mut self.run;
+        match kind {
+            Kind::Events(_) => return Err(Corrupt::at(0, "a stored mark is not a change")),
+            Kind::EventBuffered(event) => {
+                run.buffered.push(event.clone());
+                return self.apply_effect(event);
+            }
+            Kind::BufferFlushed(_) => run.buffered.clear(),
+            Kind::WorkflowTaskSet(_)
+            | Kind::WorkflowTaskStarted(_)
+            | Kind::WorkflowTaskCleared(_)
+            | Kind::StickySet(_)
+            | Kind::StickyCleared(_)
+            | Kind::BackoffOver(_) => return workflow_task::apply_durable(run, kind),
+            Kind::ActivityStarted(_) | Kind::ActivityRetry(_) | Kind::ActivityHeartbeat(_) | Kind::ActivityReady(_) => {
+                return activity::apply_durable(run, kind);
+            }
+            Kind::SignalRequestSeen(request_id) => {
+                run.signal_request_ids.insert(request_id.clone(), true);
+            }
+            Kind::StartRequestSeen(seen) => {
+                let info = RequestIdInfo { event_type: seen.event_type, event_id: seen.event_id };
+                run.start_request_ids.insert(seen.request_id.clone(), info);
+            }
+            Kind::ParentNotified(_) | Kind::ChildReleased(_) => close::apply_released(run, kind),
+            Kind::Transition(count) => run.state_transition_count += count,
+            Kind::CancelRequestSeen(request_id) => run.cancel_request_id.clone_from(request_id),
+            Kind::Created(created) => start::apply_created(run, created),
+        }
+        Ok(())
+    }
+
+    fn apply_volatile(&mut self, change: &VolatileChange) -> Result<(), Corrupt> {
+        match change {
+            VolatileChange::SpeculativeTaskScheduled(_)
+            | VolatileChange::SpeculativeTaskStarted(_)
+            | VolatileChange::SpeculativeTaskCleared => workflow_task::apply_volatile(&mut self.volatile, change),
+            VolatileChange::UpdateAdmitted(_)
+            | VolatileChange::UpdateRemoved(_)
+            | VolatileChange::UpdatesSent { .. }
+            | VolatileChange::UpdatesUnsent => update::apply_volatile(&mut self.volatile, change),
+        }
+    }
+
+    fn apply_effect(&mut self, event: &HistoryEvent) -> Result<(), Corrupt> {
+        use Attributes as A;
+        let Some(attributes) = &event.attributes else {
+            return Err(Corrupt::at(event.event_id, "an event without attributes"));
+        };
+        let run: &mut RunState = &mut self.run;
+        match attributes {
+            A::WorkflowExecutionStartedEventAttributes(started) => start::apply(run, event, started),
+            A::WorkflowTaskScheduledEventAttributes(_)
+            | A::WorkflowTaskStartedEventAttributes(_)
+            | A::WorkflowTaskCompletedEventAttributes(_)
+            | A::WorkflowTaskTimedOutEventAttributes(_)
+            | A::WorkflowTaskFailedEventAttributes(_) => workflow_task::apply(run, event, attributes),
+            A::WorkflowExecutionSignaledEventAttributes(signaled) => signal::apply(run, event, signaled),
+            A::WorkflowExecutionCancelRequestedEventAttributes(_) => cancel::apply(run),
+            A::WorkflowExecutionOptionsUpdatedEventAttributes(options) => start::apply_options(run, event, options),
+            A::WorkflowExecutionCompletedEventAttributes(_)
+            | A::WorkflowExecutionFailedEventAttributes(_)
+            | A::WorkflowExecutionTimedOutEventAttributes(_)
+            | A::WorkflowExecutionTerminatedEventAttributes(_)
+            | A::WorkflowExecutionCanceledEventAttributes(_)
+            | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => close::apply(run, event, attributes),
+            A::ActivityTaskScheduledEventAttributes(_)
+            | A::ActivityTaskStartedEventAttributes(_)
+            | A::ActivityTaskCompletedEventAttributes(_)
+            | A::ActivityTaskFailedEventAttributes(_)
+            | A::ActivityTaskTimedOutEventAttributes(_)
+            | A::ActivityTaskCancelRequestedEventAttributes(_)
+            | A::ActivityTaskCanceledEventAttributes(_) => activity::apply(run, event, attributes),
+            A::TimerStartedEventAttributes(_) | A::TimerFiredEventAttributes(_) | A::TimerCanceledEventAttributes(_) => {
+                timer::apply(run, event, attributes)
+            }
+            A::MarkerRecordedEventAttributes(_) => marker::apply(run, event, attributes),
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(_)
+            | A::StartChildWorkflowExecutionFailedEventAttributes(_)
+            | A::ChildWorkflowExecutionStartedEventAttributes(_)
+            | A::ChildWorkflowExecutionCompletedEventAttributes(_)
+            | A::ChildWorkflowExecutionFailedEventAttributes(_)
+            | A::ChildWorkflowExecutionCanceledEventAttributes(_)
+            | A::ChildWorkflowExecutionTimedOutEventAttributes(_)
+            | A::ChildWorkflowExecutionTerminatedEventAttributes(_) => child::apply(run, event, attributes),
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_)
+            | A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(_)
+            | A::ExternalWorkflowExecutionCancelRequestedEventAttributes(_)
+            | A::SignalExternalWorkflowExecutionInitiatedEventAttributes(_)
+            | A::SignalExternalWorkflowExecutionFailedEventAttributes(_)
+            | A::ExternalWorkflowExecutionSignaledEventAttributes(_) => external::apply(run, event, attributes),
+            A::UpsertWorkflowSearchAttributesEventAttributes(_) | A::WorkflowPropertiesModifiedEventAttributes(_) => {
+                attributes::apply(run, event, attributes)
+            }
+            A::WorkflowExecutionUpdateAcceptedEventAttributes(_)
+            | A::WorkflowExecutionUpdateRejectedEventAttributes(_)
+            | A::WorkflowExecutionUpdateCompletedEventAttributes(_)
+            | A::WorkflowExecutionUpdateAdmittedEventAttributes(_) => update::apply(run, event, attributes),
+            _ => Err(Corrupt::at(event.event_id, "an event type that this version does not write")),
+        }
+    }
+}

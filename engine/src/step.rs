@@ -1,0 +1,87 @@
+//! Dispatch of an input to the machine that it belongs to.
+
+use crate::{
+    activity, cancel, change::Kind, check, child, close, ctx::Ctx, deadlines, external,
+    input::Input,
+    outcome::{Outcome, Reply},
+    reject::Reject,
+    signal, start,
+    state::WorkflowState,
+    terminate,
+    tx::Tx,
+    update, workflow_task,
+};
+
+/// Lets one input happen to a run. On a reject the state is as it was.
+pub fn step(state: &mut WorkflowState, input: Input, ctx: &mut Ctx) -> Result<Outcome, Reject> {
+    let mut tx = Tx::new(state, ctx);
+    let reply = dispatch(&mut tx, input)?;
+    finish(tx, reply)
+}
+
+/// Ends a transition: counts it, and reports a defect instead of hiding it.
+pub(crate) fn finish(mut tx: Tx, reply: Reply) -> Result<Outcome, Reject> {
+    workflow_task::enforce_limits(&mut tx);
+    tx.out.reply = reply;
+    if tx.out.changes.iter().any(|change| !matches!(change, crate::change::Change::Volatile(_))) {
+        tx.durable(Kind::Transition(1));
+    }
+    if let Some(corrupt) = tx.corrupt {
+        return Err(Reject::Corrupt(corrupt));
+    }
+    #[cfg(debug_assertions)]
+    {
+        let violations = check::check(tx.state);
+        assert!(violations.is_empty(), "{violations:?} after {:?}", tx.out.changes);
+    }
+    Ok(tx.out)
+}
+
+fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
+    match input {
+        Input::Signal(signal) => signal::signal(tx, *signal),
+        Input::RequestCancel { reason, identity, request_id, external, links } => {
+            cancel::request(tx, cancel::Request { reason, identity, request_id, external, links })
+        }
+        Input::Terminate { reason, details, identity, links } => terminate::request(tx, reason, details, identity, links),
+        Input::AttachStart { request_id, attach_request_id, attach_callbacks, attach_links, callbacks, links } => {
+            let request_id = if attach_request_id { request_id } else { String::new() };
+            let callbacks = if attach_callbacks { callbacks } else { Vec::new() };
+            start::attach(tx, request_id, callbacks, if attach_links { links } else { Vec::new() })
+        }
+        Input::WorkflowTaskStart { scheduled_event_id, attempt, identity, request_id, worker_version } => {
+            let poller = workflow_task::Poller { identity, request_id, worker_version };
+            workflow_task::start(tx, scheduled_event_id, attempt, poller)
+        }
+        Input::WorkflowTaskCompleted { token, request } => workflow_task::complete(tx, &token, *request),
+        Input::WorkflowTaskFailed { token, request } => workflow_task::respond_failed(tx, &token, *request),
+        Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version } => {
+            activity::start(tx, scheduled_event_id, attempt, identity, request_id, worker_version)
+        }
+        Input::ActivityCompleted { activity, result, identity } => activity::completed(tx, activity, result, identity),
+        Input::ActivityFailed { activity, failure, last_heartbeat_details, identity } => {
+            activity::failed(tx, activity, *failure, last_heartbeat_details, identity)
+        }
+        Input::ActivityCanceled { activity, details, identity } => activity::canceled(tx, activity, details, identity),
+        Input::ActivityHeartbeat { activity, details, identity } => activity::heartbeat(tx, activity, details, identity),
+        Input::Wake => deadlines::wake(tx),
+        Input::ChildStarted { initiated_event_id, run_id, header } => {
+            child::started(tx, initiated_event_id, run_id, header)
+        }
+        Input::ChildStartFailed { initiated_event_id, cause } => child::start_failed(tx, initiated_event_id, cause),
+        Input::ChildClosed { initiated_event_id, workflow_id, run_id, event } => {
+            child::closed(tx, initiated_event_id, workflow_id, run_id, *event)
+        }
+        Input::ExternalSignalDone { initiated_event_id, failed_cause } => {
+            external::signal_done(tx, initiated_event_id, failed_cause)
+        }
+        Input::ExternalCancelDone { initiated_event_id, failed_cause } => {
+            external::cancel_done(tx, initiated_event_id, failed_cause)
+        }
+        Input::ParentNotified => close::parent_notified(tx),
+        Input::ChildReleased { initiated_event_id } => close::child_released(tx, initiated_event_id),
+        Input::Update { request, update_id } => update::admit(tx, *request, update_id),
+        Input::ResetSticky => workflow_task::reset_sticky(tx),
+        Input::Never(never) => match never {},
+    }
+}

@@ -1,0 +1,122 @@
+//! One transition in the making: the state moves with each change that is emitted.
+
+use perdure_proto::api::{
+    common::Link,
+    history::{HistoryEvent, history_event::Attributes},
+    sdk::UserMetadata,
+};
+
+use crate::{
+    apply::Corrupt,
+    change::{Change, DurableChange, Kind, VolatileChange},
+    ctx::Ctx,
+    event::event_type,
+    outcome::{Notice, Outcome, Task, encode_event},
+    state::{Nanos, WorkflowState},
+    time::timestamp,
+    workflow_task,
+};
+
+/// The only way by which the machines change a run.
+pub(crate) struct Tx<'a, 'c> {
+    pub(crate) state: &'a mut WorkflowState,
+    pub(crate) ctx: &'a mut Ctx<'c>,
+    pub(crate) out: Outcome,
+    /// Set when an emitted change contradicted the state: a defect of the engine, reported at the end of the step.
+    pub(crate) corrupt: Option<Corrupt>,
+}
+
+/// What an event carries beside its attributes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct EventExtras {
+    pub(crate) links: Vec<Link>,
+    pub(crate) user_metadata: Option<UserMetadata>,
+    pub(crate) worker_may_ignore: bool,
+    /// Time of the event; None: now. Transient tasks are written later than they happened.
+    pub(crate) time: Option<Nanos>,
+}
+
+impl<'a, 'c> Tx<'a, 'c> {
+    pub(crate) fn new(state: &'a mut WorkflowState, ctx: &'a mut Ctx<'c>) -> Self {
+        Self { state, ctx, out: Outcome::default(), corrupt: None }
+    }
+
+    pub(crate) fn now(&self) -> Nanos {
+        self.ctx.now
+    }
+
+    /// Writes an event into the history and returns its id.
+    pub(crate) fn event(&mut self, attributes: Attributes) -> i64 {
+        self.event_with(attributes, EventExtras::default())
+    }
+
+    pub(crate) fn event_with(&mut self, attributes: Attributes, extras: EventExtras) -> i64 {
+        workflow_task::settle_speculative(self);
+        let event = self.build(attributes, extras);
+        self.write(event)
+    }
+
+    /// Writes an event, or keeps it back while a workflow task is started: what the worker answers must not meet
+    /// history that the worker has not seen. For events that come from outside, never for those of commands.
+    /// A kept event takes its effect on the state at once (see `apply`), only its id waits.
+    pub(crate) fn event_or_buffer(&mut self, attributes: Attributes) {
+        self.event_or_buffer_with(attributes, EventExtras::default());
+    }
+
+    pub(crate) fn event_or_buffer_with(&mut self, attributes: Attributes, extras: EventExtras) {
+        workflow_task::settle_speculative(self);
+        let mut event = self.build(attributes, extras);
+        if workflow_task::is_started(self.state) {
+            event.event_id = 0;
+            self.durable(Kind::EventBuffered(event));
+        } else {
+            self.write(event);
+        }
+    }
+
+    /// Appends a complete event, whose id must be the next one.
+    pub(crate) fn write(&mut self, event: HistoryEvent) -> i64 {
+        let id = event.event_id;
+        let encoded = encode_event(&event);
+        self.change(Change::Event { event: Box::new(event), encoded });
+        id
+    }
+
+    pub(crate) fn durable(&mut self, kind: Kind) {
+        self.change(Change::Durable(DurableChange { kind: Some(kind) }));
+    }
+
+    pub(crate) fn volatile(&mut self, change: VolatileChange) {
+        self.change(Change::Volatile(change));
+    }
+
+    pub(crate) fn task(&mut self, task: Task) {
+        self.out.tasks.push(task);
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.out.notices.push(notice);
+    }
+
+    /// An event with the next id, not yet in the history.
+    fn build(&self, attributes: Attributes, extras: EventExtras) -> HistoryEvent {
+        HistoryEvent {
+            event_id: self.state.run.next_event_id,
+            event_time: Some(timestamp(extras.time.unwrap_or(self.ctx.now))),
+            event_type: event_type(&attributes) as i32,
+            worker_may_ignore: extras.worker_may_ignore,
+            user_metadata: extras.user_metadata,
+            links: extras.links,
+            attributes: Some(attributes),
+            ..Default::default()
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        if let Err(corrupt) = self.state.apply(&change) {
+            debug_assert!(false, "{corrupt}: {change:?}");
+            self.corrupt.get_or_insert(corrupt);
+        }
+        self.out.changes.push(change);
+    }
+}
