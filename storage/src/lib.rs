@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod error;
 pub mod keys;
+pub mod search_values;
 pub mod store;
 pub mod visibility;
 
