@@ -1,1 +1,57 @@
-fn main() {}
+//! `cargo xtask`: the commands of the project. Each works from any folder of the workspace.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::{ci, demo, test, tidy, workspace::Workspace};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a server, run the example workflows on it and leave it up.
+    Demo {
+        /// End after the table of results instead of waiting for Ctrl-C.
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Run all tests, with a PostgreSQL and a Python environment made for them.
+    Test {
+        /// Given to `cargo test`, for instance `-- --package perdure-engine`.
+        #[arg(last = true)]
+        cargo_arguments: Vec<String>,
+    },
+    /// Check the rules of style that a compiler does not know.
+    Tidy,
+    /// Everything that must pass before a change is merged.
+    Ci,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Demo { exit } => in_workspace(async |workspace| demo::run(workspace, exit).await).await,
+        Command::Test { cargo_arguments } => {
+            in_workspace(async |workspace| test::run(workspace, &cargo_arguments).await).await
+        }
+        Command::Tidy => in_workspace(async |workspace| tidy::run(&workspace.root)).await,
+        Command::Ci => in_workspace(ci::run).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn in_workspace(command: impl AsyncFnOnce(&Workspace) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    command(&Workspace::find()?).await
+}

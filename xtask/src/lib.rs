@@ -1,0 +1,13 @@
+//! What `cargo xtask` does, as a library so that the test suite can hold the same rules and use the same tools.
+
+pub mod ci;
+pub mod debian;
+pub mod demo;
+pub mod http;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod python;
+pub mod test;
+pub mod tidy;
+pub mod workspace;

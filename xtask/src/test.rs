@@ -1,0 +1,37 @@
+//! `cargo xtask test`: the tests with all that they need.
+
+use anyhow::Result;
+
+use crate::process::{self, command, run_interruptible};
+use crate::workspace::{Workspace, cargo};
+use crate::{postgres, python};
+
+/// Runs `cargo test` on the workspace, or on the packages that `arguments` name.
+pub async fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let mut build = command(cargo(), &workspace.root);
+    // All of the workspace, although only the server is run: the features of shared dependencies are then those of the
+    // test build, and nothing is compiled twice.
+    build.args(["build", "--workspace"]);
+    run_interruptible(build).await?;
+    let python = python::prepare(workspace)?;
+    let cluster = postgres::Cluster::start(workspace)?;
+
+    let mut test = command(cargo(), &workspace.root);
+    test.args(["test", "--no-fail-fast"]);
+    let names_packages =
+        arguments.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+    if !names_packages {
+        test.arg("--workspace");
+    }
+    test.args(arguments);
+    test.env("PERDURE_TEST_POSTGRES", cluster.url());
+    test.env("PERDURE_TEST_PYTHON", python);
+    test.env("PERDURE_TEST_SERVER", workspace.server());
+    match process::find("go", []) {
+        Some(go) => {
+            test.env("PERDURE_TEST_GO", go);
+        }
+        None => println!("no `go` in PATH: the test of the Go SDK is left out"),
+    }
+    run_interruptible(test).await
+}
