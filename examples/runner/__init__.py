@@ -1,0 +1,1 @@
+"""Runs the example workflows against a server and checks what comes back."""
