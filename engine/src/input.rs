@@ -40,6 +40,8 @@ pub struct Start {
     pub priority: Option<Priority>,
     pub links: Vec<Link>,
     pub completion_callbacks: Vec<Callback>,
+    /// What an open run is to take over from a start that finds it.
+    pub on_conflict: Option<perdure_proto::api::common::OnConflictOptions>,
     /// Delay asked for by the caller; cron's first wait is computed by the engine.
     pub start_delay: Nanos,
     pub parent: Option<Parent>,

@@ -17,6 +17,7 @@ mod deadlines;
 pub mod event;
 mod external;
 pub mod input;
+pub mod journal;
 pub mod limits;
 mod marker;
 pub mod outcome;

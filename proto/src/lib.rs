@@ -12,7 +12,7 @@ mod generated {
 }
 
 pub use generated::{google, perdure, temporal};
-pub use raw_history::RawHistory;
+pub use raw_history::{RawHistory, take_event};
 
 /// Temporal's API packages without the repeated `v1`.
 pub mod api {
