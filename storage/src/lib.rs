@@ -2,7 +2,10 @@
 
 pub mod batch;
 pub mod error;
+mod filter;
 pub mod keys;
+mod lease;
+mod memory;
 pub mod search_values;
 pub mod store;
 pub mod visibility;
@@ -10,5 +13,6 @@ pub mod visibility;
 pub use batch::{Batch, JournalRow, RunWrite, Snapshot, WakeAt};
 pub use error::{CommitError, StoreError};
 pub use keys::{RunKey, SLOTS, Slot, WorkflowKey};
+pub use memory::MemoryStore;
 pub use store::{Lease, Store, StoredRun};
 pub use visibility::VisibilityRow;

@@ -40,17 +40,26 @@ pub struct ListQuery {
     pub namespace_id: Uuid,
     pub filter: Option<Filter>,
     /// Rows after this position in the default order: close time descending with open runs first, then start time descending,
-    /// then run id.
+    /// then run id descending. One direction for all three, so that an index can start at any position.
     pub after: Option<Position>,
     pub page_size: usize,
 }
 
-/// Sort key of a row in the default order. `close_time` of an open run is `i64::MAX`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Sort key of a row in the default order, which lists the greatest first. `close_time` of an open run is [`OPEN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     pub close_time: Nanos,
     pub start_time: Nanos,
     pub run_id: Uuid,
+}
+
+/// Stands for the close time of an open run where rows are ordered.
+pub const OPEN: Nanos = Nanos::MAX;
+
+impl Position {
+    pub fn of(row: &VisibilityRow) -> Self {
+        Self { close_time: row.close_time.unwrap_or(OPEN), start_time: row.start_time, run_id: row.run_id }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +120,10 @@ pub enum Field {
     RootWorkflowId,
     RootRunId,
     /// A search attribute in `search_values`, with its type (`IndexedValueType`).
-    Attribute { name: String, kind: AttributeKind },
+    Attribute {
+        name: String,
+        kind: AttributeKind,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

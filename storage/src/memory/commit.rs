@@ -1,0 +1,60 @@
+//! Batches: all checks first, so that a batch that fails leaves nothing behind.
+
+use super::state::{Run, State};
+use crate::{
+    batch::{Batch, RunWrite, WakeAt},
+    error::CommitError,
+    keys::WorkflowKey,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[error("the row exists already")]
+struct Duplicate;
+
+impl State {
+    pub(super) fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
+        if !self.leases.iter().any(|row| row.lease == batch.lease) {
+            return Err(CommitError::LeaseLost);
+        }
+        if batch.runs.iter().any(|write| self.is_duplicate(write)) {
+            return Err(CommitError::Unknown(Box::new(Duplicate)));
+        }
+        for write in batch.runs {
+            self.write(write);
+        }
+        Ok(())
+    }
+
+    fn is_duplicate(&self, write: &RunWrite) -> bool {
+        let journal_row = write.journal.as_ref().map(|row| (write.key, row.seq));
+        write.create.is_some() && self.runs.contains_key(&write.key)
+            || journal_row.is_some_and(|key| self.journal.contains_key(&key))
+    }
+
+    fn write(&mut self, write: RunWrite) {
+        if let Some(create) = write.create {
+            if create.make_current {
+                let workflow = WorkflowKey::new(create.namespace_id, create.workflow_id.as_str());
+                self.current_runs.insert(workflow, write.key.run_id);
+            }
+            let (namespace_id, workflow_id) = (create.namespace_id, create.workflow_id);
+            self.runs.insert(write.key, Run { namespace_id, workflow_id, snapshot: None, wake_at: None });
+        }
+        if let Some(run) = self.runs.get_mut(&write.key) {
+            match write.wake_at {
+                WakeAt::Keep => {}
+                WakeAt::Set(time) => run.wake_at = Some(time),
+                WakeAt::Clear => run.wake_at = None,
+            }
+            if write.snapshot.is_some() {
+                run.snapshot = write.snapshot;
+            }
+        }
+        if let Some(row) = write.journal {
+            self.journal.insert((write.key, row.seq), row);
+        }
+        if let Some(row) = write.visibility {
+            self.visibility.insert((row.namespace_id, row.run_id), row);
+        }
+    }
+}

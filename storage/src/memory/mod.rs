@@ -1,0 +1,197 @@
+//! The store in memory: the same answers and errors as the databases give, for tests and simulation.
+
+mod commit;
+mod runs;
+mod state;
+
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use perdure_engine::Nanos;
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use uuid::Uuid;
+
+use crate::{
+    batch::Batch,
+    error::{CommitError, StoreError},
+    filter::{Condition, matches},
+    keys::{RunKey, Slot, WorkflowKey},
+    lease::{LeaseRow, check_free, equal_ranges, nanos},
+    store::{EventBatch, Lease, Store, StoredRun},
+    visibility::{CountGroup, ListQuery, Position, VisibilityRow},
+};
+use state::State;
+
+/// Lost with the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Rows that a query selects, in the default order, without its page limits.
+    fn select(&self, query: &ListQuery) -> Vec<VisibilityRow> {
+        let condition = query.filter.as_ref().map(Condition::new);
+        let selected = |row: &&VisibilityRow| {
+            row.namespace_id == query.namespace_id && condition.as_ref().is_none_or(|condition| matches(condition, row))
+        };
+        let mut rows: Vec<_> = self.state.lock().visibility.values().filter(selected).cloned().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(Position::of(row)));
+        rows
+    }
+}
+
+fn now() -> Nanos {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanos)
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.state.lock().commit(batch)
+    }
+
+    async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {
+        let state = self.state.lock();
+        Ok(workflows.iter().map(|workflow| state.current_runs.get(workflow).copied()).collect())
+    }
+
+    async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        let state = self.state.lock();
+        Ok(runs.iter().map(|run| state.load(*run)).collect())
+    }
+
+    async fn read_events(
+        &self,
+        run: RunKey,
+        from_event_id: i64,
+        end_event_id: i64,
+        max_batches: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<EventBatch>, StoreError> {
+        Ok(self.state.lock().events(run, from_event_id, end_event_id, max_batches, max_bytes))
+    }
+
+    async fn read_events_reverse(
+        &self,
+        run: RunKey,
+        last_event_id: i64,
+        max_batches: usize,
+    ) -> Result<Vec<EventBatch>, StoreError> {
+        Ok(self.state.lock().events_reverse(run, last_event_id, max_batches))
+    }
+
+    async fn due_runs(
+        &self,
+        slots: Range<Slot>,
+        from: Nanos,
+        to: Nanos,
+        limit: usize,
+    ) -> Result<Vec<(Nanos, RunKey)>, StoreError> {
+        Ok(self.state.lock().due(slots, from..to, limit))
+    }
+
+    async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+        let mut state = self.state.lock();
+        let now = now();
+        check_free(&state.leases, owner, now)?;
+        if state.leases.is_empty() {
+            state.leases.extend(equal_ranges(ranges).into_iter().map(|slots| LeaseRow {
+                lease: Lease { first_slot: slots.start, end_slot: slots.end, epoch: 0 },
+                owner: String::new(),
+                expires_at: 0,
+            }));
+        }
+        for row in &mut state.leases {
+            row.lease.epoch += 1;
+            row.owner = owner.to_owned();
+            row.expires_at = now.saturating_add(nanos(ttl));
+        }
+        Ok(state.leases.iter().map(|row| row.lease.clone()).collect())
+    }
+
+    async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let mut lost = Ok(());
+        for row in
+            state.leases.iter_mut().filter(|row| leases.iter().any(|lease| lease.first_slot == row.lease.first_slot))
+        {
+            if row.owner == owner && leases.contains(&row.lease) {
+                row.expires_at = now().saturating_add(nanos(ttl));
+            } else {
+                lost = Err(row.held_error());
+            }
+        }
+        lost
+    }
+
+    async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        for row in state.leases.iter_mut().filter(|row| row.owner == owner && leases.contains(&row.lease)) {
+            row.lease.epoch += 1;
+            row.owner.clear();
+            row.expires_at = 0;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
+        let mut rows = self.select(query);
+        rows.retain(|row| query.after.is_none_or(|after| Position::of(row) < after));
+        rows.truncate(query.page_size);
+        Ok(rows)
+    }
+
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        Ok(self.select(query).len() as i64)
+    }
+
+    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError> {
+        let mut counts = std::collections::BTreeMap::<i32, i64>::new();
+        for row in self.select(query) {
+            *counts.entry(row.status).or_default() += 1;
+        }
+        Ok(counts.into_iter().map(|(status, count)| CountGroup { status, count }).collect())
+    }
+
+    async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        if state.namespaces.iter().any(|other| other.id == namespace.id || other.name == namespace.name) {
+            return Err(StoreError::AlreadyExists);
+        }
+        state.namespaces.push(namespace.clone());
+        Ok(())
+    }
+
+    async fn update_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        if state.namespaces.iter().any(|other| other.id != namespace.id && other.name == namespace.name) {
+            return Err(StoreError::AlreadyExists);
+        }
+        let stored = state.namespaces.iter_mut().find(|stored| stored.id == namespace.id);
+        *stored.ok_or(StoreError::NotFound)? = namespace.clone();
+        Ok(())
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
+        let mut namespaces = self.state.lock().namespaces.clone();
+        namespaces.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(namespaces)
+    }
+
+    async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {
+        Ok(self.state.lock().metadata.get_or_insert_with(|| initial.clone()).clone())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
