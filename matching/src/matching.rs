@@ -1,0 +1,298 @@
+//! The handle: queues by key, made when first used, forgotten when idle.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::{sync::oneshot, time::Instant};
+use uuid::Uuid;
+
+use crate::{
+    MatchingLimits, Poll, PollerInfo, QueryAnswer, QueryDispatchError, QueryTask, QueueDescription, QueueKey,
+    QueueKind, Recorder, Reservation, StartedTask, TaskRef,
+    poll::Ticket,
+    query::Caller,
+    queue::{Core, Queue},
+};
+
+/// Where pollers meet tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct Matching {
+    shared: Arc<Shared>,
+    queues: Arc<Queues>,
+}
+
+/// What all queues need.
+pub(crate) struct Shared {
+    pub(crate) limits: MatchingLimits,
+    recorder: OnceLock<Arc<dyn Recorder>>,
+    /// Callers of direct queries by the query's task id.
+    callers: Mutex<HashMap<String, oneshot::Sender<QueryAnswer>>>,
+    /// Workers that said they shut down, and when: a poll of theirs that comes late must not park.
+    shut_workers: RwLock<HashMap<String, Instant>>,
+    draining: AtomicBool,
+}
+
+const SHARDS: usize = 16;
+
+/// Lock order: a shard of this map, then a queue.
+struct Queues {
+    hasher: RandomState,
+    shards: [RwLock<Shard>; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    queues: HashMap<QueueKey, Arc<Queue>>,
+    swept: Option<Instant>,
+}
+
+impl Matching {
+    pub fn new(limits: MatchingLimits) -> Self {
+        let shared = Shared {
+            limits,
+            recorder: OnceLock::new(),
+            callers: Mutex::default(),
+            shut_workers: RwLock::default(),
+            draining: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+            queues: Arc::new(Queues { hasher: RandomState::new(), shards: Default::default() }),
+        }
+    }
+
+    /// Once, at wiring time: history needs matching and matching needs history. Later calls change nothing.
+    pub fn set_recorder(&self, recorder: Arc<dyn Recorder>) {
+        if self.shared.recorder.set(recorder).is_err() {
+            tracing::error!("matching has a recorder already");
+        }
+        for queue in self.queues.all() {
+            queue.settle(queue.lock());
+        }
+    }
+
+    /// Waits for a task. Dropping the future takes the poller out of the line at once.
+    pub async fn poll(&self, key: QueueKey, poller: PollerInfo, deadline: Instant) -> Poll {
+        let info = Arc::new(poller);
+        // Asked under the queue's lock: who shuts down says so first and then ends the polls that it finds.
+        let park =
+            |core: &mut Core| (!self.shared.is_shut(&info)).then(|| core.park(Arc::clone(&info), &self.shared.limits));
+        match self.enter(&key, park) {
+            (queue, Some(place)) => Ticket::new(queue, info, place).wait(deadline).await,
+            (_, None) => Poll::Empty,
+        }
+    }
+
+    /// Takes the longest parked poller out of the line, if nothing older waits and the rate limit allows a task.
+    pub fn reserve(&self, key: &QueueKey) -> Option<Reservation> {
+        let queue = self.queues.get(key)?;
+        let (seat, parked) = queue.lock().reserve()?;
+        Some(Reservation::new(queue, seat, parked).sync())
+    }
+
+    /// A task waits for a poller. After its commit.
+    pub fn offer(&self, key: &QueueKey, task: TaskRef) {
+        self.enter(key, |core| core.add(task));
+    }
+
+    /// A started task whose poller was gone: the next poller gets it as it is, unless it expires before.
+    pub fn redeliver(&self, key: &QueueKey, task: StartedTask, expires: Instant) {
+        self.enter(key, |core| core.add_redelivery(Box::new(task), expires));
+    }
+
+    /// Waits for a poller and then for its answer ([`Matching::complete_query`]).
+    pub async fn query(
+        &self,
+        key: QueueKey,
+        task: QueryTask,
+        deadline: Instant,
+    ) -> Result<QueryAnswer, QueryDispatchError> {
+        if key.kind == QueueKind::StickyWorkflow
+            && !self.has_recent_poller(&key, self.shared.limits.sticky_poller_window)
+        {
+            return Err(QueryDispatchError::StickyUnavailable);
+        }
+        let task_id = task.task_id.clone();
+        let answer = self.shared.open_query(task_id.clone());
+        let (queue, ()) = self.enter(&key, |core| core.add_query(Box::new(task)));
+        if self.shared.draining.load(Ordering::Acquire) {
+            self.shared.refuse_queries(vec![task_id.clone()]);
+        }
+        Caller { queue, task_id, answer }.wait(deadline).await
+    }
+
+    /// False: the query is unknown, or nobody waits for its answer any more.
+    pub fn complete_query(&self, task_id: &str, answer: QueryAnswer) -> bool {
+        self.shared.close_query(task_id).is_some_and(|caller| caller.send(answer).is_ok())
+    }
+
+    /// Somebody polls the queue now, or did within the window. A poll whose client went away counts from its beginning.
+    pub fn has_recent_poller(&self, key: &QueueKey, within: Duration) -> bool {
+        self.queues.get(key).is_some_and(|queue| queue.lock().polled_within(within))
+    }
+
+    /// A worker says good-bye: its parked polls end Empty, later ones too, and its sticky queue is unloaded.
+    pub fn shutdown_worker(&self, namespace_id: Uuid, sticky_queue: &str, worker_instance_key: &str) {
+        if !sticky_queue.is_empty() {
+            let name = sticky_queue.into();
+            self.unload(&QueueKey { namespace_id, name, kind: QueueKind::StickyWorkflow });
+        }
+        if worker_instance_key.is_empty() {
+            return;
+        }
+        self.shared.note_shut_worker(worker_instance_key);
+        for queue in self.queues.of_namespace(namespace_id) {
+            queue.lock().end_polls(Some(worker_instance_key));
+        }
+    }
+
+    pub fn describe(&self, key: &QueueKey) -> QueueDescription {
+        self.queues.get(key).map(|queue| queue.lock().describe(&self.shared.limits)).unwrap_or_default()
+    }
+
+    /// The server shuts down: all parked polls end Empty, waiting queries are refused, and nothing parks any more.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Release);
+        for queue in self.queues.all() {
+            let queries = {
+                let mut core = queue.lock();
+                core.end_polls(None);
+                core.take_query_ids()
+            };
+            self.shared.refuse_queries(queries);
+        }
+    }
+
+    /// Does something to a queue that is made if need be, and then makes the matches that follow.
+    fn enter<R>(&self, key: &QueueKey, act: impl FnOnce(&mut Core) -> R) -> (Arc<Queue>, R) {
+        loop {
+            let queue = self.queues.get_or_insert(key, &self.shared);
+            let mut core = queue.lock();
+            if core.retired {
+                continue;
+            }
+            let result = act(&mut core);
+            queue.settle(core);
+            return (queue, result);
+        }
+    }
+
+    fn unload(&self, key: &QueueKey) {
+        if let Some(queue) = self.queues.remove(key) {
+            let queries = queue.lock().retire();
+            self.shared.refuse_queries(queries);
+        }
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    pub(crate) fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
+        self.recorder.get()
+    }
+
+    /// This poller must not wait: its worker or the server is shutting down.
+    pub(crate) fn is_shut(&self, poller: &PollerInfo) -> bool {
+        self.draining.load(Ordering::Acquire) || self.shut_workers.read().contains_key(&poller.worker_instance_key)
+    }
+
+    /// Worker instance keys are never used again, so an entry only has to outlive the polls that are under way.
+    fn note_shut_worker(&self, worker_instance_key: &str) {
+        let now = Instant::now();
+        let mut workers = self.shut_workers.write();
+        workers.retain(|_, at| now.saturating_duration_since(*at) < self.limits.poller_history);
+        workers.insert(worker_instance_key.to_owned(), now);
+    }
+
+    fn open_query(&self, task_id: String) -> oneshot::Receiver<QueryAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        self.callers.lock().insert(task_id, sender);
+        receiver
+    }
+
+    pub(crate) fn is_query_open(&self, task_id: &str) -> bool {
+        self.callers.lock().contains_key(task_id)
+    }
+
+    pub(crate) fn close_query(&self, task_id: &str) -> Option<oneshot::Sender<QueryAnswer>> {
+        self.callers.lock().remove(task_id)
+    }
+
+    /// Their callers see that nobody will answer.
+    fn refuse_queries(&self, task_ids: Vec<String>) {
+        let mut callers = self.callers.lock();
+        for task_id in task_ids {
+            callers.remove(&task_id);
+        }
+    }
+}
+
+// === impl Queues ===
+
+impl Queues {
+    fn shard(&self, key: &QueueKey) -> &RwLock<Shard> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+
+    fn get(&self, key: &QueueKey) -> Option<Arc<Queue>> {
+        self.shard(key).read().queues.get(key).cloned()
+    }
+
+    /// A new queue is also the moment to forget idle ones: the map grows only here.
+    fn get_or_insert(&self, key: &QueueKey, shared: &Arc<Shared>) -> Arc<Queue> {
+        if let Some(queue) = self.get(key) {
+            return queue;
+        }
+        let mut shard = self.shard(key).write();
+        shard.sweep(&shared.limits);
+        let new = || Arc::new(Queue::new(key.kind, Arc::clone(shared)));
+        Arc::clone(shard.queues.entry(key.clone()).or_insert_with(new))
+    }
+
+    fn remove(&self, key: &QueueKey) -> Option<Arc<Queue>> {
+        self.shard(key).write().queues.remove(key)
+    }
+
+    fn all(&self) -> Vec<Arc<Queue>> {
+        self.select(|_| true)
+    }
+
+    fn of_namespace(&self, namespace_id: Uuid) -> Vec<Arc<Queue>> {
+        self.select(|key| key.namespace_id == namespace_id)
+    }
+
+    fn select(&self, wanted: impl Fn(&QueueKey) -> bool) -> Vec<Arc<Queue>> {
+        let mut queues = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            queues.extend(shard.queues.iter().filter(|(key, _)| wanted(key)).map(|(_, queue)| Arc::clone(queue)));
+        }
+        queues
+    }
+}
+
+impl Shard {
+    /// At most once in an idle time, so that making many queues stays cheap.
+    fn sweep(&mut self, limits: &MatchingLimits) {
+        let now = Instant::now();
+        let swept = *self.swept.get_or_insert(now);
+        if now.saturating_duration_since(swept) < limits.idle_queue {
+            return;
+        }
+        self.swept = Some(now);
+        self.queues.retain(|_, queue| {
+            let mut core = queue.lock();
+            core.retired = core.is_idle(limits, now);
+            !core.retired
+        });
+    }
+}
