@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from ai_learning import activities
 from ai_learning.activities import LearningRequest, digest
 from ai_learning.workflows import AILearningWorkflow
-from runner.example import Example, Report, Stage, check, check_equal, of_kind
+from runner.example import Example, Report, Stage, check, check_equal, failure_of, of_kind
 
 SECRET = "how to break things"
 
@@ -24,11 +24,11 @@ async def run(stage: Stage) -> Report:
     stored = json.loads((stage.work_dir / await handle.result()).read_text())
     check_equal(stored, {"is": 1, "learn": 2, "repeat": 1, "to": 3}, "words learned")
 
-    failure = (await _failure(short)).cause
+    failure = await failure_of(short)
     check(isinstance(failure, ActivityError), f"an activity failed, got {failure!r}")
-    cause = failure.cause
+    cause = failure.__cause__ if failure is not None else None
     check(isinstance(cause, ApplicationError) and cause.type == "ValidationError", f"its cause, got {cause!r}")
-    forbidden = (await _failure(secret)).cause
+    forbidden = await failure_of(secret)
     check(isinstance(forbidden, ApplicationError) and forbidden.type == "Forbidden", f"vault, got {forbidden!r}")
     check_equal((await secret.describe()).status, WorkflowExecutionStatus.FAILED, "status of forbidden content")
 
@@ -51,16 +51,6 @@ async def _start(stage: Stage, name: str, text: str) -> WorkflowHandle:
         execution_timeout=timedelta(seconds=3600),
         run_timeout=timedelta(seconds=1800),
     )
-
-
-async def _failure(handle: WorkflowHandle) -> WorkflowFailureError:
-    """The failure of a workflow that must not succeed."""
-    try:
-        result = await handle.result()
-    except WorkflowFailureError as failure:
-        return failure
-    check(False, f"{handle.id} must fail, got {result!r}")
-    raise AssertionError("check(False) raises")
 
 
 EXAMPLE = Example(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from image_generation import activities
 from image_generation.activities import ImageOrder, pixels, png
 from image_generation.workflows import ImageGenerationWorkflow
-from runner.example import Example, Report, Stage, check, check_equal, of_kind
+from runner.example import Example, Report, Stage, check, check_equal, failure_of, of_kind
 
 SIZE = 96
 
@@ -37,16 +36,13 @@ async def run(stage: Stage) -> Report:
 
 async def _refused(stage: Stage) -> None:
     order = ImageOrder("a weapon", SIZE, str(stage.work_dir))
-    try:
-        await stage.client.execute_workflow(
-            ImageGenerationWorkflow.run, order, id=stage.id("image-refused"), task_queue=stage.task_queue
-        )
-    except WorkflowFailureError as failure:
-        check(isinstance(failure.cause, ActivityError), f"an activity failed, got {failure.cause!r}")
-        cause = failure.cause.cause
-        check(isinstance(cause, ApplicationError) and cause.non_retryable, f"not retryable, got {cause!r}")
-        return
-    check(False, "an unsafe prompt must be refused")
+    handle = await stage.client.start_workflow(
+        ImageGenerationWorkflow.run, order, id=stage.id("image-refused"), task_queue=stage.task_queue
+    )
+    failure = await failure_of(handle)
+    check(isinstance(failure, ActivityError), f"an activity failed, got {failure!r}")
+    cause = failure.__cause__
+    check(isinstance(cause, ApplicationError) and cause.non_retryable, f"not retryable, got {cause!r}")
 
 
 EXAMPLE = Example(

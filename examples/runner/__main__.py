@@ -7,6 +7,8 @@ import asyncio
 import logging
 import sys
 
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
 from runner import examples_mode
 
 
@@ -19,10 +21,16 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _only_errors() -> None:
+    """Activities fail and time out on purpose here: the SDK's warnings about that would bury the results."""
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=quiet)))
+
+
 def main() -> int:
     arguments = _arguments()
-    # Activities fail on purpose here: the worker's warnings about that would bury the results.
-    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
+    _only_errors()
     return asyncio.run(
         examples_mode.main(arguments.address, arguments.namespace, arguments.only, arguments.json)
     )

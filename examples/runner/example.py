@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.converter import DataConverter
 
 #: No single example may take longer than this, in seconds.
@@ -66,6 +66,15 @@ def of_kind(events: Sequence[HistoryEvent], kind: str) -> list[Any]:
     """The attributes of all events of one kind, for instance `activity_task_started`."""
     name = f"{kind}_event_attributes"
     return [getattr(event, name) for event in events if event.WhichOneof("attributes") == name]
+
+
+async def failure_of(handle: WorkflowHandle[Any, Any]) -> BaseException | None:
+    """Awaits a workflow that must not complete; returns why it did not."""
+    try:
+        result = await handle.result()
+    except WorkflowFailureError as failure:
+        return failure.cause
+    raise CheckFailed(f"{handle.id} must not complete, got {result!r}")
 
 
 @dataclass
