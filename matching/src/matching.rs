@@ -158,6 +158,11 @@ impl Matching {
         self.queues.get(key).map(|queue| queue.lock().describe(&self.shared.limits)).unwrap_or_default()
     }
 
+    /// Queues in memory: for metrics.
+    pub fn queue_count(&self) -> usize {
+        self.queues.shards.iter().map(|shard| shard.read().queues.len()).sum()
+    }
+
     /// The server shuts down: all parked polls end Empty, waiting queries are refused, and nothing parks any more.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Release);

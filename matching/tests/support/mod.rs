@@ -1,0 +1,152 @@
+//! A queue with a recorder that answers by script, and short ways to make pollers and tasks.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use perdure_matching::{
+    Matching, MatchingLimits, Poll, PollerInfo, QueryTask, QueueKey, QueueKind, RecordError, Recorder, StartedTask,
+    StartedWorkflowTask, TaskKind, TaskRef,
+};
+use perdure_storage::{RunKey, WorkflowKey};
+use tokio::{
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use uuid::Uuid;
+
+pub const NAMESPACE: Uuid = Uuid::from_u128(7);
+
+/// Records every task as started, unless the script says otherwise for its id.
+pub struct Script {
+    answers: Mutex<HashMap<String, VecDeque<RecordError>>>,
+    /// Recording waits for a permit: tests hold it to catch a task on its way.
+    pub gate: Semaphore,
+    pub recorded: Mutex<Vec<(String, String)>>,
+}
+
+#[async_trait]
+impl Recorder for Script {
+    async fn record_started(&self, task: &TaskRef, poller: &PollerInfo) -> Result<StartedTask, RecordError> {
+        if let Ok(permit) = self.gate.acquire().await {
+            drop(permit);
+        }
+        let id = task.workflow.workflow_id.to_string();
+        if let Some(error) = self.answers.lock().get_mut(&id).and_then(VecDeque::pop_front) {
+            return Err(error);
+        }
+        self.recorded.lock().push((id.clone(), poller.identity.clone()));
+        Ok(started(&id))
+    }
+}
+
+pub struct World {
+    pub matching: Matching,
+    pub script: Arc<Script>,
+    pub key: QueueKey,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::of_kind(QueueKind::Workflow)
+    }
+
+    pub fn of_kind(kind: QueueKind) -> Self {
+        let matching = Matching::new(MatchingLimits::default());
+        let script =
+            Arc::new(Script { answers: Mutex::default(), gate: Semaphore::new(1), recorded: Mutex::default() });
+        matching.set_recorder(script.clone());
+        Self { matching, script, key: QueueKey { namespace_id: NAMESPACE, name: "queue".into(), kind } }
+    }
+
+    /// Recording this task fails so, once per error, before it works.
+    pub fn fails(&self, id: &str, errors: &[RecordError]) {
+        self.script.answers.lock().insert(id.to_owned(), errors.iter().copied().collect());
+    }
+
+    /// A poll that runs; it is parked, or has what waited, when this returns.
+    pub async fn poll_as(&self, poller: PollerInfo, deadline: Duration) -> JoinHandle<String> {
+        let (matching, key) = (self.matching.clone(), self.key.clone());
+        let poll = tokio::spawn(async move { name(matching.poll(key, poller, Instant::now() + deadline).await) });
+        settle().await;
+        poll
+    }
+
+    pub async fn poll(&self, identity: &str) -> JoinHandle<String> {
+        self.poll_as(poller(identity), Duration::from_secs(60)).await
+    }
+
+    pub fn offer(&self, id: &str) {
+        self.matching.offer(&self.key, task(id, 0));
+    }
+
+    pub fn backlog(&self) -> usize {
+        self.matching.describe(&self.key).backlog_count
+    }
+}
+
+pub fn poller(identity: &str) -> PollerInfo {
+    PollerInfo {
+        identity: identity.into(),
+        worker_instance_key: format!("instance of {identity}"),
+        ..Default::default()
+    }
+}
+
+pub fn task(id: &str, priority: i32) -> TaskRef {
+    TaskRef {
+        kind: TaskKind::Workflow,
+        workflow: WorkflowKey::new(NAMESPACE, id),
+        run: RunKey { slot: 1, run_id: Uuid::from_u128(1) },
+        scheduled_event_id: 2,
+        attempt: 1,
+        priority,
+        scheduled_time: 1_000,
+    }
+}
+
+pub fn started(id: &str) -> StartedTask {
+    StartedTask::Workflow(StartedWorkflowTask { workflow: Some(WorkflowKey::new(NAMESPACE, id)), ..Default::default() })
+}
+
+pub fn query(id: &str, sticky: bool) -> QueryTask {
+    QueryTask {
+        task_id: id.into(),
+        workflow: WorkflowKey::new(NAMESPACE, "w"),
+        run: RunKey { slot: 1, run_id: Uuid::from_u128(1) },
+        query: Default::default(),
+        workflow_type: "type".into(),
+        previous_started_event_id: 3,
+        started_event_id: 0,
+        last_event_id: 4,
+        sticky,
+    }
+}
+
+/// What a poll ended with, in one word.
+pub fn name(poll: Poll) -> String {
+    match poll {
+        Poll::Task(task) => id_of(&task),
+        Poll::Query(query) => format!("query {}", query.task_id),
+        Poll::Empty => "empty".into(),
+    }
+}
+
+pub fn id_of(task: &StartedTask) -> String {
+    match task {
+        StartedTask::Workflow(task) => {
+            task.workflow.as_ref().map(|key| key.workflow_id.to_string()).unwrap_or_default()
+        }
+        StartedTask::Activity(task) => task.workflow.workflow_id.to_string(),
+    }
+}
+
+/// Lets everything run that can run now: with a paused clock a sleep ends when all others wait.
+pub async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
