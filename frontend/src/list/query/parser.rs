@@ -1,0 +1,343 @@
+//! The grammar of list filters: the part of SQL behind WHERE that Temporal takes, with `STARTS_WITH`.
+//!
+//! ```text
+//! query     = [or] ["GROUP" "BY" name {"," name}] ["ORDER" "BY" …] ["LIMIT" …] [";"]
+//! or        = and {"OR" and}
+//! and       = not {"AND" not}
+//! not       = {"NOT"} ( "(" or ")" | predicate )
+//! predicate = operand [ compare operand | ["NOT"] ("IN" | "LIKE" | "REGEXP" | "STARTS_WITH") operand
+//!                     | ["NOT"] "BETWEEN" operand "AND" operand | "IS" ["NOT"] ("NULL" | "TRUE" | "FALSE") ]
+//! operand   = name | literal | function | "(" operand {"," operand} ")" | "(" "SELECT" … ")" | "CASE" … "END"
+//! ```
+//!
+//! Functions, subqueries and the like are read only so that the refusal can name them.
+
+use super::{
+    QueryError,
+    lexer::{Kind, Token, tokens},
+};
+
+/// How deep parentheses and NOT may nest: bounds the stack that a filter can use.
+const DEPTH_MAX: usize = 64;
+
+/// Temporal parses a whole statement, and its clients know the positions in it: the length of what it puts in front.
+const BEFORE_WHERE: usize = "select * from table1 where ".len();
+const BEFORE_CLAUSE: usize = "select * from table1 ".len();
+
+/// Words that cannot be a name without backticks.
+const RESERVED: [&str; 31] = [
+    "and", "as", "asc", "between", "by", "case", "desc", "div", "else", "end", "escape", "exists", "false", "from", "group",
+    "having", "in", "is", "like", "limit", "not", "null", "offset", "or", "order", "regexp", "select", "starts_with", "true",
+    "union", "where",
+];
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Query {
+    pub(super) filter: Option<Expr>,
+    pub(super) group_by: Vec<Operand>,
+    pub(super) has_order_by: bool,
+    pub(super) has_limit: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    /// The operator is in upper case, with its `NOT`.
+    Compare { left: Operand, operator: String, right: Operand },
+    Between { left: Operand, negated: bool, low: Operand, high: Operand },
+    IsNull { left: Operand, negated: bool },
+    IsTruth(Operand),
+    Bare(Operand),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Operand {
+    Name(String),
+    Text(String),
+    /// Digits with their sign.
+    Int(String),
+    Float(String),
+    Bool(bool),
+    List(Vec<Operand>),
+    Function(String),
+    /// What is not supported at all, by the name that Temporal's errors use for it.
+    Other(&'static str),
+}
+
+/// Reads a filter; an empty one has no `filter`.
+pub(super) fn parse(text: &str) -> Result<Query, QueryError> {
+    let text = text.trim();
+    let starts_with = |clause: &str| text.get(..clause.len()).is_some_and(|start| start.eq_ignore_ascii_case(clause));
+    let clause = starts_with("order by") || starts_with("group by");
+    let before = if clause { BEFORE_CLAUSE } else { BEFORE_WHERE };
+    let mut parser = Parser { tokens: tokens(text), next: 0, before, len: text.len(), depth: 0 };
+    let filter = if clause || text.is_empty() { None } else { Some(parser.or()?) };
+    parser.clauses(filter)
+}
+
+struct Parser<'s> {
+    tokens: Vec<Token<'s>>,
+    next: usize,
+    before: usize,
+    len: usize,
+    depth: usize,
+}
+
+impl<'s> Parser<'s> {
+    fn clauses(&mut self, filter: Option<Expr>) -> Result<Query, QueryError> {
+        let mut query = Query { filter, ..Query::default() };
+        if self.word("group") {
+            self.expect_word("by")?;
+            query.group_by = self.operands()?;
+        }
+        if self.word("order") {
+            self.expect_word("by")?;
+            query.has_order_by = true;
+            loop {
+                self.operand()?;
+                let _ = self.word("asc") || self.word("desc");
+                if !self.sign(",") {
+                    break;
+                }
+            }
+        }
+        if self.word("limit") {
+            query.has_limit = true;
+            self.operands()?;
+            if self.word("offset") {
+                self.operand()?;
+            }
+        }
+        self.sign(";");
+        if self.next < self.tokens.len() { Err(self.syntax_error()) } else { Ok(query) }
+    }
+
+    fn or(&mut self) -> Result<Expr, QueryError> {
+        let mut terms = vec![self.and()?];
+        while self.word("or") || self.sign("||") {
+            terms.push(self.and()?);
+        }
+        Ok(one_or(terms, Expr::Or))
+    }
+
+    fn and(&mut self) -> Result<Expr, QueryError> {
+        let mut terms = vec![self.not()?];
+        while self.word("and") || self.sign("&&") {
+            terms.push(self.not()?);
+        }
+        Ok(one_or(terms, Expr::And))
+    }
+
+    fn not(&mut self) -> Result<Expr, QueryError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(QueryError::not_supported(format!("more than {DEPTH_MAX} nested expressions")));
+        }
+        let expr = if self.word("not") {
+            Expr::Not(Box::new(self.not()?))
+        } else if self.sign("(") {
+            let inner = self.or()?;
+            self.expect_sign(")")?;
+            inner
+        } else {
+            self.predicate()?
+        };
+        self.depth -= 1;
+        Ok(expr)
+    }
+
+    fn predicate(&mut self) -> Result<Expr, QueryError> {
+        let left = self.operand()?;
+        if self.word("is") {
+            return self.is(left);
+        }
+        for operator in ["<=>", "<=", ">=", "!=", "<>", "=", "<", ">"] {
+            if self.sign(operator) {
+                let operator = if operator == "<>" { "!=" } else { operator }.to_owned();
+                return Ok(Expr::Compare { left, operator, right: self.operand()? });
+            }
+        }
+        let negated = self.word("not");
+        if self.word("between") {
+            let low = self.operand()?;
+            self.expect_word("and")?;
+            return Ok(Expr::Between { left, negated, low, high: self.operand()? });
+        }
+        for operator in ["IN", "LIKE", "REGEXP", "STARTS_WITH"] {
+            if self.word(operator) {
+                let right = if operator == "IN" { self.list()? } else { self.operand()? };
+                let operator = if negated { format!("NOT {operator}") } else { operator.to_owned() };
+                return Ok(Expr::Compare { left, operator, right });
+            }
+        }
+        if negated { Err(self.syntax_error()) } else { Ok(Expr::Bare(left)) }
+    }
+
+    fn is(&mut self, left: Operand) -> Result<Expr, QueryError> {
+        let negated = self.word("not");
+        if self.word("null") {
+            Ok(Expr::IsNull { left, negated })
+        } else if self.word("true") || self.word("false") {
+            Ok(Expr::IsTruth(left))
+        } else {
+            Err(self.syntax_error())
+        }
+    }
+
+    fn operands(&mut self) -> Result<Vec<Operand>, QueryError> {
+        let mut operands = vec![self.operand()?];
+        while self.sign(",") {
+            operands.push(self.operand()?);
+        }
+        Ok(operands)
+    }
+
+    /// What stands in parentheses, as a list even if it is one value.
+    fn list(&mut self) -> Result<Operand, QueryError> {
+        self.expect_sign("(")?;
+        if self.word("select") {
+            self.skip_to_closing()?;
+            return Ok(Operand::Other("*sqlparser.Subquery"));
+        }
+        let operands = self.operands()?;
+        self.expect_sign(")")?;
+        Ok(Operand::List(operands))
+    }
+
+    fn operand(&mut self) -> Result<Operand, QueryError> {
+        let minus = self.sign("-");
+        let Some(token) = self.tokens.get(self.next) else { return Err(self.syntax_error()) };
+        let operand = match (&token.kind, minus) {
+            (Kind::Int(digits), true) => Operand::Int(format!("-{digits}")),
+            (Kind::Float(digits), true) => Operand::Float(format!("-{digits}")),
+            (_, true) => return Err(self.syntax_error()),
+            (Kind::Int(digits), false) => Operand::Int((*digits).to_owned()),
+            (Kind::Float(digits), false) => Operand::Float((*digits).to_owned()),
+            (Kind::Text(text), false) => Operand::Text(text.clone()),
+            (Kind::Name(name), false) => Operand::Name(name.clone()),
+            (Kind::Word(word), false) => return self.word_operand(word),
+            (Kind::Sign("("), false) => return self.list(),
+            (Kind::Sign(_) | Kind::Illegal(_), false) => return Err(self.syntax_error()),
+        };
+        self.next += 1;
+        Ok(operand)
+    }
+
+    fn word_operand(&mut self, word: &'s str) -> Result<Operand, QueryError> {
+        if self.word("true") {
+            return Ok(Operand::Bool(true));
+        }
+        if self.word("false") {
+            return Ok(Operand::Bool(false));
+        }
+        if self.word("null") {
+            return Ok(Operand::Other("*sqlparser.NullVal"));
+        }
+        if self.word("case") {
+            while !self.word("end") {
+                self.skip()?;
+            }
+            return Ok(Operand::Other("*sqlparser.CaseExpr"));
+        }
+        if is_reserved(word) {
+            return Err(self.syntax_error());
+        }
+        self.next += 1;
+        if self.sign("(") {
+            self.skip_to_closing()?;
+            return Ok(Operand::Function(word.to_owned()));
+        }
+        let mut name = word.to_owned();
+        while self.sign(".") {
+            let Some(Kind::Word(part)) = self.tokens.get(self.next).map(|token| token.kind.clone()) else {
+                return Err(self.syntax_error());
+            };
+            self.next += 1;
+            name.push('.');
+            name.push_str(part);
+        }
+        Ok(Operand::Name(name))
+    }
+
+    fn skip(&mut self) -> Result<(), QueryError> {
+        if self.next == self.tokens.len() {
+            return Err(self.syntax_error());
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    fn skip_to_closing(&mut self) -> Result<(), QueryError> {
+        let mut open = 1;
+        while open > 0 {
+            if self.sign("(") {
+                open += 1;
+            } else if self.sign(")") {
+                open -= 1;
+            } else {
+                self.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next token if it is this keyword.
+    fn word(&mut self, keyword: &str) -> bool {
+        self.take(|kind| matches!(kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword)))
+    }
+
+    fn sign(&mut self, sign: &str) -> bool {
+        self.take(|kind| *kind == Kind::Sign(sign))
+    }
+
+    fn take(&mut self, wanted: impl Fn(&Kind<'_>) -> bool) -> bool {
+        let found = self.tokens.get(self.next).is_some_and(|token| wanted(&token.kind));
+        self.next += usize::from(found);
+        found
+    }
+
+    fn expect_word(&mut self, keyword: &str) -> Result<(), QueryError> {
+        if self.word(keyword) { Ok(()) } else { Err(self.syntax_error()) }
+    }
+
+    fn expect_sign(&mut self, sign: &str) -> Result<(), QueryError> {
+        if self.sign(sign) { Ok(()) } else { Err(self.syntax_error()) }
+    }
+
+    /// At the next token: Temporal counts from 1, in its whole statement, and has read one character more.
+    fn syntax_error(&self) -> QueryError {
+        let (end, near) = match self.tokens.get(self.next) {
+            Some(token) => (token.end, Some(near(&token.kind))),
+            None => (self.len, None),
+        };
+        let position = self.before + end + 1;
+        let near = near.filter(|near| !near.is_empty()).map(|near| format!(" near '{near}'")).unwrap_or_default();
+        QueryError::malformed(format!("syntax error at position {position}{near}"))
+    }
+}
+
+fn one_or(mut terms: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Expr {
+    match terms.pop() {
+        Some(only) if terms.is_empty() => only,
+        last => {
+            terms.extend(last);
+            many(terms)
+        }
+    }
+}
+
+fn is_reserved(word: &str) -> bool {
+    RESERVED.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
+}
+
+/// How an error shows a token: keywords in lower case, strings without quotes, signs not at all.
+fn near(kind: &Kind<'_>) -> String {
+    match kind {
+        Kind::Word(word) if is_reserved(word) => word.to_ascii_lowercase(),
+        Kind::Word(text) | Kind::Int(text) | Kind::Float(text) | Kind::Illegal(text) => (*text).to_owned(),
+        Kind::Name(text) | Kind::Text(text) => text.clone(),
+        Kind::Sign(_) => String::new(),
+    }
+}

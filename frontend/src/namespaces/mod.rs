@@ -1,0 +1,154 @@
+//! Namespaces: all of them in memory, written through to the store, visible at once.
+//!
+//! A request names its namespace once; [`Namespaces::resolve`] turns that name into an [`AuthorizedNamespace`], and no lower
+//! layer takes a namespace in any other form. So a token or a command cannot reach into another one.
+
+mod attributes;
+mod describe;
+mod operations;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::RwLock;
+use perdure_engine::{Limits, Nanos, time::from_optional_duration};
+use perdure_proto::{api::enums::NamespaceState, perdure::persistence::v1::Namespace};
+use perdure_storage::{Store, StoreError, visibility::AttributeKind};
+use tokio::sync::Mutex;
+use tonic::Status;
+use uuid::Uuid;
+
+pub(crate) use attributes::{built_in, is_reserved, is_settable, is_system, other_spelling, predefined, system};
+
+use crate::status;
+
+/// Temporal's limit of ids and names, in bytes (`limit.maxIDLength`).
+const NAME_LENGTH_MAX: usize = 1_000;
+
+/// The shortest retention, and so the one with which a run's history is still there when its caller looks.
+pub const RETENTION_MIN: Duration = Duration::from_secs(60 * 60);
+
+/// The namespace that a request was resolved to: the only one that it can touch. Cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuthorizedNamespace(Arc<Entry>);
+
+#[derive(Debug, PartialEq)]
+struct Entry {
+    id: Uuid,
+    name: Arc<str>,
+    stored: Namespace,
+}
+
+impl AuthorizedNamespace {
+    pub fn id(&self) -> Uuid {
+        self.0.id
+    }
+
+    pub fn name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
+    pub fn state(&self) -> NamespaceState {
+        self.0.stored.state()
+    }
+
+    /// How long a closed run is kept.
+    pub fn retention(&self) -> Nanos {
+        from_optional_duration(self.0.stored.retention.as_ref())
+    }
+
+    /// The type of a search attribute that the namespace defines itself.
+    pub fn custom_attribute(&self, name: &str) -> Option<AttributeKind> {
+        self.0.stored.search_attributes.get(name).copied().and_then(AttributeKind::from_indexed)
+    }
+
+    /// All attributes that the namespace defines itself, with their `IndexedValueType`.
+    pub(crate) fn custom_attributes(&self) -> &BTreeMap<String, i32> {
+        &self.0.stored.search_attributes
+    }
+
+    /// The type of a search attribute that a workflow may have: a custom or a predefined one.
+    pub fn attribute(&self, name: &str) -> Option<AttributeKind> {
+        self.custom_attribute(name).or_else(|| predefined(name))
+    }
+
+    fn stored(&self) -> &Namespace {
+        &self.0.stored
+    }
+}
+
+/// The registry and its RPCs. Cheap to clone.
+#[derive(Clone)]
+pub struct Namespaces(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    limits: Limits,
+    cluster_name: String,
+    known: RwLock<Known>,
+    /// One change at a time: each reads what it changes.
+    changes: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_name: BTreeMap<Arc<str>, AuthorizedNamespace>,
+    by_id: HashMap<Uuid, AuthorizedNamespace>,
+}
+
+impl Known {
+    fn put(&mut self, stored: Namespace) -> Result<(), StoreError> {
+        let id = Uuid::parse_str(&stored.id)
+            .map_err(|_| StoreError::Corrupt(format!("namespace {} has the id {:?}", stored.name, stored.id)))?;
+        let name: Arc<str> = stored.name.as_str().into();
+        let namespace = AuthorizedNamespace(Arc::new(Entry { id, name: name.clone(), stored }));
+        self.by_name.insert(name, namespace.clone());
+        self.by_id.insert(id, namespace);
+        Ok(())
+    }
+}
+
+impl Namespaces {
+    /// Loads all namespaces of the store.
+    pub async fn open(store: Arc<dyn Store>, limits: Limits, cluster_name: String) -> Result<Self, StoreError> {
+        let mut known = Known::default();
+        for stored in store.namespaces().await? {
+            known.put(stored)?;
+        }
+        Ok(Self(Arc::new(Inner { store, limits, cluster_name, known: RwLock::new(known), changes: Mutex::new(()) })))
+    }
+
+    /// The namespace that a request names. INVALID_ARGUMENT for a bad name, NOT_FOUND for an unknown one,
+    /// FAILED_PRECONDITION for a deleted one.
+    pub fn resolve(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
+        if name.is_empty() {
+            return Err(status::invalid("Namespace is empty."));
+        }
+        let namespace = self.find(name)?;
+        match namespace.state() {
+            state @ NamespaceState::Deleted => {
+                let allowed = [NamespaceState::Registered, NamespaceState::Deprecated];
+                Err(status::namespace_invalid_state(name, state, &allowed))
+            }
+            _ => Ok(namespace),
+        }
+    }
+
+    /// For tokens, which carry the id.
+    pub fn by_id(&self, id: Uuid) -> Option<AuthorizedNamespace> {
+        self.0.known.read().by_id.get(&id).cloned()
+    }
+
+    fn find(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
+        if name.len() > NAME_LENGTH_MAX {
+            return Err(status::invalid("Namespace length exceeds limit."));
+        }
+        self.0.known.read().by_name.get(name).cloned().ok_or_else(|| status::namespace_not_found(name))
+    }
+}
+
+#[cfg(test)]
+mod tests;
