@@ -38,18 +38,18 @@ impl Reservation {
 
     /// Hands the task over. Where the poller is gone the task comes back: it is started, so it needs another poller
     /// (`Matching::redeliver`) or its time-out.
-    pub fn deliver(mut self, mut task: StartedTask) -> Result<(), StartedTask> {
+    pub fn deliver(mut self, mut task: Box<StartedTask>) -> Result<(), Box<StartedTask>> {
         let Some(parked) = self.parked.take() else { return Err(task) };
         let mut core = self.queue.lock();
-        if let StartedTask::Workflow(task) = &mut task {
+        if let StartedTask::Workflow(task) = &mut *task {
             task.backlog_count_hint = i64::try_from(core.backlog.len()).unwrap_or(i64::MAX);
         }
-        match parked.hand.send(Handed::Task(Box::new(task))) {
+        match parked.hand.send(Handed::Task(task)) {
             Ok(()) => {
                 core.note_dispatched(self.sync);
                 Ok(())
             }
-            Err(Handed::Task(task)) => Err(*task),
+            Err(Handed::Task(task)) => Err(task),
             // Only what was sent comes back.
             Err(Handed::Query(_)) => Ok(()),
         }
@@ -91,7 +91,7 @@ impl Dispatch {
         match result {
             Ok(started) => {
                 self.task = None;
-                self.hand_over(started);
+                self.hand_over(Box::new(started));
             }
             Err(RecordError::Stale) => self.task = None,
             Err(RecordError::Retry) => {
@@ -103,11 +103,11 @@ impl Dispatch {
         drop(self.reservation.take());
     }
 
-    fn hand_over(&mut self, started: StartedTask) {
+    fn hand_over(&mut self, started: Box<StartedTask>) {
         let Some(reservation) = self.reservation.take() else { return };
         if let Err(started) = reservation.deliver(started) {
             let mut core = self.queue.lock();
-            core.add_redelivery(Box::new(started), Instant::now() + self.queue.shared.limits.redelivery_window);
+            core.add_redelivery(started, Instant::now() + self.queue.shared.limits.redelivery_window);
             self.queue.settle(core);
         }
     }

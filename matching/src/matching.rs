@@ -104,8 +104,8 @@ impl Matching {
     }
 
     /// A started task whose poller was gone: the next poller gets it as it is, unless it expires before.
-    pub fn redeliver(&self, key: &QueueKey, task: StartedTask, expires: Instant) {
-        self.enter(key, |core| core.add_redelivery(Box::new(task), expires));
+    pub fn redeliver(&self, key: &QueueKey, task: Box<StartedTask>, expires: Instant) {
+        self.enter(key, |core| core.add_redelivery(task, expires));
     }
 
     /// Waits for a poller and then for its answer ([`Matching::complete_query`]).

@@ -84,7 +84,7 @@ pub enum StartedTask {
 pub struct StartedWorkflowTask {
     pub workflow: Option<WorkflowKey>,
     pub run: Option<RunKey>,
-    pub info: WorkflowTaskStarted,
+    pub info: Box<WorkflowTaskStarted>,
     /// The first page of history from memory. None: the reader fetches it (`History::read`).
     pub history: Option<RawHistory>,
     /// Queries that ride along, by query id.
@@ -96,7 +96,7 @@ pub struct StartedWorkflowTask {
 pub struct StartedActivityTask {
     pub workflow: WorkflowKey,
     pub run: RunKey,
-    pub info: ActivityTaskStarted,
+    pub info: Box<ActivityTaskStarted>,
 }
 
 /// A query without a workflow task of its own.
@@ -119,7 +119,7 @@ pub struct QueryTask {
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueryAnswer {
     Answered(Option<Payloads>),
-    Failed { message: String, failure: Option<Failure> },
+    Failed { message: String, failure: Option<Box<Failure>> },
 }
 
 /// Why a task could not be recorded as started.

@@ -1,11 +1,9 @@
 //! Pollers and tasks: each transition of the table in `queue.rs`.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{World, poller, settle, started, task};
 use perdure_matching::{QueueKind, RecordError, StartedTask};
-use support::{World, poller, settle, started, task};
 use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -78,7 +76,7 @@ async fn delivery_to_a_poller_that_left_gives_the_task_back() {
             settle().await;
         }
         let back = reservation.deliver(started("w")).unwrap_err();
-        assert_eq!(support::id_of(&back), "w");
+        assert_eq!(crate::support::id_of(&back), "w");
         world.matching.redeliver(&world.key, back, Instant::now() + SECOND);
         assert_eq!(world.poll("b").await.await.unwrap(), "w");
     }
@@ -112,7 +110,7 @@ async fn a_poll_at_its_deadline_still_takes_what_it_was_handed() {
     assert!(futures::poll!(&mut poll).is_pending());
     world.matching.reserve(&world.key).unwrap().deliver(started("w")).unwrap();
     sleep(2 * SECOND).await;
-    assert_eq!(support::name(poll.await), "w");
+    assert_eq!(crate::support::name(poll.await), "w");
 }
 
 #[tokio::test(start_paused = true)]

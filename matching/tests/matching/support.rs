@@ -20,14 +20,14 @@ use tokio::{
 };
 use uuid::Uuid;
 
-pub const NAMESPACE: Uuid = Uuid::from_u128(7);
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(7);
 
 /// Records every task as started, unless the script says otherwise for its id.
-pub struct Script {
+pub(crate) struct Script {
     answers: Mutex<HashMap<String, VecDeque<RecordError>>>,
     /// Recording waits for a permit: tests hold it to catch a task on its way.
-    pub gate: Semaphore,
-    pub recorded: Mutex<Vec<(String, String)>>,
+    pub(crate) gate: Semaphore,
+    pub(crate) recorded: Mutex<Vec<(String, String)>>,
 }
 
 #[async_trait]
@@ -41,22 +41,22 @@ impl Recorder for Script {
             return Err(error);
         }
         self.recorded.lock().push((id.clone(), poller.identity.clone()));
-        Ok(started(&id))
+        Ok(*started(&id))
     }
 }
 
-pub struct World {
-    pub matching: Matching,
-    pub script: Arc<Script>,
-    pub key: QueueKey,
+pub(crate) struct World {
+    pub(crate) matching: Matching,
+    pub(crate) script: Arc<Script>,
+    pub(crate) key: QueueKey,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of_kind(QueueKind::Workflow)
     }
 
-    pub fn of_kind(kind: QueueKind) -> Self {
+    pub(crate) fn of_kind(kind: QueueKind) -> Self {
         let matching = Matching::new(MatchingLimits::default());
         let script =
             Arc::new(Script { answers: Mutex::default(), gate: Semaphore::new(1), recorded: Mutex::default() });
@@ -65,32 +65,32 @@ impl World {
     }
 
     /// Recording this task fails so, once per error, before it works.
-    pub fn fails(&self, id: &str, errors: &[RecordError]) {
+    pub(crate) fn fails(&self, id: &str, errors: &[RecordError]) {
         self.script.answers.lock().insert(id.to_owned(), errors.iter().copied().collect());
     }
 
     /// A poll that runs; it is parked, or has what waited, when this returns.
-    pub async fn poll_as(&self, poller: PollerInfo, deadline: Duration) -> JoinHandle<String> {
+    pub(crate) async fn poll_as(&self, poller: PollerInfo, deadline: Duration) -> JoinHandle<String> {
         let (matching, key) = (self.matching.clone(), self.key.clone());
         let poll = tokio::spawn(async move { name(matching.poll(key, poller, Instant::now() + deadline).await) });
         settle().await;
         poll
     }
 
-    pub async fn poll(&self, identity: &str) -> JoinHandle<String> {
+    pub(crate) async fn poll(&self, identity: &str) -> JoinHandle<String> {
         self.poll_as(poller(identity), Duration::from_secs(60)).await
     }
 
-    pub fn offer(&self, id: &str) {
+    pub(crate) fn offer(&self, id: &str) {
         self.matching.offer(&self.key, task(id, 0));
     }
 
-    pub fn backlog(&self) -> usize {
+    pub(crate) fn backlog(&self) -> usize {
         self.matching.describe(&self.key).backlog_count
     }
 }
 
-pub fn poller(identity: &str) -> PollerInfo {
+pub(crate) fn poller(identity: &str) -> PollerInfo {
     PollerInfo {
         identity: identity.into(),
         worker_instance_key: format!("instance of {identity}"),
@@ -98,7 +98,7 @@ pub fn poller(identity: &str) -> PollerInfo {
     }
 }
 
-pub fn task(id: &str, priority: i32) -> TaskRef {
+pub(crate) fn task(id: &str, priority: i32) -> TaskRef {
     TaskRef {
         kind: TaskKind::Workflow,
         workflow: WorkflowKey::new(NAMESPACE, id),
@@ -110,11 +110,12 @@ pub fn task(id: &str, priority: i32) -> TaskRef {
     }
 }
 
-pub fn started(id: &str) -> StartedTask {
-    StartedTask::Workflow(StartedWorkflowTask { workflow: Some(WorkflowKey::new(NAMESPACE, id)), ..Default::default() })
+pub(crate) fn started(id: &str) -> Box<StartedTask> {
+    let workflow = Some(WorkflowKey::new(NAMESPACE, id));
+    Box::new(StartedTask::Workflow(StartedWorkflowTask { workflow, ..Default::default() }))
 }
 
-pub fn query(id: &str, sticky: bool) -> QueryTask {
+pub(crate) fn query(id: &str, sticky: bool) -> QueryTask {
     QueryTask {
         task_id: id.into(),
         workflow: WorkflowKey::new(NAMESPACE, "w"),
@@ -129,7 +130,7 @@ pub fn query(id: &str, sticky: bool) -> QueryTask {
 }
 
 /// What a poll ended with, in one word.
-pub fn name(poll: Poll) -> String {
+pub(crate) fn name(poll: Poll) -> String {
     match poll {
         Poll::Task(task) => id_of(&task),
         Poll::Query(query) => format!("query {}", query.task_id),
@@ -137,7 +138,7 @@ pub fn name(poll: Poll) -> String {
     }
 }
 
-pub fn id_of(task: &StartedTask) -> String {
+pub(crate) fn id_of(task: &StartedTask) -> String {
     match task {
         StartedTask::Workflow(task) => {
             task.workflow.as_ref().map(|key| key.workflow_id.to_string()).unwrap_or_default()
@@ -147,6 +148,6 @@ pub fn id_of(task: &StartedTask) -> String {
 }
 
 /// Lets everything run that can run now: with a paused clock a sleep ends when all others wait.
-pub async fn settle() {
+pub(crate) async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }

@@ -1,11 +1,9 @@
 //! Queries, shutdown, rate limits and what a queue tells about itself.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{NAMESPACE, World, poller, query, settle, started, task};
 use perdure_matching::{PollerInfo, QueryAnswer, QueryDispatchError, QueueKey, QueueKind};
-use support::{NAMESPACE, World, poller, query, settle, started, task};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
