@@ -26,7 +26,7 @@ struct Programs {
 }
 
 impl Cluster {
-    /// Installs PostgreSQL where it is missing, and starts one. Takes about three seconds.
+    /// Installs PostgreSQL where it is missing, and starts one. Takes a second or two.
     pub fn start(workspace: &Workspace) -> Result<Cluster> {
         let programs = Programs::find_or_install()?;
         let parent = programs.parent_folder(&workspace.target)?;

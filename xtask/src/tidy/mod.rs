@@ -45,9 +45,9 @@ pub fn run(root: &Path) -> Result<()> {
     }
     let failures = findings.iter().filter(|finding| finding.is_failure()).count();
     if failures > 0 {
-        bail!("tidy: {failures} failures");
+        bail!("rules broken: {failures}");
     }
-    println!("tidy: ok, {} warnings", findings.len());
+    println!("tidy: ok, warnings: {}", findings.len());
     Ok(())
 }
 

@@ -1,0 +1,186 @@
+//! A server process for one test.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sqlx::postgres::PgConnectOptions;
+use tokio::time::{Instant, sleep};
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use xtask::{ports, process};
+
+use crate::{Database, folders};
+
+/// How long a server may take to become healthy, and to end.
+const START_MAX: Duration = Duration::from_secs(30);
+const STOP_MAX: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(10);
+
+/// Between the look for a free port and the server's listening another process may take the port.
+const START_ATTEMPTS: usize = 3;
+
+/// A running `perdure` on 127.0.0.1. Dropping it kills it.
+pub struct Server {
+    child: Child,
+    database: Database,
+    ports: Ports,
+    log: PathBuf,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    grpc: u16,
+    http: u16,
+}
+
+/// A command that runs the server's binary, without arguments yet.
+pub fn perdure() -> Result<Command> {
+    let binary = match std::env::var_os("PERDURE_TEST_SERVER") {
+        Some(binary) => PathBuf::from(binary),
+        None => folders::profile()?.join("perdure"),
+    };
+    if !binary.exists() {
+        bail!("there is no {}: run `cargo xtask test`, or `cargo build` first", binary.display());
+    }
+    let mut command = Command::new(binary);
+    // What the tester's shell has set for a server of their own is not meant for this one.
+    command.stdin(Stdio::null()).env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
+    Ok(command)
+}
+
+impl Server {
+    /// Starts a server and returns when it is healthy. Its log is `test-logs/NAME.log`.
+    pub async fn start(name: &str, database: Database) -> Result<Server> {
+        let log = folders::log(name)?;
+        let mut failure = None;
+        for _ in 0..START_ATTEMPTS {
+            let ports = Ports { grpc: ports::free()?, http: ports::free()? };
+            let child = spawn(&database, ports, File::create(&log)?)?;
+            let mut server = Server { child, database: database.clone(), ports, log: log.clone() };
+            match server.wait_until_healthy().await {
+                Ok(()) => return Ok(server),
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(failure.context("no attempt was made")?)
+    }
+
+    /// `HOST:PORT` of the gRPC API.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.grpc)
+    }
+
+    pub fn grpc_port(&self) -> u16 {
+        self.ports.grpc
+    }
+
+    pub fn http_port(&self) -> u16 {
+        self.ports.http
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A connection for the generated clients.
+    pub async fn channel(&self) -> Result<Channel> {
+        Ok(Endpoint::from_shared(format!("http://{}", self.address()))?.connect().await?)
+    }
+
+    /// Ends the process without a chance to write anything (SIGKILL).
+    pub fn kill9(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the process to end (SIGTERM) and returns how it did.
+    pub async fn stop(&mut self) -> Result<ExitStatus> {
+        process::terminate(self.child.id())?;
+        let deadline = Instant::now() + STOP_MAX;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                bail!("the server does not stop; see {}", self.log.display());
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Starts the server again after [`Server::kill9`] or [`Server::stop`]: same database, same ports, same log.
+    pub async fn restart(&mut self) -> Result<()> {
+        let log = File::options().append(true).open(&self.log)?;
+        self.child = spawn(&self.database, self.ports, log)?;
+        self.wait_until_healthy().await
+    }
+
+    async fn wait_until_healthy(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_MAX;
+        while !self.is_healthy().await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended with {status}: {}", std::fs::read_to_string(&self.log)?);
+            }
+            if Instant::now() > deadline {
+                bail!("the server is not healthy after {START_MAX:?}; see {}", self.log.display());
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn is_healthy(&self) -> bool {
+        let Ok(channel) = self.channel().await else { return false };
+        // What the SDKs ask for when they connect.
+        let service = "temporal.api.workflowservice.v1.WorkflowService".to_owned();
+        let answer = HealthClient::new(channel).check(HealthCheckRequest { service }).await;
+        answer.is_ok_and(|answer| answer.get_ref().status() == ServingStatus::Serving)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only where the process has ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn spawn(database: &Database, ports: Ports, log: File) -> Result<Child> {
+    let mut command = perdure()?;
+    let level = std::env::var("PERDURE_TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
+    match database {
+        Database::SqliteMemory => start_dev(&mut command, ports, &level, None),
+        Database::SqliteFile(file) => start_dev(&mut command, ports, &level, Some(file)),
+        Database::Postgres(options) => start(&mut command, ports, &level, options),
+    }
+    command.stdout(log.try_clone()?).stderr(log);
+    command.spawn().context("cannot start perdure")
+}
+
+fn start_dev(command: &mut Command, ports: Ports, level: &str, file: Option<&Path>) {
+    command.args(["server", "start-dev", "--ip", "127.0.0.1", "--log-level", level]);
+    command.args(["--port", &ports.grpc.to_string(), "--ui-port", &ports.http.to_string()]);
+    if let Some(file) = file {
+        command.arg("--db-filename").arg(file);
+    }
+}
+
+fn start(command: &mut Command, ports: Ports, level: &str, options: &PgConnectOptions) {
+    command.args(["server", "start"]);
+    command.env("DB", "postgresql");
+    command.env("POSTGRES_SEEDS", options.get_host());
+    command.env("DB_PORT", options.get_port().to_string());
+    command.env("POSTGRES_USER", options.get_username());
+    command.env("POSTGRES_PWD", "");
+    command.env("DBNAME", options.get_database().unwrap_or("postgres"));
+    command.env("BIND_ON_IP", "127.0.0.1");
+    command.env("FRONTEND_GRPC_PORT", ports.grpc.to_string());
+    command.env("FRONTEND_HTTP_PORT", ports.http.to_string());
+    command.env("LOG_LEVEL", level);
+}
