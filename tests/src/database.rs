@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 
-use crate::folders;
+use crate::fresh_folder;
 
 /// Where a server keeps its state.
 #[derive(Clone, Debug)]
@@ -21,11 +21,7 @@ pub enum Database {
 impl Database {
     /// A file that does not exist yet. `name` is the test's.
     pub fn fresh_sqlite_file(name: &str) -> Result<Database> {
-        let folder = folders::target()?.join("test-data").join(name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
-        std::fs::create_dir_all(&folder)?;
+        let folder = fresh_folder(name)?;
         Ok(Database::SqliteFile(folder.join("perdure.db")))
     }
 

@@ -28,3 +28,13 @@ pub(crate) fn log(name: &str) -> Result<PathBuf> {
     println!("log: {}", log.display());
     Ok(log)
 }
+
+/// An empty folder for one test: `test-data/NAME` in the target folder.
+pub fn fresh_folder(name: &str) -> Result<PathBuf> {
+    let folder = target()?.join("test-data").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}

@@ -20,6 +20,7 @@ mod program;
 mod server;
 
 pub use database::Database;
+pub use folders::fresh_folder;
 pub use program::{go, python};
 pub use server::{Server, perdure};
 

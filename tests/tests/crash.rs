@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use perdure_tests::{Database, Server, python};
+use perdure_tests::{Database, Server, fresh_folder, python};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -13,6 +13,10 @@ const KILLS: u32 = 20;
 
 /// How long a server lives. Short lives hit the start of the server, long ones the middle of the load.
 const LIFE_MS: std::ops::Range<u64> = 20..1_000;
+
+/// The load must outlast the kills: per kill the longest life, and as much again for the start on a busy machine.
+const LOAD_SECONDS_PER_KILL: u32 = 2;
+const WORKFLOWS: u32 = 200;
 
 #[tokio::test]
 async fn nothing_is_lost_on_sqlite() -> Result<()> {
@@ -30,23 +34,29 @@ async fn crash(name: &str, database: Database) -> Result<()> {
     println!("PERDURE_CRASH_SEED={seed} PERDURE_CRASH_KILLS={kills}");
     let mut server = Server::start(name, database).await?;
     let address = server.address();
-    let runner = |mode: &'static str| {
-        let arguments = ["-m", "runner", "--address", &address, mode].map(str::to_owned);
-        let name = format!("{name}_{mode}");
-        async move { python(&name, &arguments.each_ref().map(String::as_str)).await }
-    };
+    let ledger = fresh_folder(&format!("{name}_ledger"))?;
+    let ledger = ledger.to_str().context("a path in UTF-8")?;
+    let runner = ["-m", "runner", "--address", &address, "--ledger", ledger];
 
-    let load = tokio::spawn(runner("crash-load"));
+    let seconds = (kills * LOAD_SECONDS_PER_KILL).to_string();
+    let workflows = WORKFLOWS.to_string();
+    let load = [&runner[..], &["crash-load", "--count", &workflows, "--seconds", &seconds]].concat();
+    let load_name = format!("{name}_load");
+    let load = python(&load_name, &load);
+    let (loaded, killed) = tokio::join!(load, kill_at_random(&mut server, kills, seed));
+    killed?;
+    loaded.context("the load")?;
+    python(&format!("{name}_verify"), &[&runner[..], &["verify"]].concat()).await.context("the check after the load")
+}
+
+async fn kill_at_random(server: &mut Server, kills: u32, seed: u64) -> Result<()> {
     let mut random = StdRng::seed_from_u64(seed);
-    for kill in 0..kills {
+    for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
-        // A kill after the load would show nothing.
-        anyhow::ensure!(!load.is_finished(), "the load ended before kill {kill}");
         server.kill9()?;
         server.restart().await?;
     }
-    load.await?.context("the load")?;
-    runner("verify").await.context("the check after the load")
+    Ok(())
 }
 
 /// An environment variable as a number.
