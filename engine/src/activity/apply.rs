@@ -1,0 +1,119 @@
+//! What changes do to the activities of a run.
+
+use perdure_proto::api::history::{
+    ActivityTaskScheduledEventAttributes, ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes,
+};
+
+use crate::{
+    apply::Corrupt,
+    change::{ActivityHeartbeatChange, ActivityRetryChange, ActivityStartedChange, Kind},
+    state::{Activity, ActivityBackoff, ActivityPhase, ActivityScheduled, ActivityStarted, RunState},
+    time::{from_optional_duration, from_timestamp},
+};
+
+pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
+    use Attributes as A;
+    match attributes {
+        A::ActivityTaskScheduledEventAttributes(scheduled) => {
+            run.activities.insert(event.event_id, schedule(event, scheduled));
+        }
+        A::ActivityTaskStartedEventAttributes(started) => start(run, event, started),
+        A::ActivityTaskCancelRequestedEventAttributes(requested) => {
+            // Without effect where the end of the activity waits in the buffer.
+            if let Some(activity) = run.activities.get_mut(&requested.scheduled_event_id) {
+                activity.cancel_requested_event_id = event.event_id;
+            }
+        }
+        A::ActivityTaskCompletedEventAttributes(_)
+        | A::ActivityTaskFailedEventAttributes(_)
+        | A::ActivityTaskTimedOutEventAttributes(_)
+        | A::ActivityTaskCanceledEventAttributes(_) => {
+            if let Some(scheduled_event_id) = super::ended(event) {
+                run.activities.remove(&scheduled_event_id);
+            }
+        }
+        _ => return Err(Corrupt::at(event.event_id, "not an event of activities")),
+    }
+    Ok(())
+}
+
+fn schedule(event: &HistoryEvent, scheduled: &ActivityTaskScheduledEventAttributes) -> Activity {
+    let time = event.event_time.as_ref().map_or(0, from_timestamp);
+    Activity {
+        scheduled_event_id: event.event_id,
+        activity_id: scheduled.activity_id.clone(),
+        activity_type: scheduled.activity_type.as_ref().map(|name| name.name.clone()).unwrap_or_default(),
+        task_queue: scheduled.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default(),
+        retry_policy: scheduled.retry_policy.clone(),
+        schedule_to_close: from_optional_duration(scheduled.schedule_to_close_timeout.as_ref()),
+        schedule_to_start: from_optional_duration(scheduled.schedule_to_start_timeout.as_ref()),
+        start_to_close: from_optional_duration(scheduled.start_to_close_timeout.as_ref()),
+        heartbeat: from_optional_duration(scheduled.heartbeat_timeout.as_ref()),
+        scheduled_time: time,
+        attempt_scheduled_time: time,
+        attempt: 1,
+        phase: Some(ActivityPhase::Scheduled(ActivityScheduled {})),
+        priority: scheduled.priority.clone(),
+        input: scheduled.input.clone(),
+        header: scheduled.header.clone(),
+        workflow_task_completed_event_id: scheduled.workflow_task_completed_event_id,
+        user_metadata: event.user_metadata.clone(),
+        ..Default::default()
+    }
+}
+
+/// The event comes when the activity ends, so it matters only where a history is all there is.
+fn start(run: &mut RunState, event: &HistoryEvent, started: &ActivityTaskStartedEventAttributes) {
+    if let Some(activity) = run.activities.get_mut(&started.scheduled_event_id) {
+        activity.attempt = started.attempt;
+        activity.last_failure.clone_from(&started.last_failure);
+        activity.last_worker_identity.clone_from(&started.identity);
+        activity.phase = Some(ActivityPhase::Started(ActivityStarted {
+            time: event.event_time.as_ref().map_or(0, from_timestamp),
+            identity: started.identity.clone(),
+            request_id: started.request_id.clone(),
+            worker_version: started.worker_version.clone(),
+        }));
+    }
+}
+
+pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corrupt> {
+    match kind {
+        Kind::ActivityStarted(started) => apply_started(find(run, started.scheduled_event_id)?, started),
+        Kind::ActivityRetry(retry) => apply_retry(find(run, retry.scheduled_event_id)?, retry),
+        Kind::ActivityHeartbeat(heartbeat) => apply_heartbeat(find(run, heartbeat.scheduled_event_id)?, heartbeat),
+        Kind::ActivityReady(scheduled_event_id) => {
+            find(run, *scheduled_event_id)?.phase = Some(ActivityPhase::Scheduled(ActivityScheduled {}));
+        }
+        _ => return Err(Corrupt::at(0, "not a change of activities")),
+    }
+    Ok(())
+}
+
+fn find(run: &mut RunState, scheduled_event_id: i64) -> Result<&mut Activity, Corrupt> {
+    run.activities.get_mut(&scheduled_event_id).ok_or(Corrupt::at(0, "a change of an activity that is not pending"))
+}
+
+fn apply_started(activity: &mut Activity, started: &ActivityStartedChange) {
+    activity.last_worker_identity.clone_from(&started.identity);
+    activity.phase = Some(ActivityPhase::Started(ActivityStarted {
+        time: started.time,
+        identity: started.identity.clone(),
+        request_id: started.request_id.clone(),
+        worker_version: started.worker_version.clone(),
+    }));
+}
+
+fn apply_retry(activity: &mut Activity, retry: &ActivityRetryChange) {
+    activity.attempt = retry.attempt;
+    activity.last_failure.clone_from(&retry.failure);
+    activity.last_attempt_complete_time = retry.ended;
+    activity.current_retry_interval = retry.interval;
+    activity.attempt_scheduled_time = retry.until;
+    activity.phase = Some(ActivityPhase::Backoff(ActivityBackoff { until: retry.until }));
+}
+
+fn apply_heartbeat(activity: &mut Activity, heartbeat: &ActivityHeartbeatChange) {
+    activity.last_heartbeat_time = heartbeat.time;
+    activity.heartbeat_details.clone_from(&heartbeat.details);
+}

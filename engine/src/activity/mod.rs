@@ -1,0 +1,112 @@
+//! Activities.
+//!
+//! | state | worker takes it | completed, failed, canceled by token | completed by id | cancel command | time comes |
+//! |---|---|---|---|---|---|
+//! | scheduled | started | gone | none: Started, Completed | none: CancelRequested, Canceled | schedule-to-start, schedule-to-close: none, TimedOut |
+//! | started | the same request again: as before; else stale | none: Started and the close event; or backoff | as by token | started: CancelRequested | start-to-close, heartbeat: backoff, or none with Started, TimedOut; schedule-to-close: none |
+//! | backoff | stale | gone | none: Started, Completed | none: CancelRequested, Canceled | its end: scheduled; schedule-to-close and -start: none, TimedOut |
+//! | none | stale | gone | not found | task fails: unknown | – |
+//!
+//! ActivityTaskStarted is written only when the activity ends, with the last attempt: retries leave no events. Failures
+//! and time-outs of attempts are retried as `retry` says, unless a cancel was requested. A heartbeat is taken only from
+//! the attempt that runs; what it reports is handed to the next one.
+
+mod apply;
+mod failure;
+mod respond;
+mod start;
+mod timeout;
+
+use perdure_proto::api::history::{
+    ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes,
+};
+
+pub(crate) use self::{
+    apply::{apply, apply_durable},
+    respond::{canceled, completed, failed, heartbeat},
+    start::{merge_priority, start},
+    timeout::{next_deadline, wake},
+};
+use crate::{
+    input::ActivityRef,
+    reject::Reject,
+    state::{Activity, ActivityPhase, ActivityStarted, RunState},
+    tx::{EventExtras, Tx},
+    workflow_task,
+};
+
+/// The activity that a worker or client answers; `running`: a worker must have it.
+fn find(run: &RunState, reference: &ActivityRef, running: bool) -> Result<Activity, Reject> {
+    if run.close.is_some() {
+        return Err(Reject::WorkflowClosed);
+    }
+    let activity = match reference {
+        ActivityRef::Token { scheduled_event_id, attempt, started_time } => {
+            let activity = run.activities.get(scheduled_event_id).ok_or(Reject::ActivityGone)?;
+            let started = running_attempt(activity).ok_or(Reject::ActivityGone)?;
+            if activity.attempt != *attempt || started.time != *started_time {
+                return Err(Reject::ActivityGone);
+            }
+            activity
+        }
+        ActivityRef::Id(id) => by_id(run, id).ok_or_else(|| Reject::ActivityIdNotFound(id.clone()))?,
+    };
+    if running && running_attempt(activity).is_none() {
+        return Err(Reject::ActivityGone);
+    }
+    Ok(activity.clone())
+}
+
+/// Activity ids are unique among the pending ones.
+pub(crate) fn by_id<'a>(run: &'a RunState, id: &str) -> Option<&'a Activity> {
+    run.activities.values().find(|activity| activity.activity_id == id)
+}
+
+pub(crate) fn running_attempt(activity: &Activity) -> Option<&ActivityStarted> {
+    match &activity.phase {
+        Some(ActivityPhase::Started(started)) => Some(started),
+        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Backoff(_)) | None => None,
+    }
+}
+
+/// The activity ended without the worker of the workflow knowing: the event that says so waits in the buffer.
+pub(crate) fn end_is_buffered(run: &RunState, scheduled_event_id: i64) -> bool {
+    run.buffered.iter().any(|event| ended(event) == Some(scheduled_event_id))
+}
+
+/// The scheduled event id of the activity that an event ends.
+fn ended(event: &HistoryEvent) -> Option<i64> {
+    use Attributes as A;
+    match event.attributes.as_ref()? {
+        A::ActivityTaskCompletedEventAttributes(end) => Some(end.scheduled_event_id),
+        A::ActivityTaskFailedEventAttributes(end) => Some(end.scheduled_event_id),
+        A::ActivityTaskTimedOutEventAttributes(end) => Some(end.scheduled_event_id),
+        A::ActivityTaskCanceledEventAttributes(end) => Some(end.scheduled_event_id),
+        _ => None,
+    }
+}
+
+/// Ends an activity: writes the Started event of its running attempt, if any, and the event that `close` makes of that
+/// event's id. The workflow gets a workflow task.
+fn end(tx: &mut Tx, activity: &Activity, close: impl FnOnce(i64) -> Attributes) {
+    let started_event_id = match running_attempt(activity) {
+        Some(started) => write_started(tx, activity, started),
+        None => 0,
+    };
+    tx.event_or_buffer(close(started_event_id));
+    workflow_task::ensure_scheduled(tx);
+}
+
+/// Returns the event's id; 0 where it was kept back.
+fn write_started(tx: &mut Tx, activity: &Activity, started: &ActivityStarted) -> i64 {
+    let attributes = Attributes::ActivityTaskStartedEventAttributes(ActivityTaskStartedEventAttributes {
+        scheduled_event_id: activity.scheduled_event_id,
+        identity: started.identity.clone(),
+        request_id: started.request_id.clone(),
+        attempt: activity.attempt,
+        last_failure: activity.last_failure.clone(),
+        worker_version: started.worker_version.clone(),
+        build_id_redirect_counter: 0,
+    });
+    tx.event_or_buffer_with(attributes, EventExtras { time: Some(started.time), ..Default::default() })
+}

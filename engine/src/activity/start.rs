@@ -1,0 +1,65 @@
+//! A worker takes an activity's attempt.
+
+use perdure_proto::api::common::{Priority, WorkerVersionStamp};
+
+use super::running_attempt;
+use crate::{
+    change::{ActivityStartedChange, Kind},
+    outcome::{ActivityTaskStarted, Reply},
+    reject::Reject,
+    state::{ActivityPhase, RunState},
+    tx::Tx,
+};
+
+/// The same request may come again after a lost answer; any other call for a started attempt is stale.
+pub(crate) fn start(
+    tx: &mut Tx,
+    scheduled_event_id: i64,
+    attempt: i32,
+    identity: String,
+    request_id: String,
+    worker_version: Option<WorkerVersionStamp>,
+) -> Result<Reply, Reject> {
+    let run = &tx.state.run;
+    let activity = run.activities.get(&scheduled_event_id).filter(|_| run.close.is_none()).ok_or(Reject::StaleTask)?;
+    if activity.attempt != attempt {
+        return Err(Reject::StaleTask);
+    }
+    match &activity.phase {
+        Some(ActivityPhase::Scheduled(_)) => {
+            let time = tx.now();
+            let change = ActivityStartedChange { scheduled_event_id, time, identity, request_id, worker_version };
+            tx.durable(Kind::ActivityStarted(change));
+        }
+        Some(ActivityPhase::Started(started)) if started.request_id == request_id => {}
+        Some(ActivityPhase::Started(_) | ActivityPhase::Backoff(_)) | None => return Err(Reject::StaleTask),
+    }
+    task(&tx.state.run, scheduled_event_id).map(|task| Reply::ActivityStarted(Box::new(task))).ok_or(Reject::StaleTask)
+}
+
+/// What the worker gets.
+fn task(run: &RunState, scheduled_event_id: i64) -> Option<ActivityTaskStarted> {
+    let mut activity = run.activities.get(&scheduled_event_id)?.clone();
+    let started_time = running_attempt(&activity)?.time;
+    activity.priority = merge_priority(run.priority.as_ref(), activity.priority.as_ref());
+    Some(ActivityTaskStarted {
+        activity,
+        workflow_id: run.workflow_id.clone(),
+        run_id: run.run_id.clone(),
+        workflow_type: run.workflow_type.clone(),
+        namespace: run.namespace.clone(),
+        started_time,
+    })
+}
+
+/// What an activity or child does not say about its priority comes from its workflow, field by field.
+pub(crate) fn merge_priority(workflow: Option<&Priority>, own: Option<&Priority>) -> Option<Priority> {
+    let (Some(base), Some(own)) = (workflow, own) else {
+        return own.or(workflow).cloned();
+    };
+    Some(Priority {
+        priority_key: if own.priority_key == 0 { base.priority_key } else { own.priority_key },
+        fairness_key: if own.fairness_key.is_empty() { &base.fairness_key } else { &own.fairness_key }.clone(),
+        fairness_weight: if own.fairness_weight == 0.0 { base.fairness_weight } else { own.fairness_weight },
+    })
+}

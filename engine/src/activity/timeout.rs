@@ -1,0 +1,105 @@
+//! Time passes for activities: the four time-outs, and the end of a backoff.
+
+use perdure_proto::api::{
+    enums::{RetryState, TimeoutType},
+    history::{ActivityTaskTimedOutEventAttributes, history_event::Attributes},
+};
+
+use super::{end, failure, respond::retry};
+use crate::{
+    change::Kind,
+    outcome::Task,
+    state::{Activity, ActivityPhase, Nanos, RunState},
+    tx::Tx,
+};
+
+/// What happens to an activity at a certain time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deadline {
+    BackoffOver,
+    Timeout(TimeoutType),
+}
+
+/// All that time can do to an activity in its present phase.
+fn deadlines(activity: &Activity) -> impl Iterator<Item = (Nanos, Deadline)> {
+    let after = |begin: Nanos, timeout: Nanos, kind: TimeoutType| {
+        (timeout > 0).then(|| (begin.saturating_add(timeout), Deadline::Timeout(kind)))
+    };
+    let waiting = after(activity.attempt_scheduled_time, activity.schedule_to_start, TimeoutType::ScheduleToStart);
+    let of_phase = match &activity.phase {
+        Some(ActivityPhase::Started(started)) => {
+            let alive = started.time.max(activity.last_heartbeat_time);
+            [
+                after(started.time, activity.start_to_close, TimeoutType::StartToClose),
+                after(alive, activity.heartbeat, TimeoutType::Heartbeat),
+            ]
+        }
+        Some(ActivityPhase::Backoff(backoff)) => [Some((backoff.until, Deadline::BackoffOver)), waiting],
+        Some(ActivityPhase::Scheduled(_)) | None => [waiting, None],
+    };
+    after(activity.scheduled_time, activity.schedule_to_close, TimeoutType::ScheduleToClose)
+        .into_iter()
+        .chain(of_phase.into_iter().flatten())
+}
+
+/// The next time at which [`wake`] has something to do; None: never.
+pub(crate) fn next_deadline(run: &RunState) -> Option<Nanos> {
+    run.activities.values().flat_map(deadlines).map(|(time, _)| time).min()
+}
+
+/// Acts on every deadline of activities that is not after now, in the order of their times.
+pub(crate) fn wake(tx: &mut Tx) {
+    let now = tx.now();
+    // A deadline that was acted on may make room for the next one: an attempt that times out and is retried at once.
+    loop {
+        let mut due: Vec<(Nanos, i64, Deadline)> = Vec::new();
+        for (id, activity) in &tx.state.run.activities {
+            due.extend(deadlines(activity).filter(|(time, _)| *time <= now).map(|(time, what)| (time, *id, what)));
+        }
+        if due.is_empty() {
+            return;
+        }
+        due.sort_unstable();
+        for (time, id, deadline) in due {
+            // What came before it may have ended the activity, or its attempt.
+            let activity = tx.state.run.activities.get(&id);
+            if let Some(activity) = activity.filter(|activity| deadlines(activity).any(|due| due == (time, deadline))) {
+                let activity = activity.clone();
+                act(tx, &activity, deadline);
+            }
+        }
+    }
+}
+
+fn act(tx: &mut Tx, activity: &Activity, deadline: Deadline) {
+    let scheduled_event_id = activity.scheduled_event_id;
+    match deadline {
+        Deadline::BackoffOver => {
+            tx.durable(Kind::ActivityReady(scheduled_event_id));
+            tx.task(Task::DispatchActivity { scheduled_event_id, attempt: activity.attempt });
+        }
+        Deadline::Timeout(kind) => time_out(tx, activity, kind),
+    }
+}
+
+fn time_out(tx: &mut Tx, activity: &Activity, kind: TimeoutType) {
+    let retry_state = match (retry(tx, activity, &failure::timeout(kind)), kind) {
+        // These bound the activity as a whole: they are not failures of an attempt.
+        (RetryState::NonRetryableFailure, TimeoutType::ScheduleToStart | TimeoutType::ScheduleToClose) => {
+            RetryState::Timeout
+        }
+        (state, _) => state,
+    };
+    if retry_state == RetryState::InProgress {
+        return;
+    }
+    let failure = failure::final_timeout(kind, retry_state == RetryState::Timeout, activity);
+    end(tx, activity, |started_event_id| {
+        Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
+            failure: Some(failure),
+            scheduled_event_id: activity.scheduled_event_id,
+            started_event_id,
+            retry_state: retry_state as i32,
+        })
+    });
+}

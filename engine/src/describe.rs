@@ -1,0 +1,182 @@
+//! What DescribeWorkflowExecution tells about a run, from its state alone.
+
+use perdure_proto::api::{
+    activity::ActivityOptions,
+    common::{ActivityType, WorkflowExecution, WorkflowType},
+    enums::{PendingActivityState, PendingWorkflowTaskState, TaskQueueKind, WorkflowExecutionStatus},
+    taskqueue::TaskQueue,
+    workflow::{
+        PendingActivityInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo,
+        WorkflowExecutionConfig, WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
+    },
+    workflowservice::DescribeWorkflowExecutionResponse,
+};
+
+use crate::{
+    activity::running_attempt,
+    state::{Activity, ActivityPhase, Child, Nanos, RunState, WorkflowState, WorkflowTask},
+    time::{duration, optional_timestamp, timestamp},
+};
+
+impl WorkflowState {
+    /// The whole answer. `now` decides whether a retry still waits.
+    pub fn describe(&self, now: Nanos) -> DescribeWorkflowExecutionResponse {
+        let run = &self.run;
+        let open = run.close.is_none();
+        DescribeWorkflowExecutionResponse {
+            execution_config: Some(config(run)),
+            workflow_execution_info: Some(self.info()),
+            pending_activities: run.activities.values().filter(|_| open).map(|one| pending(one, now)).collect(),
+            pending_children: run.children.values().filter(|_| open).map(pending_child).collect(),
+            pending_workflow_task: self.pending_task().filter(|_| open).map(pending_workflow_task),
+            workflow_extended_info: Some(extended_info(run)),
+            ..Default::default()
+        }
+    }
+
+    /// The part that lists show too.
+    pub fn info(&self) -> WorkflowExecutionInfo {
+        let run = &self.run;
+        let execution = |workflow_id: &String, run_id: &String| {
+            Some(WorkflowExecution { workflow_id: workflow_id.clone(), run_id: run_id.clone() })
+        };
+        let close = run.close.as_ref();
+        WorkflowExecutionInfo {
+            execution: execution(&run.workflow_id, &run.run_id),
+            r#type: Some(WorkflowType { name: run.workflow_type.clone() }),
+            start_time: Some(timestamp(run.start_time)),
+            close_time: close.map(|close| timestamp(close.time)),
+            status: close.map_or(WorkflowExecutionStatus::Running as i32, |close| close.status),
+            history_length: run.next_event_id - 1,
+            parent_namespace_id: run.parent.as_ref().map(|parent| parent.namespace_id.clone()).unwrap_or_default(),
+            parent_execution: run.parent.as_ref().and_then(|parent| execution(&parent.workflow_id, &parent.run_id)),
+            execution_time: Some(timestamp(run.execution_time)),
+            memo: Some(run.memo.clone().unwrap_or_default()),
+            search_attributes: Some(run.search_attributes.clone().unwrap_or_default()),
+            task_queue: run.task_queue.clone(),
+            state_transition_count: run.state_transition_count,
+            history_size_bytes: run.history_size_bytes,
+            most_recent_worker_version_stamp: run.worker_version.clone(),
+            // Counted from the execution time: a wait before the first workflow task is not work.
+            execution_duration: close.map(|close| duration((close.time - run.execution_time).max(0))),
+            root_execution: execution(&run.root_workflow_id, &run.root_run_id),
+            first_run_id: run.first_execution_run_id.clone(),
+            priority: run.priority.clone(),
+            ..Default::default()
+        }
+    }
+
+    fn pending_task(&self) -> Option<&WorkflowTask> {
+        self.run.workflow_task.as_ref().or(self.volatile.speculative_task.as_ref())
+    }
+}
+
+fn config(run: &RunState) -> WorkflowExecutionConfig {
+    WorkflowExecutionConfig {
+        task_queue: Some(TaskQueue {
+            name: run.task_queue.clone(),
+            kind: TaskQueueKind::Normal as i32,
+            ..Default::default()
+        }),
+        workflow_execution_timeout: Some(duration(run.execution_timeout)),
+        workflow_run_timeout: Some(duration(run.run_timeout)),
+        default_workflow_task_timeout: Some(duration(run.task_timeout)),
+        user_metadata: run.user_metadata.clone(),
+    }
+}
+
+fn extended_info(run: &RunState) -> WorkflowExecutionExtendedInfo {
+    let request_id_infos = run.start_request_ids.iter().map(|(id, seen)| {
+        // An event that waits in the buffer has no id yet.
+        let buffered = seen.event_id == 0;
+        (id.clone(), RequestIdInfo { event_type: seen.event_type, event_id: seen.event_id, buffered })
+    });
+    WorkflowExecutionExtendedInfo {
+        execution_expiration_time: optional_timestamp(run.execution_expiration),
+        run_expiration_time: optional_timestamp(run.run_expiration),
+        cancel_requested: run.cancel_requested,
+        original_start_time: Some(timestamp(run.start_time)),
+        request_id_infos: request_id_infos.collect(),
+        ..Default::default()
+    }
+}
+
+fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
+    let started = running_attempt(activity);
+    let state = if activity.cancel_requested_event_id != 0 {
+        PendingActivityState::CancelRequested
+    } else if started.is_some() {
+        PendingActivityState::Started
+    } else {
+        PendingActivityState::Scheduled
+    };
+    // While the next attempt waits for its time.
+    let waits = match &activity.phase {
+        Some(ActivityPhase::Backoff(backoff)) => Some(backoff.until).filter(|until| *until > now),
+        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Started(_)) | None => None,
+    };
+    let policy = activity.retry_policy.as_ref();
+    let expires = activity.schedule_to_close > 0;
+    PendingActivityInfo {
+        activity_id: activity.activity_id.clone(),
+        activity_type: Some(ActivityType { name: activity.activity_type.clone() }),
+        state: state as i32,
+        heartbeat_details: activity.heartbeat_details.clone(),
+        last_heartbeat_time: optional_timestamp(activity.last_heartbeat_time),
+        last_started_time: started.map(|started| timestamp(started.time)),
+        attempt: activity.attempt,
+        maximum_attempts: policy.map_or(0, |policy| policy.maximum_attempts),
+        scheduled_time: Some(timestamp(activity.attempt_scheduled_time)),
+        expiration_time: expires
+            .then(|| timestamp(activity.scheduled_time.saturating_add(activity.schedule_to_close))),
+        last_failure: activity.last_failure.clone(),
+        last_worker_identity: activity.last_worker_identity.clone(),
+        current_retry_interval: waits.map(|_| duration(activity.current_retry_interval)),
+        last_attempt_complete_time: optional_timestamp(activity.last_attempt_complete_time),
+        next_attempt_schedule_time: waits.map(timestamp),
+        priority: activity.priority.clone(),
+        activity_options: Some(options(activity)),
+        ..Default::default()
+    }
+}
+
+fn options(activity: &Activity) -> ActivityOptions {
+    ActivityOptions {
+        task_queue: Some(TaskQueue {
+            name: activity.task_queue.clone(),
+            normal_name: activity.task_queue.clone(),
+            ..Default::default()
+        }),
+        schedule_to_close_timeout: Some(duration(activity.schedule_to_close)),
+        schedule_to_start_timeout: Some(duration(activity.schedule_to_start)),
+        start_to_close_timeout: Some(duration(activity.start_to_close)),
+        heartbeat_timeout: Some(duration(activity.heartbeat)),
+        retry_policy: activity.retry_policy.clone(),
+        priority: activity.priority.clone(),
+        ..Default::default()
+    }
+}
+
+fn pending_child(child: &Child) -> PendingChildExecutionInfo {
+    PendingChildExecutionInfo {
+        workflow_id: child.workflow_id.clone(),
+        run_id: child.run_id.clone(),
+        workflow_type_name: child.workflow_type.clone(),
+        initiated_id: child.initiated_event_id,
+        parent_close_policy: child.parent_close_policy,
+    }
+}
+
+fn pending_workflow_task(task: &WorkflowTask) -> PendingWorkflowTaskInfo {
+    let state = match task.started {
+        Some(_) => PendingWorkflowTaskState::Started,
+        None => PendingWorkflowTaskState::Scheduled,
+    };
+    PendingWorkflowTaskInfo {
+        state: state as i32,
+        scheduled_time: Some(timestamp(task.scheduled_time)),
+        original_scheduled_time: optional_timestamp(task.original_scheduled_time),
+        started_time: task.started.as_ref().map(|started| timestamp(started.time)),
+        attempt: task.attempt,
+    }
+}
