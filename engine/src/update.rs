@@ -1,40 +1,240 @@
-//! Updates: the seams that the other machines use. Updates themselves are not built yet: requests are refused.
+//! Updates: requests that a workflow accepts or rejects, and answers.
+//!
+//! Before acceptance an update lives in memory only (`Volatile::admitted`): a caller who loses it sends it again under
+//! the same id. Acceptance and completion are events. A rejection leaves no trace in the history.
+//!
+//! | state | request again | task starts | accepted | rejected | answered | task completes without it | task fails | run closes |
+//! |---|---|---|---|---|---|---|---|---|
+//! | unknown | admitted | – | accepted, if the message has the request | not found | not found | – | – | – |
+//! | admitted | admitted | sent | accepted | rejected | refused | stays | stays | aborted |
+//! | sent | admitted | – | accepted | rejected | refused | rejected | aborted; stays after a time-out | aborted |
+//! | accepted | accepted | – | refused | refused | completed | stays | stays | failed |
+//! | completed | outcome | – | refused | refused | refused | stays | stays | stays |
 
-use perdure_proto::api::{history::{HistoryEvent, history_event::Attributes}, protocol::Message, update};
+mod messages;
 
-use crate::{apply::Corrupt, change::VolatileChange, outcome::{Reply, UpdateAbort}, reject::Reject, state::{RunState, Volatile}, tx::Tx, commands::WorkflowTaskFailure};
+use perdure_proto::api::{
+    enums::UpdateWorkflowExecutionLifecycleStage as Stage,
+    failure::{ApplicationFailureInfo, Failure, failure::FailureInfo},
+    history::{HistoryEvent, history_event::Attributes},
 
-pub(crate) fn apply(_run: &mut RunState, event: &HistoryEvent, _attributes: &Attributes) -> Result<(), Corrupt> {
-    Err(Corrupt::at(event.event_id, "updates are not built"))
+    update::{Outcome, Request, outcome::Value},
+};
+use prost::Message as _;
+
+pub(crate) use self::messages::{handle_messages, is_rejection, messages_for_task};
+use crate::{
+    apply::Corrupt,
+    change::VolatileChange,
+    outcome::{Notice, Reply, UpdateAbort},
+    reject::Reject,
+    state::{AdmittedUpdate, RunState, Update, Volatile, WorkflowState},
+    tx::Tx,
+    workflow_task,
+};
+
+/// Attempts of a workflow task after which updates are refused: the workflow cannot take them.
+const FAILING_ATTEMPTS: i32 = 3;
+
+// === Effects ===
+
+pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
+    match attributes {
+        Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted) => {
+            let update_id = accepted.protocol_instance_id.clone();
+            let update = Update {
+                update_id: update_id.clone(),
+                accepted_event_id: event.event_id,
+                protocol_instance_id: update_id.clone(),
+                ..Default::default()
+            };
+            run.updates.insert(update_id, update);
+            Ok(())
+        }
+        Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed) => {
+            let update_id = completed.meta.as_ref().map_or("", |meta| &meta.update_id);
+            let unknown = Corrupt::at(event.event_id, "an update completed that was not accepted");
+            let update = run.updates.get_mut(update_id).ok_or(unknown)?;
+            update.outcome.clone_from(&completed.outcome);
+            update.completed_event_id = event.event_id;
+            Ok(())
+        }
+        _ => Err(Corrupt::at(event.event_id, "an update event that this version does not write")),
+    }
 }
 
-pub(crate) fn apply_volatile(_volatile: &mut Volatile, _change: &VolatileChange) -> Result<(), Corrupt> {
-    Err(Corrupt::at(0, "updates are not built"))
+pub(crate) fn apply_volatile(volatile: &mut Volatile, change: &VolatileChange) -> Result<(), Corrupt> {
+    let admitted = &mut volatile.admitted;
+    match change {
+        VolatileChange::UpdateAdmitted(update) => admitted.push(update.clone()),
+        VolatileChange::UpdateRemoved(id) => admitted.retain(|update| update.update_id != *id),
+        VolatileChange::UpdatesSent { ids, scheduled_event_id, attempt } => {
+            for update in admitted.iter_mut().filter(|update| ids.contains(&update.update_id)) {
+                update.sent_in = Some((*scheduled_event_id, *attempt));
+            }
+        }
+        VolatileChange::UpdatesUnsent => admitted.iter_mut().for_each(|update| update.sent_in = None),
+        _ => return Err(Corrupt::at(0, "not a change of updates")),
+    }
+    Ok(())
 }
+
+// === Requests ===
 
 /// A new update request, or one that repeats an update id.
-pub(crate) fn admit(_tx: &mut Tx, _request: update::Request, _update_id: String) -> Result<Reply, Reject> {
-    Err(Reject::FailedPrecondition("updates are not built".into()))
-}
-
-/// Messages for a workflow task that starts now; marks the updates as sent in it.
-pub(crate) fn messages_for_task(_tx: &mut Tx) -> Vec<Message> {
-    Vec::new()
-}
-
-/// Messages of a completed workflow task that no command refers to.
-pub(crate) fn handle_messages(_tx: &mut Tx, messages: Vec<Message>, _completed_event_id: i64) -> Result<(), WorkflowTaskFailure> {
-    if messages.is_empty() {
-        return Ok(());
+pub(crate) fn admit(tx: &mut Tx, request: Request, update_id: String) -> Result<Reply, Reject> {
+    if let Some((stage, outcome)) = known(tx.state, &update_id) {
+        return Ok(Reply::Update { stage, outcome });
     }
-    Err(WorkflowTaskFailure {
-        cause: perdure_proto::api::enums::WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage,
-        message: "updates are not built".into(),
-    })
+    if tx.state.run.close.is_some() {
+        return Err(Reject::WorkflowClosed);
+    }
+    check_limits(tx, &request)?;
+    let failing = tx.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS);
+    if failing {
+        return Err(Reject::WorkflowNotReady(
+            "Unable to perform workflow execution update due to Workflow Task in failed state.".into(),
+        ));
+    }
+    tx.volatile(VolatileChange::UpdateAdmitted(AdmittedUpdate { update_id, request, sent_in: None }));
+    workflow_task::schedule_for_update(tx);
+    Ok(Reply::Update { stage: Stage::Admitted, outcome: None })
+}
+
+/// The stage of an update that the run knows.
+fn known(state: &WorkflowState, update_id: &str) -> Option<(Stage, Option<Outcome>)> {
+    match state.run.updates.get(update_id) {
+        Some(update) if update.outcome.is_some() => Some((Stage::Completed, update.outcome.clone())),
+        // The run ended under it: nothing will answer any more.
+        Some(_) if state.run.close.is_some() => Some((Stage::Completed, Some(failed(outlived())))),
+        Some(_) => Some((Stage::Accepted, None)),
+        None => {
+            let admitted = state.volatile.admitted.iter().any(|update| update.update_id == update_id);
+            admitted.then_some((Stage::Admitted, None))
+        }
+    }
+}
+
+fn check_limits(tx: &Tx, request: &Request) -> Result<(), Reject> {
+    let limits = tx.ctx.limits;
+    let admitted = &tx.state.volatile.admitted;
+    let updates = &tx.state.run.updates;
+    let accepted = updates.values().filter(|update| update.outcome.is_none()).count();
+    if admitted.len() + accepted >= limits.in_flight_updates {
+        let text = "limit on number of concurrent in-flight updates has been reached";
+        return Err(Reject::ConcurrentLimit(format!("{text} ({})", limits.in_flight_updates)));
+    }
+    if admitted.len() + updates.len() >= limits.total_updates {
+        return Err(Reject::FailedPrecondition(format!(
+            "The limit on the total number of distinct updates in this workflow has been reached ({}). Make sure any \
+             duplicate updates share an Update ID so the server can deduplicate them, and consider rejecting updates that \
+             you aren't going to process. You can also Continue-as-New to avoid this; we recommend you check \
+             Continue-as-New Suggested in your Workflow.",
+            limits.total_updates
+        )));
+    }
+    let waiting: usize = admitted.iter().map(|update| update.request.encoded_len()).sum();
+    if (waiting + request.encoded_len()) as i64 > limits.in_flight_update_bytes {
+        let text = "limit on total payload size of in-flight updates has been reached";
+        return Err(Reject::ConcurrentLimit(format!("{text} ({} bytes)", limits.in_flight_update_bytes)));
+    }
+    Ok(())
+}
+
+// === What workflow tasks and the close ask ===
+
+/// Updates went out with the started workflow task, so its completion must be looked at.
+pub(crate) fn any_sent(state: &WorkflowState) -> bool {
+    state.volatile.admitted.iter().any(|update| update.sent_in.is_some())
+}
+
+/// Updates wait for a workflow task.
+pub(crate) fn wants_task(state: &WorkflowState) -> bool {
+    state.volatile.admitted.iter().any(|update| update.sent_in.is_none())
+}
+
+/// The run nears its limit of updates: at nine tenths of it.
+pub(crate) fn suggests_continue_as_new(tx: &Tx) -> bool {
+    let known = tx.state.run.updates.len() + tx.state.volatile.admitted.len();
+    known * 10 >= tx.ctx.limits.total_updates * 9
+}
+
+/// The completed workflow task carried updates that its worker did not answer: a worker that does not know updates.
+pub(crate) fn reject_unanswered(tx: &mut Tx) {
+    let unanswered: Vec<String> = sent_ids(tx.state);
+    for update_id in unanswered {
+        let failure = server_made(
+            "Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not \
+             supported by the worker.",
+            "UnprocessedUpdate",
+        );
+        messages::rejected(tx, update_id, failure);
+    }
 }
 
 /// The workflow task that carried updates ended without an answer: they wait for the next one.
-pub(crate) fn on_task_lost(_tx: &mut Tx) {}
+pub(crate) fn on_task_lost(tx: &mut Tx) {
+    if any_sent(tx.state) {
+        tx.volatile(VolatileChange::UpdatesUnsent);
+    }
+}
 
-/// The run closes: updates that nobody accepted are aborted.
-pub(crate) fn on_close(_tx: &mut Tx, _abort: UpdateAbort) {}
+/// The worker failed the workflow task: the updates that it had seen may be the reason.
+pub(crate) fn on_task_failed(tx: &mut Tx) {
+    for update_id in sent_ids(tx.state) {
+        abort(tx, update_id, UpdateAbort::WorkflowTaskFailed);
+    }
+}
+
+/// The run closes: updates that nobody accepted are aborted, accepted ones will have no answer.
+pub(crate) fn on_close(tx: &mut Tx, reason: UpdateAbort) {
+    let admitted: Vec<String> = tx.state.volatile.admitted.iter().map(|update| update.update_id.clone()).collect();
+    for update_id in admitted {
+        abort(tx, update_id, reason);
+    }
+    let open = tx.state.run.updates.values().filter(|update| update.outcome.is_none());
+    let accepted: Vec<String> = open.map(|update| update.update_id.clone()).collect();
+    for update_id in accepted {
+        tx.notice(Notice::Update { update_id, stage: Stage::Completed, outcome: Some(failed(outlived())) });
+    }
+}
+
+fn sent_ids(state: &WorkflowState) -> Vec<String> {
+    let sent = state.volatile.admitted.iter().filter(|update| update.sent_in.is_some());
+    sent.map(|update| update.update_id.clone()).collect()
+}
+
+fn abort(tx: &mut Tx, update_id: String, reason: UpdateAbort) {
+    tx.volatile(VolatileChange::UpdateRemoved(update_id.clone()));
+    tx.notice(Notice::UpdateAborted { update_id, reason });
+}
+
+fn outlived() -> Failure {
+    server_made(
+        "Workflow Update failed because the Workflow completed before the Update completed.",
+        "AcceptedUpdateCompletedWorkflow",
+    )
+}
+
+/// An outcome that is a failure.
+fn failed(failure: Failure) -> Outcome {
+    Outcome { value: Some(Value::Failure(failure)) }
+}
+
+fn server_made(message: &str, kind: &str) -> Failure {
+    Failure {
+        message: message.into(),
+        source: "Server".into(),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+            r#type: kind.into(),
+            non_retryable: true,
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+}
+
+/// The id of the message that carries an update's request.
+fn request_message_id(update_id: &str) -> String {
+    format!("{update_id}/request")
+}

@@ -1,0 +1,238 @@
+//! History: shards that own runs, make their transitions durable in batches, and let out what became of them.
+//!
+//! [`History`] is the handle that the frontend holds. All calls are answered only once what they tell is durable.
+
+mod api;
+mod deliver;
+mod error;
+mod ids;
+mod lease;
+mod query;
+mod recorder;
+mod shard;
+mod shared;
+mod update;
+mod visibility;
+
+use std::sync::Arc;
+
+use perdure_engine::{Input, Limits, Start, WorkflowState, WorkflowTaskRef};
+use perdure_matching::{Matching, PollerInfo};
+use perdure_proto::{
+    RawHistory,
+    api::{enums::QueryRejectCondition, query::WorkflowQuery, workflowservice::RespondWorkflowTaskCompletedRequest},
+};
+use perdure_storage::{RunKey, Store, StoreError};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, UpdateResult};
+pub use error::Error;
+
+use crate::{
+    shard::{
+        Shard,
+        cell::QueryRoute,
+        message::{Action, Message},
+    },
+    shared::{Mailbox, Shared},
+};
+
+/// Messages that wait for a shard; beyond them calls are refused.
+const MAILBOX: usize = 16_384;
+
+pub struct HistoryConfig {
+    pub store: Arc<dyn Store>,
+    pub matching: Matching,
+    pub clock: Arc<dyn Clock>,
+    pub limits: Limits,
+    /// Names this process in the database.
+    pub owner: String,
+    /// Slot ranges, each with a shard, that a new database is divided into.
+    pub ranges: u16,
+    /// Runs that are kept in memory, over all shards.
+    pub cached_runs: usize,
+}
+
+/// The handle of a node's shards.
+#[derive(Clone)]
+pub struct History {
+    shared: Arc<Shared>,
+    keeper: Arc<KeeperHandle>,
+}
+
+struct KeeperHandle {
+    stop: CancellationToken,
+    task: parking_lot::Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl History {
+    /// Takes the leases of the database, waiting for another server that holds them, and starts the shards.
+    pub async fn open(config: HistoryConfig) -> Result<Self, StoreError> {
+        let HistoryConfig { store, matching, clock, limits, owner, ranges, cached_runs } = config;
+        let asked = Instant::now();
+        let leases = lease::acquire(&*store, &owner, ranges).await?;
+        let shared = Arc::new(Shared {
+            store,
+            matching: matching.clone(),
+            clock,
+            limits,
+            cached_runs: (cached_runs / leases.len().max(1)).max(1),
+            failed: Notify::new(),
+            mailboxes: std::sync::OnceLock::new(),
+        });
+        let mut mailboxes = Vec::with_capacity(leases.len());
+        for lease in &leases {
+            let (sender, mailbox) = mpsc::channel(MAILBOX);
+            tokio::spawn(Shard::new(shared.clone(), mailbox, sender.downgrade()).run());
+            // The mailbox is empty and the shard alive.
+            let _ = sender.send(Message::Lease(lease.clone())).await;
+            mailboxes.push(Mailbox { end_slot: lease.end_slot, sender });
+        }
+        let _ = shared.mailboxes.set(mailboxes);
+        matching.set_recorder(Arc::new(recorder::HistoryRecorder::new(&shared)));
+        let stop = CancellationToken::new();
+        let keeper = lease::Keeper { shared: shared.clone(), owner, ranges, stop: stop.clone() };
+        let task = tokio::spawn(keeper.run(leases, asked));
+        Ok(Self { shared, keeper: Arc::new(KeeperHandle { stop, task: parking_lot::Mutex::new(Some(task)) }) })
+    }
+
+    /// Finishes what the shards have taken, then gives the leases up. Later calls are answered `Unavailable`.
+    pub async fn shutdown(&self) {
+        for mailbox in self.shared.mailboxes.get().into_iter().flatten() {
+            let (stopped, wait) = oneshot::channel();
+            if mailbox.sender.send(Message::Stop(stopped)).await.is_ok() {
+                // An error means that the shard has ended already.
+                let _ = wait.await;
+            }
+        }
+        self.keeper.stop.cancel();
+        let task = self.keeper.task.lock().take();
+        if let Some(task) = task {
+            // A keeper that panicked has told so; the leases end by themselves.
+            let _ = task.await;
+        }
+    }
+
+    /// A start or signal-with-start. An empty run id is filled in.
+    pub async fn start(&self, start: Start) -> Result<Started, Error> {
+        self.shared.start(start).await
+    }
+
+    pub async fn input(&self, target: Target, input: Input) -> Result<InputReply, Error> {
+        self.shared.ask(target, |reply| Action::Input { input, reply }).await
+    }
+
+    pub async fn respond_workflow_task(
+        &self,
+        target: Target,
+        token: WorkflowTaskRef,
+        request: RespondWorkflowTaskCompletedRequest,
+        poller: PollerInfo,
+    ) -> Result<Responded, Error> {
+        let request = Box::new(request);
+        self.shared.ask(target, |reply| Action::Respond { token, request, poller, reply }).await
+    }
+
+    /// Looks at a run, after everything that was sent to it before is durable.
+    pub async fn view<R: Send + 'static>(
+        &self,
+        target: Target,
+        look: impl FnOnce(&WorkflowState) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        self.shared.view(target, look).await
+    }
+
+    pub async fn query(
+        &self,
+        target: Target,
+        query: WorkflowQuery,
+        reject: QueryRejectCondition,
+        deadline: Instant,
+    ) -> Result<QueryOutcome, Error> {
+        let asked = self.shared.ask(target, |reply| Action::Query { query, reject, reply });
+        match tokio::time::timeout_at(deadline, asked).await.map_err(|_| Error::Timeout)?? {
+            QueryRoute::Answered(outcome) => Ok(outcome),
+            QueryRoute::Direct(direct) => direct.run(&self.shared.matching, deadline).await,
+        }
+    }
+
+    /// Waits for events after the given one, or for the close; at the deadline tells how far the run is.
+    pub async fn wait_events(
+        &self,
+        target: Target,
+        after_event_id: i64,
+        until_closed: bool,
+        deadline: Instant,
+    ) -> Result<Progress, Error> {
+        let wait = |after_event_id, until_closed| {
+            self.shared.ask(target.clone(), move |reply| Action::WaitEvents { after_event_id, until_closed, reply })
+        };
+        match tokio::time::timeout_at(deadline, wait(after_event_id, until_closed)).await {
+            Ok(progress) => progress,
+            Err(_) => wait(-1, false).await,
+        }
+    }
+
+    /// A page of history: whole batches from the one that begins at or holds `from_event_id`, and the id of the first event after
+    /// them.
+    pub async fn read(
+        &self,
+        run: RunKey,
+        from_event_id: i64,
+        end_event_id: i64,
+        max_batches: usize,
+    ) -> Result<(RawHistory, i64), Error> {
+        /// Bytes of events after which a page ends: well below what clients take in one message.
+        const PAGE_BYTES: usize = 2 * 1024 * 1024;
+        let read = self.shared.store.read_events(run, from_event_id, end_event_id, max_batches, PAGE_BYTES);
+        let batches = read.await.map_err(unavailable)?;
+        let next = batches.last().map_or(from_event_id, |last| last.first_event_id + i64::from(last.event_count));
+        let mut out = bytes::BytesMut::with_capacity(batches.iter().map(|batch| batch.events.len()).sum());
+        for batch in &batches {
+            let events = skip_events(batch.events.clone(), from_event_id - batch.first_event_id);
+            out.extend_from_slice(&events);
+        }
+        Ok((RawHistory::from_encoded(out.freeze()), next))
+    }
+
+    /// The same backwards: events up to `last_event_id`, newest first, and the id of the newest event before them.
+    pub async fn read_reverse(
+        &self,
+        run: RunKey,
+        last_event_id: i64,
+        max_batches: usize,
+    ) -> Result<(RawHistory, i64), Error> {
+        let batches =
+            self.shared.store.read_events_reverse(run, last_event_id, max_batches).await.map_err(unavailable)?;
+        let mut events = Vec::new();
+        let mut before = last_event_id;
+        for batch in batches {
+            before = batch.first_event_id - 1;
+            let decoded = RawHistory::from_encoded(batch.events).events().map_err(|error| {
+                tracing::error!(%error, "a stored batch of events cannot be decoded");
+                Error::Unavailable
+            })?;
+            events.extend(decoded.into_iter().filter(|event| event.event_id <= last_event_id).rev());
+        }
+        Ok((events.iter().collect(), before))
+    }
+}
+
+/// Drops the first events of an encoded batch.
+fn skip_events(mut events: bytes::Bytes, count: i64) -> bytes::Bytes {
+    for _ in 0..count {
+        if perdure_proto::take_event(&mut events).is_err() {
+            break;
+        }
+    }
+    events
+}
+
+fn unavailable(error: StoreError) -> Error {
+    tracing::warn!(%error, "a history could not be read");
+    Error::Unavailable
+}

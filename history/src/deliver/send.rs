@@ -1,0 +1,141 @@
+//! Sending one message, and what its outcome means for the sender.
+
+use perdure_engine::{Input, Reject};
+use perdure_proto::api::enums::{
+    CancelExternalWorkflowExecutionFailedCause as CancelFailed, ParentClosePolicy,
+    SignalExternalWorkflowExecutionFailedCause as SignalFailed, StartChildWorkflowExecutionFailedCause as ChildFailed,
+};
+
+use super::Message;
+use crate::{
+    api::{InputReply, Target},
+    error::Error,
+    shard::message::Action,
+    shared::Shared,
+};
+
+impl Message {
+    /// The answer for the sender; Err: try again.
+    pub(super) async fn send(&self, shared: &Shared, from: &Target) -> Result<Input, Error> {
+        match self {
+            Message::StartChild { initiated_event_id, start } => {
+                let started = shared.start((**start).clone()).await;
+                start_answer(*initiated_event_id, started.map(|started| started.reply.run_id))
+            }
+            Message::Signal { initiated_event_id, to, child_of, signal } => {
+                let input = Input::Signal(signal.clone());
+                let failed_cause = match send_external(shared, to, child_of.as_deref(), input).await {
+                    Ok(()) => None,
+                    Err(Error::Reject(Reject::InvalidArgument(_))) => Some(SignalFailed::SignalCountLimitExceeded as i32),
+                    Err(error) => Some(gone(error, SignalFailed::ExternalWorkflowExecutionNotFound as i32)?),
+                };
+                Ok(Input::ExternalSignalDone { initiated_event_id: *initiated_event_id, failed_cause })
+            }
+            Message::Cancel { initiated_event_id, to, child_of, cancel } => {
+                let failed_cause = match send_external(shared, to, child_of.as_deref(), cancel.clone()).await {
+                    // The cancel of a closed run is no error, as for clients.
+                    Ok(()) | Err(Error::Reject(Reject::WorkflowClosed)) => None,
+                    Err(error) => Some(gone(error, CancelFailed::ExternalWorkflowExecutionNotFound as i32)?),
+                };
+                Ok(Input::ExternalCancelDone { initiated_event_id: *initiated_event_id, failed_cause })
+            }
+            Message::ChildClosed { to, closed } => {
+                settled(input(shared, to, closed.clone()).await)?;
+                Ok(Input::ParentNotified)
+            }
+            Message::ParentClosed { initiated_event_id, to, chain, policy } => {
+                settled(close_child(shared, from, *initiated_event_id, to, chain, *policy).await)?;
+                Ok(Input::ChildReleased { initiated_event_id: *initiated_event_id })
+            }
+        }
+    }
+}
+
+fn start_answer(initiated_event_id: i64, started: Result<String, Error>) -> Result<Input, Error> {
+    let failed = |cause: ChildFailed| Input::ChildStartFailed { initiated_event_id, cause: cause as i32 };
+    match started {
+        Ok(run_id) => Ok(Input::ChildStarted { initiated_event_id, run_id, header: None }),
+        Err(Error::Reject(Reject::AlreadyStarted { .. })) => Ok(failed(ChildFailed::WorkflowAlreadyExists)),
+        Err(Error::WorkflowNotFound) => Ok(failed(ChildFailed::NamespaceNotFound)),
+        // Starts too close to each other, an overloaded or reloading shard.
+        Err(error @ (Error::Reject(Reject::BusyWorkflow(_)) | Error::Busy(_) | Error::Unavailable)) => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "the start of a child was refused");
+            Ok(failed(ChildFailed::Unspecified))
+        }
+    }
+}
+
+/// Sends to a run that may have to be a child of the sender.
+async fn send_external(shared: &Shared, to: &Target, child_of: Option<&str>, message: Input) -> Result<(), Error> {
+    let mut to = to.clone();
+    if let Some(parent) = child_of.map(str::to_owned) {
+        let (is_child, run_id) = shared
+            .view(to.clone(), move |state| {
+                let run = &state.run;
+                (run.parent.as_ref().is_some_and(|known| known.workflow_id == parent), run.run_id.clone())
+            })
+            .await?;
+        if !is_child {
+            return Err(Error::RunNotFound);
+        }
+        to.run_id = uuid::Uuid::parse_str(&run_id).ok();
+    }
+    input(shared, &to, message).await.map(|_| ())
+}
+
+/// Applies the policy to the current run of the child's chain, if that chain is still this parent's child.
+async fn close_child(
+    shared: &Shared,
+    from: &Target,
+    initiated_event_id: i64,
+    to: &Target,
+    chain: &str,
+    policy: ParentClosePolicy,
+) -> Result<(), Error> {
+    if policy == ParentClosePolicy::Abandon {
+        return Ok(());
+    }
+    let (chain, parent_run) = (chain.to_owned(), from.run_id.map(|run_id| run_id.to_string()));
+    let found = shared
+        .view(to.clone(), move |state| {
+            let run = &state.run;
+            let of_parent = run.parent.as_ref().is_some_and(|parent| {
+                Some(&parent.run_id) == parent_run.as_ref() && parent.initiated_event_id == initiated_event_id
+            });
+            (run.close.is_none() && (of_parent || run.first_execution_run_id == chain)).then(|| run.run_id.clone())
+        })
+        .await?;
+    let Some(run_id) = found else { return Ok(()) };
+    let target = Target { workflow: to.workflow.clone(), run_id: uuid::Uuid::parse_str(&run_id).ok() };
+    let reason = "by parent close policy".to_owned();
+    let identity = "history-service".to_owned();
+    let message = match policy {
+        ParentClosePolicy::RequestCancel => {
+            Input::RequestCancel { reason, identity, request_id: String::new(), external: None, links: Vec::new() }
+        }
+        _ => Input::Terminate { reason, details: None, identity, links: Vec::new() },
+    };
+    input(shared, &target, message).await.map(|_| ())
+}
+
+async fn input(shared: &Shared, to: &Target, input: Input) -> Result<InputReply, Error> {
+    shared.ask(to.clone(), |reply| Action::Input { input, reply }).await
+}
+
+/// The receiver is gone for good: the cause to report; Err: try again.
+fn gone(error: Error, cause: i32) -> Result<i32, Error> {
+    match error {
+        Error::Unavailable | Error::Busy(_) | Error::Timeout => Err(error),
+        Error::Reject(Reject::BusyWorkflow(_)) => Err(error),
+        _ => Ok(cause),
+    }
+}
+
+/// The message arrived, or its receiver no longer cares.
+fn settled<T>(result: Result<T, Error>) -> Result<(), Error> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) => gone(error, 0).map(|_| ()),
+    }
+}

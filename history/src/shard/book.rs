@@ -1,0 +1,139 @@
+//! Stepping a run, and booking what comes of it.
+
+use perdure_engine::{Change, Ctx, Input, Nanos, Outcome, Reject, Reply, Task};
+use perdure_storage::RunKey;
+
+use super::{Shard, cell::Dirty, dispatch::Release, message};
+
+/// Whether the tasks of an outcome are dispatched, or taken by the caller itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dispatch {
+    Queue,
+    /// The workflow task goes to the caller.
+    Inline,
+}
+
+impl Shard {
+    /// Lets the engine step a cached run.
+    pub(super) fn step(&mut self, key: RunKey, input: Input) -> Result<Reply, Reject> {
+        let now = self.shared.clock.now();
+        let cell = self.cells.get_mut(&key).ok_or(Reject::StaleTask)?;
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let outcome = perdure_engine::step(&mut cell.state, input, &mut ctx)?;
+        Ok(self.book(key, outcome, Dispatch::Queue))
+    }
+
+    pub(super) fn step_inline(&mut self, key: RunKey, input: Input) -> Result<Reply, Reject> {
+        let now = self.shared.clock.now();
+        let cell = self.cells.get_mut(&key).ok_or(Reject::StaleTask)?;
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let outcome = perdure_engine::step(&mut cell.state, input, &mut ctx)?;
+        let inline = matches!(&outcome.reply, Reply::WorkflowTaskCompleted(reply) if reply.new_task);
+        Ok(self.book(key, outcome, if inline { Dispatch::Inline } else { Dispatch::Queue }))
+    }
+
+    /// Takes an outcome apart: changes for the batch, tasks and notices for after it, the reply for the caller.
+    pub(super) fn book(&mut self, key: RunKey, outcome: Outcome, dispatch: Dispatch) -> Reply {
+        self.steps += 1;
+        let Outcome { changes, tasks, notices, reply, next_run, visibility_changed } = outcome;
+        self.book_changes(key, changes, visibility_changed);
+        self.book_deadline(key);
+        if let Some(next) = next_run {
+            self.start_next_run(*next);
+        }
+        for notice in notices {
+            self.notice(key, notice);
+        }
+        for task in tasks {
+            let inline = dispatch == Dispatch::Inline && matches!(task, Task::DispatchWorkflowTask { .. });
+            if !inline {
+                self.dispatch(key, task);
+            }
+        }
+        self.settle_queries(key);
+        reply
+    }
+
+    fn book_changes(&mut self, key: RunKey, changes: Vec<Change>, visibility: bool) {
+        let Some(cell) = self.cells.get_mut(&key) else { return };
+        cell.last_used = self.steps;
+        if !changes.iter().any(is_durable) {
+            return;
+        }
+        let mut first_event_id = None;
+        let mut events = bytes::BytesMut::new();
+        for change in &changes {
+            if let Change::Event { event, encoded } = change {
+                first_event_id.get_or_insert(event.event_id);
+                events.extend_from_slice(encoded);
+            }
+        }
+        if let Some(first) = first_event_id {
+            cell.tail.push(first, events.freeze());
+        }
+        if cell.dirty.is_none() {
+            self.dirty.push(key);
+        }
+        let dirty = cell.dirty.get_or_insert_with(Dirty::default);
+        dirty.visibility |= visibility;
+        dirty.changes.extend(changes.into_iter().filter(is_durable));
+    }
+
+    /// Brings the run's entry among the deadlines up to date.
+    pub(super) fn book_deadline(&mut self, key: RunKey) {
+        let Some(cell) = self.cells.get_mut(&key) else { return };
+        let next = perdure_engine::next_deadline(&cell.state);
+        if next == cell.deadline {
+            return;
+        }
+        if let Some(old) = cell.deadline {
+            self.deadlines.remove(&(old, key));
+        }
+        if let Some(new) = next {
+            self.deadlines.insert((new, key));
+        }
+        cell.deadline = next;
+    }
+
+    /// Acts on all deadlines that have passed.
+    pub(super) fn wake_due(&mut self) {
+        if !self.is_active() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        while let Some((time, key)) = self.deadlines.first().copied().filter(|(time, _)| *time <= now) {
+            self.deadlines.remove(&(time, key));
+            match self.cells.get_mut(&key) {
+                Some(cell) => {
+                    cell.deadline = None;
+                    self.wake(key, now);
+                }
+                None => self.want_run(key),
+            }
+        }
+    }
+
+    fn wake(&mut self, key: RunKey, now: Nanos) {
+        /// A deadline that waking did not move is a defect; it must not spin the shard.
+        const RETRY: Nanos = 100_000_000;
+        if let Err(reject) = self.step(key, Input::Wake) {
+            tracing::error!(run_id = %key.run_id, %reject, "a run refused to wake");
+        }
+        self.book_deadline(key);
+        let Some(cell) = self.cells.get_mut(&key) else { return };
+        if let Some(time) = cell.deadline.filter(|time| *time <= now) {
+            self.deadlines.remove(&(time, key));
+            self.deadlines.insert((now + RETRY, key));
+            cell.deadline = Some(now + RETRY);
+        }
+    }
+
+    /// Sends once all that has been booked so far is durable.
+    pub(super) fn send_when_durable(&mut self, send: message::Send) {
+        self.releases.push(Release::Send(send));
+    }
+}
+
+fn is_durable(change: &Change) -> bool {
+    !matches!(change, Change::Volatile(_))
+}

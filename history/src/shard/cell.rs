@@ -1,0 +1,192 @@
+//! One cached run.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+use perdure_engine::{Change, Nanos, WorkflowState};
+use perdure_proto::{
+    RawHistory,
+    api::{enums::UpdateWorkflowExecutionLifecycleStage as Stage, enums::WorkflowExecutionStatus, query::WorkflowQuery},
+};
+use perdure_storage::{RunKey, WorkflowKey};
+use tokio::sync::oneshot;
+
+use crate::{
+    api::{Progress, QueryOutcome, UpdateResult},
+    error::Error,
+};
+
+/// Bytes of encoded history that are kept per run; older batches are read from the store.
+const TAIL_BYTES: usize = 256 * 1024;
+
+pub(crate) struct Cell {
+    pub workflow: WorkflowKey,
+    pub key: RunKey,
+    pub state: WorkflowState,
+    /// Number of the last journal row that was made, durable or in a batch on its way.
+    pub seq: i64,
+    pub snapshot_seq: i64,
+    /// `wake_at` as it will be once all batches made so far are durable.
+    pub stored_wake: Option<Nanos>,
+    /// Entry of this run in the shard's deadlines.
+    pub deadline: Option<Nanos>,
+    pub tail: Tail,
+    /// Changes for the next batch.
+    pub dirty: Option<Dirty>,
+    /// Batches with writes of this run that are not durable yet.
+    pub in_flight: u32,
+    /// Last event that is durable, and whether the run's close is.
+    pub durable_event_id: i64,
+    pub durable_close: bool,
+    pub queries: HashMap<String, BufferedQuery>,
+    pub update_waiters: HashMap<String, Vec<UpdateWaiter>>,
+    pub event_waiters: Vec<EventWaiter>,
+    /// The shard's step count when the run was last used.
+    pub last_used: u64,
+}
+
+/// What the next batch writes of a run.
+#[derive(Default)]
+pub(crate) struct Dirty {
+    pub create: bool,
+    pub changes: Vec<Change>,
+    pub visibility: bool,
+}
+
+/// A query that waits for a workflow task to ride on.
+pub(crate) struct BufferedQuery {
+    pub query: WorkflowQuery,
+    pub sent: bool,
+    pub reply: oneshot::Sender<Result<QueryRoute, Error>>,
+}
+
+/// How a query goes on.
+pub(crate) enum QueryRoute {
+    Answered(QueryOutcome),
+    /// Nothing is pending: the caller dispatches it through matching.
+    Direct(Box<crate::query::DirectQuery>),
+}
+
+pub(crate) struct UpdateWaiter {
+    pub wait: Stage,
+    pub reply: oneshot::Sender<Result<UpdateResult, Error>>,
+}
+
+pub(crate) struct EventWaiter {
+    pub after_event_id: i64,
+    pub until_closed: bool,
+    pub reply: oneshot::Sender<Result<Progress, Error>>,
+}
+
+impl Cell {
+    pub(crate) fn new(workflow: WorkflowKey, key: RunKey, state: WorkflowState) -> Self {
+        Self {
+            workflow,
+            key,
+            state,
+            seq: 0,
+            snapshot_seq: 0,
+            stored_wake: None,
+            deadline: None,
+            tail: Tail::default(),
+            dirty: None,
+            in_flight: 0,
+            durable_event_id: 0,
+            durable_close: false,
+            queries: HashMap::new(),
+            update_waiters: HashMap::new(),
+            event_waiters: Vec::new(),
+            last_used: 0,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.run.close.is_none()
+    }
+
+    pub(crate) fn status(&self) -> WorkflowExecutionStatus {
+        match &self.state.run.close {
+            None => WorkflowExecutionStatus::Running,
+            Some(close) => close.status(),
+        }
+    }
+
+    /// Nobody would notice if the run left the cache now.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.dirty.is_none()
+            && self.in_flight == 0
+            && self.queries.is_empty()
+            && self.update_waiters.is_empty()
+            && self.event_waiters.is_empty()
+            && self.state.volatile.admitted.is_empty()
+            && self.state.volatile.speculative_task.is_none()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            run_id: self.key.run_id,
+            last_event_id: self.durable_event_id,
+            closed: self.durable_close,
+            close_event: self.state.run.close.as_ref().filter(|_| self.durable_close).and_then(|close| close.event.clone()),
+            transient_events: Vec::new(),
+        }
+    }
+
+    /// Answers those who waited for events that are durable now.
+    pub(crate) fn wake_event_waiters(&mut self) {
+        if self.event_waiters.is_empty() {
+            return;
+        }
+        let (durable_event_id, durable_close) = (self.durable_event_id, self.durable_close);
+        let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.event_waiters)
+            .into_iter()
+            .partition(|waiter| durable_close || (!waiter.until_closed && durable_event_id > waiter.after_event_id));
+        self.event_waiters = waiting.into_iter().filter(|waiter| !waiter.reply.is_closed()).collect();
+        for waiter in ready {
+            // A waiter that has gone needs no answer.
+            let _ = waiter.reply.send(Ok(self.progress()));
+        }
+    }
+}
+
+/// The newest event batches of a run, encoded.
+#[derive(Default)]
+pub(crate) struct Tail {
+    batches: VecDeque<(i64, Bytes)>,
+    bytes: usize,
+    /// First event that is in memory; everything from here on is.
+    first_event_id: Option<i64>,
+}
+
+impl Tail {
+    pub(crate) fn push(&mut self, first_event_id: i64, events: Bytes) {
+        if events.is_empty() {
+            return;
+        }
+        self.first_event_id.get_or_insert(first_event_id);
+        self.bytes += events.len();
+        self.batches.push_back((first_event_id, events));
+        while self.bytes > TAIL_BYTES && self.batches.len() > 1 {
+            if let Some((_, dropped)) = self.batches.pop_front() {
+                self.bytes -= dropped.len();
+            }
+            self.first_event_id = self.batches.front().map(|(first, _)| *first);
+        }
+    }
+
+    /// The history from this event on, if all of it is in memory and a batch begins there.
+    pub(crate) fn from_event(&self, event_id: i64) -> Option<RawHistory> {
+        if self.first_event_id? > event_id {
+            return None;
+        }
+        let mut wanted = self.batches.iter().skip_while(|(first, _)| *first < event_id).peekable();
+        if wanted.peek()?.0 != event_id {
+            return None;
+        }
+        let mut out = BytesMut::new();
+        for (_, events) in wanted {
+            out.extend_from_slice(events);
+        }
+        Some(RawHistory::from_encoded(out.freeze()))
+    }
+}

@@ -1,0 +1,172 @@
+//! From gathered changes to a durable batch, and from a durable batch to what it lets out.
+
+use perdure_engine::{Change, journal};
+use perdure_storage::{Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, batch::CreateRun};
+use tokio::task::JoinHandle;
+
+use super::{Shard, cell::Cell, dispatch::Release};
+use crate::visibility;
+
+/// Journal rows after which a run's state is written as a snapshot, so that loading stays short.
+const ROWS_PER_SNAPSHOT: i64 = 64;
+
+/// A batch on its way.
+pub(super) struct InFlight {
+    task: JoinHandle<Result<(), CommitError>>,
+    runs: Vec<Written>,
+    releases: Vec<Release>,
+}
+
+/// How far a run is once the batch is durable.
+struct Written {
+    key: RunKey,
+    last_event_id: i64,
+    closed: bool,
+    /// The run leaves the cache if nothing has happened to it since.
+    leaves: Option<u64>,
+}
+
+/// Waits for the batch in flight; for ever if there is none.
+pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<(), CommitError> {
+    match in_flight {
+        Some(batch) => (&mut batch.task).await.unwrap_or_else(|panic| Err(CommitError::Unknown(Box::new(panic)))),
+        None => std::future::pending().await,
+    }
+}
+
+impl Shard {
+    /// Starts the next batch if the writer is free; lets out what waits for nothing.
+    pub(super) fn commit_gathered(&mut self) {
+        let Some(lease) = self.lease.clone().filter(|_| self.in_flight.is_none()) else { return };
+        if self.dirty.is_empty() && self.leaving.is_empty() {
+            let releases = std::mem::take(&mut self.releases);
+            self.release_all(releases);
+            return;
+        }
+        let mut runs = Vec::with_capacity(self.dirty.len());
+        let mut written = Vec::with_capacity(self.dirty.len());
+        let now = self.shared.clock.now();
+        for key in std::mem::take(&mut self.dirty) {
+            if let Some(cell) = self.cells.get_mut(&key) {
+                let write = write_of(cell, now);
+                cell.in_flight += 1;
+                written.push(written_of(cell, None));
+                runs.push(write);
+            }
+        }
+        for key in std::mem::take(&mut self.leaving) {
+            if let Some(cell) = self.cells.get_mut(&key).filter(|cell| cell.is_idle()) {
+                runs.push(farewell_of(cell));
+                cell.in_flight += 1;
+                written.push(written_of(cell, Some(cell.last_used)));
+            }
+        }
+        let store = self.shared.store.clone();
+        let task = tokio::spawn(async move { store.commit(Batch { lease, runs }).await });
+        self.in_flight = Some(InFlight { task, runs: written, releases: std::mem::take(&mut self.releases) });
+    }
+
+    pub(super) fn committed(&mut self, result: Result<(), CommitError>) {
+        let Some(batch) = self.in_flight.take() else { return };
+        if let Err(error) = result {
+            tracing::warn!(%error, "a batch was not committed: the shard reloads");
+            drop(batch);
+            self.forget();
+            self.shared.shard_failed();
+            return;
+        }
+        for Written { key, last_event_id, closed, leaves } in batch.runs {
+            let Some(cell) = self.cells.get_mut(&key) else { continue };
+            cell.in_flight -= 1;
+            cell.durable_event_id = last_event_id;
+            cell.durable_close = closed;
+            cell.wake_event_waiters();
+            if leaves.is_some_and(|used| cell.last_used == used && cell.is_idle()) {
+                self.drop_cell(key);
+            }
+        }
+        self.release_all(batch.releases);
+    }
+
+    fn release_all(&mut self, releases: Vec<Release>) {
+        for release in releases {
+            self.release(release);
+        }
+    }
+}
+
+fn written_of(cell: &Cell, leaves: Option<u64>) -> Written {
+    Written {
+        key: cell.key,
+        last_event_id: cell.state.run.next_event_id - 1,
+        closed: cell.state.run.close.is_some(),
+        leaves,
+    }
+}
+
+/// What the batch writes of a run that has changes.
+fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
+    let dirty = cell.dirty.take().unwrap_or_default();
+    let first_event_id = dirty.changes.iter().find_map(|change| match change {
+        Change::Event { event, .. } => Some(event.event_id),
+        _ => None,
+    });
+    let row = journal::encode(&dirty.changes);
+    cell.seq += 1;
+    let snapshot_due = cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
+    RunWrite {
+        key: cell.key,
+        create: dirty.create.then(|| CreateRun {
+            namespace_id: cell.workflow.namespace_id,
+            workflow_id: cell.workflow.workflow_id.to_string(),
+            make_current: true,
+        }),
+        journal: Some(JournalRow {
+            seq: cell.seq,
+            first_event_id: first_event_id.unwrap_or(cell.state.run.next_event_id),
+            event_count: row.event_count,
+            events: row.events,
+            changes: row.changes,
+        }),
+        snapshot: snapshot_due.then(|| snapshot_of(cell)),
+        wake_at: wake_at_of(cell, now),
+        visibility: dirty.visibility.then(|| visibility::row(cell)),
+    }
+}
+
+/// What the batch writes of a run that leaves the cache: its state, and the exact time of its next deadline.
+fn farewell_of(cell: &mut Cell) -> RunWrite {
+    let exact = if perdure_engine::obligations(&cell.state).is_empty() { cell.deadline } else { cell.stored_wake };
+    let wake_at = match exact {
+        _ if exact == cell.stored_wake => WakeAt::Keep,
+        Some(time) => WakeAt::Set(time),
+        None => WakeAt::Clear,
+    };
+    cell.stored_wake = exact;
+    let snapshot = (cell.seq > cell.snapshot_seq).then(|| snapshot_of(cell));
+    RunWrite { key: cell.key, create: None, journal: None, snapshot, wake_at, visibility: None }
+}
+
+fn snapshot_of(cell: &mut Cell) -> Snapshot {
+    cell.snapshot_seq = cell.seq;
+    Snapshot { seq: cell.seq, state: journal::encode_snapshot(&cell.state) }
+}
+
+/// Written only when it must become earlier, and once at the end.
+fn wake_at_of(cell: &mut Cell, now: perdure_engine::Nanos) -> WakeAt {
+    let owes = !perdure_engine::obligations(&cell.state).is_empty();
+    let needed = if owes { Some(now) } else { cell.deadline };
+    let wake_at = match (needed, cell.stored_wake) {
+        // The first write is early enough for all that follows, so that the index is touched at the start and at the end only.
+        (Some(needed), None) => WakeAt::Set(needed.min(now)),
+        (Some(needed), Some(stored)) if needed < stored => WakeAt::Set(needed),
+        (None, Some(_)) if cell.state.run.close.is_some() => WakeAt::Clear,
+        _ => WakeAt::Keep,
+    };
+    match wake_at {
+        WakeAt::Set(time) => cell.stored_wake = Some(time),
+        WakeAt::Clear => cell.stored_wake = None,
+        WakeAt::Keep => {}
+    }
+    wake_at
+}

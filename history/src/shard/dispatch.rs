@@ -1,0 +1,193 @@
+//! What leaves a shard after a commit, and how tasks find their way to workers.
+//!
+//! A task that a step owes is offered to a parked poller first: the poller is reserved, Started is written in the same commit as
+//! Scheduled, and the task is handed over once both are durable. Only without a poller does the task go to its queue.
+
+use std::time::Duration;
+
+use perdure_engine::{
+    Input, Nanos, Reply, Task,
+    outcome::{ActivityTaskStarted, WorkflowTaskStarted},
+};
+use perdure_matching::{
+    PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask, StartedWorkflowTask, TaskKind, TaskRef,
+};
+use perdure_storage::RunKey;
+use tokio::time::Instant;
+
+use super::{Shard, cell::Cell, message::Send};
+use crate::deliver::Delivery;
+
+/// A sticky queue that nobody has polled for so long is taken for abandoned.
+const STICKY_SILENCE: Duration = Duration::from_secs(10);
+
+/// Leaves after the commit.
+pub(super) enum Release {
+    Send(Send),
+    Deliver { reservation: Reservation, queue: QueueKey, task: Box<StartedTask>, lifetime: Nanos },
+    Offer { queue: QueueKey, task: Box<TaskRef> },
+    /// A message to another run.
+    Deliveries(Box<Delivery>),
+}
+
+impl Shard {
+    pub(super) fn release(&mut self, release: Release) {
+        match release {
+            Release::Send(send) => send(),
+            Release::Offer { queue, task } => self.shared.matching.offer(&queue, *task),
+            Release::Deliver { reservation, queue, task, lifetime } => {
+                if let Err(task) = reservation.deliver(task) {
+                    let expires = Instant::now() + Duration::from_nanos(lifetime.max(0) as u64);
+                    self.shared.matching.redeliver(&queue, task, expires);
+                }
+            }
+            Release::Deliveries(delivery) => self.shared.deliver(*delivery),
+        }
+    }
+
+    /// Hands out one task of a run.
+    pub(super) fn dispatch(&mut self, key: RunKey, task: Task) {
+        match task {
+            Task::DispatchWorkflowTask { scheduled_event_id, attempt } => {
+                self.dispatch_workflow_task(key, scheduled_event_id, attempt);
+            }
+            Task::DispatchActivity { scheduled_event_id, attempt } => self.dispatch_activity(key, scheduled_event_id, attempt),
+            owed_to_others => {
+                let delivery = self.cells.get(&key).and_then(|cell| Delivery::of(cell, &owed_to_others));
+                if let Some(delivery) = delivery {
+                    self.releases.push(Release::Deliveries(Box::new(delivery)));
+                }
+            }
+        }
+    }
+
+    fn dispatch_workflow_task(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
+        let Some(mut queue) = self.cells.get(&key).and_then(workflow_queue) else { return };
+        let sticky = queue.kind == QueueKind::StickyWorkflow;
+        if sticky && !self.shared.matching.has_recent_poller(&queue, STICKY_SILENCE) {
+            if self.step(key, Input::ResetSticky).is_err() {
+                return;
+            }
+            // The step moved the task to the normal queue, and dispatched it if that took a new task.
+            match self.cells.get(&key).and_then(workflow_queue) {
+                Some(normal) if normal.kind != QueueKind::StickyWorkflow => queue = normal,
+                _ => return,
+            }
+        }
+        if let Some(reservation) = self.shared.matching.reserve(&queue) {
+            let input = workflow_task_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());
+            if let Ok(Reply::WorkflowTaskStarted(info)) = self.step(key, input) {
+                let task = self.started_workflow_task(key, *info);
+                let lifetime = self.cells.get(&key).map_or(0, |cell| cell.state.run.task_timeout);
+                let task = Box::new(StartedTask::Workflow(task));
+                self.releases.push(Release::Deliver { reservation, queue, task, lifetime });
+            }
+            return;
+        }
+        let Some(cell) = self.cells.get(&key) else { return };
+        let priority = cell.state.run.priority.as_ref().map_or(0, |priority| priority.priority_key);
+        let task = task_ref(cell, TaskKind::Workflow, scheduled_event_id, attempt, priority, self.shared.clock.now());
+        self.releases.push(Release::Offer { queue, task: Box::new(task) });
+    }
+
+    fn dispatch_activity(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
+        let Some(cell) = self.cells.get(&key) else { return };
+        let Some(activity) = cell.state.run.activities.get(&scheduled_event_id) else { return };
+        let queue = activity_queue(cell, &activity.task_queue);
+        if let Some(reservation) = self.shared.matching.reserve(&queue) {
+            let input = activity_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());
+            if let Ok(Reply::ActivityStarted(info)) = self.step(key, input) {
+                let lifetime = info.activity.start_to_close;
+                if let Some(task) = self.started_activity_task(key, *info) {
+                    let task = Box::new(StartedTask::Activity(task));
+                    self.releases.push(Release::Deliver { reservation, queue, task, lifetime });
+                }
+            }
+            return;
+        }
+        let priority = activity.priority.as_ref().map_or(0, |priority| priority.priority_key);
+        let task = task_ref(cell, TaskKind::Activity, scheduled_event_id, attempt, priority, self.shared.clock.now());
+        self.releases.push(Release::Offer { queue, task: Box::new(task) });
+    }
+
+    /// Completes a started workflow task for its worker: history from memory where it is there, and the queries that wait.
+    pub(super) fn started_workflow_task(&mut self, key: RunKey, info: WorkflowTaskStarted) -> StartedWorkflowTask {
+        let Some(cell) = self.cells.get_mut(&key) else { return StartedWorkflowTask { info: Box::new(info), ..Default::default() } };
+        let first_event_id = if info.sticky { info.previous_started_event_id + 1 } else { 1 };
+        let history = if first_event_id > info.last_event_id {
+            Some(Default::default())
+        } else {
+            cell.tail.from_event(first_event_id)
+        };
+        let waiting = cell.queries.iter_mut().filter(|(_, query)| !query.sent);
+        let queries = waiting
+            .map(|(id, query)| {
+                query.sent = true;
+                (id.clone(), query.query.clone())
+            })
+            .collect();
+        StartedWorkflowTask {
+            workflow: Some(cell.workflow.clone()),
+            run: Some(key),
+            info: Box::new(info),
+            history,
+            queries,
+            backlog_count_hint: 0,
+        }
+    }
+
+    pub(super) fn started_activity_task(&self, key: RunKey, info: ActivityTaskStarted) -> Option<StartedActivityTask> {
+        let workflow = self.cells.get(&key)?.workflow.clone();
+        Some(StartedActivityTask { workflow, run: key, info: Box::new(info) })
+    }
+
+    pub(super) fn new_request_id(&mut self) -> String {
+        perdure_engine::Ids::message_id(&mut self.ids)
+    }
+}
+
+pub(super) fn workflow_task_start(scheduled_event_id: i64, attempt: i32, poller: &PollerInfo, request_id: String) -> Input {
+    Input::WorkflowTaskStart {
+        scheduled_event_id,
+        attempt,
+        identity: poller.identity.clone(),
+        request_id,
+        worker_version: poller.worker_version.clone(),
+    }
+}
+
+pub(super) fn activity_start(scheduled_event_id: i64, attempt: i32, poller: &PollerInfo, request_id: String) -> Input {
+    Input::ActivityStart {
+        scheduled_event_id,
+        attempt,
+        identity: poller.identity.clone(),
+        request_id,
+        worker_version: poller.worker_version.clone(),
+    }
+}
+
+/// The queue of the pending workflow task, if one is pending and waits for a worker.
+fn workflow_queue(cell: &Cell) -> Option<QueueKey> {
+    let task = cell.state.volatile.speculative_task.as_ref().or(cell.state.run.workflow_task.as_ref())?;
+    if task.started.is_some() {
+        return None;
+    }
+    let kind = if task.sticky { QueueKind::StickyWorkflow } else { QueueKind::Workflow };
+    Some(QueueKey { namespace_id: cell.workflow.namespace_id, name: task.task_queue.as_str().into(), kind })
+}
+
+fn activity_queue(cell: &Cell, name: &str) -> QueueKey {
+    QueueKey { namespace_id: cell.workflow.namespace_id, name: name.into(), kind: QueueKind::Activity }
+}
+
+fn task_ref(
+    cell: &Cell,
+    kind: TaskKind,
+    scheduled_event_id: i64,
+    attempt: i32,
+    priority: i32,
+    scheduled_time: Nanos,
+) -> TaskRef {
+    TaskRef { kind, workflow: cell.workflow.clone(), run: cell.key, scheduled_event_id, attempt, priority, scheduled_time }
+}
+

@@ -1,0 +1,51 @@
+//! Keeping the cache within its budget.
+
+use perdure_storage::RunKey;
+
+use super::Shard;
+
+impl Shard {
+    /// Lets the runs go that were used longest ago, when there are too many. Runs with unwritten state go through a batch first.
+    pub(super) fn evict(&mut self) {
+        let budget = self.shared.cached_runs;
+        if self.cells.len() <= budget || !self.leaving.is_empty() || self.in_flight.is_some() {
+            return;
+        }
+        // A tenth at once, so that looking through all of them pays.
+        let excess = self.cells.len() - budget + budget / 10;
+        let mut idle: Vec<(u64, RunKey)> =
+            self.cells.values().filter(|cell| cell.is_idle()).map(|cell| (cell.last_used, cell.key)).collect();
+        if idle.is_empty() {
+            return;
+        }
+        let count = excess.min(idle.len());
+        idle.select_nth_unstable(count - 1);
+        for (_, key) in idle.into_iter().take(count) {
+            self.let_go(key);
+        }
+    }
+
+    fn let_go(&mut self, key: RunKey) {
+        let Some(cell) = self.cells.get(&key) else { return };
+        let nothing_owed = !cell.is_open() && cell.stored_wake.is_none();
+        if nothing_owed || (cell.seq == cell.snapshot_seq && cell.stored_wake == cell.deadline) {
+            self.drop_cell(key);
+        } else {
+            self.leaving.push(key);
+        }
+    }
+
+    /// Takes a run out of the cache; its deadline stays if it comes before the scanner's next window.
+    pub(super) fn drop_cell(&mut self, key: RunKey) {
+        let Some(cell) = self.cells.remove(&key) else { return };
+        if self.current.get(&cell.workflow) == Some(&key.run_id) {
+            self.current.remove(&cell.workflow);
+        }
+        if let Some(deadline) = cell.deadline {
+            self.deadlines.remove(&(deadline, key));
+        }
+        if let Some(wake_at) = cell.stored_wake {
+            self.scanner.park(key, wake_at, &mut self.deadlines);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Reading runs that are not cached. All misses of a round share one read; what waits for a run waits behind its read, other
+//! runs go on.
+
+use std::collections::HashMap;
+
+use perdure_engine::{Corrupt, WorkflowState, journal};
+use perdure_storage::{RunKey, StoreError, StoredRun, WorkflowKey};
+use uuid::Uuid;
+
+use super::{
+    Shard,
+    cell::Cell,
+    message::{Action, Found, Loaded, Message, Op, StartOp, Wanted},
+};
+use crate::{api::Target, error::Error, shared::Shared};
+
+/// Runs that one read asks for at most.
+const READ: usize = 256;
+
+#[derive(Default)]
+pub(super) struct Loader {
+    /// Waits for the current run of a workflow.
+    workflows: HashMap<WorkflowKey, Vec<Waiting>>,
+    runs: HashMap<RunKey, Vec<Op>>,
+    /// Not asked for yet.
+    wanted: Wanted,
+    reading: bool,
+}
+
+enum Waiting {
+    Op(Op),
+    Start(Box<StartOp>),
+}
+
+impl Shard {
+    /// The cached run that a call is for. None: the call was parked behind a read, or refused.
+    pub(super) fn resolve(&mut self, op: Op) -> Option<(RunKey, Action)> {
+        let slot = op.target.workflow.slot();
+        let run_id = op.target.run_id.or_else(|| self.current.get(&op.target.workflow).copied());
+        let Some(run_id) = run_id else {
+            self.park_workflow(op.target.workflow.clone(), Waiting::Op(op));
+            return None;
+        };
+        let key = RunKey { slot, run_id };
+        match self.cells.get(&key) {
+            Some(cell) if cell.workflow == op.target.workflow => Some((key, op.action)),
+            Some(_) => {
+                op.action.refuse(Error::RunNotFound);
+                None
+            }
+            None => {
+                self.park_run(key, op);
+                None
+            }
+        }
+    }
+
+    /// The cached current run of a workflow; Err: the start was parked behind a read.
+    pub(super) fn resolve_start(&mut self, start: Box<StartOp>, workflow: &WorkflowKey) -> Option<(Box<StartOp>, RunKey)> {
+        match self.current.get(workflow) {
+            Some(run_id) => Some((start, RunKey { slot: workflow.slot(), run_id: *run_id })),
+            None => {
+                self.park_workflow(workflow.clone(), Waiting::Start(start));
+                None
+            }
+        }
+    }
+
+    /// Loads a run for its own sake: it is due.
+    pub(super) fn want_run(&mut self, key: RunKey) {
+        if !self.loader.runs.contains_key(&key) {
+            self.loader.runs.insert(key, Vec::new());
+            self.loader.wanted.runs.push(key);
+        }
+    }
+
+    fn park_run(&mut self, key: RunKey, op: Op) {
+        self.want_run(key);
+        self.loader.runs.entry(key).or_default().push(op);
+    }
+
+    fn park_workflow(&mut self, workflow: WorkflowKey, waiting: Waiting) {
+        let waiters = self.loader.workflows.entry(workflow.clone()).or_default();
+        if waiters.is_empty() {
+            self.loader.wanted.workflows.push(workflow);
+        }
+        waiters.push(waiting);
+    }
+
+    /// Starts a read if something is wanted and none is under way.
+    pub(super) fn load_wanted(&mut self) {
+        let wanted = &mut self.loader.wanted;
+        if self.loader.reading || (wanted.workflows.is_empty() && wanted.runs.is_empty()) {
+            return;
+        }
+        let asked = Wanted {
+            workflows: wanted.workflows.drain(..wanted.workflows.len().min(READ)).collect(),
+            runs: wanted.runs.drain(..wanted.runs.len().min(READ)).collect(),
+        };
+        let Some(own) = self.own.upgrade() else { return };
+        self.loader.reading = true;
+        let (shared, generation) = (self.shared.clone(), self.generation);
+        tokio::spawn(async move {
+            let found = read(&shared, &asked).await;
+            // A shard that has ended needs no answer.
+            let _ = own.send(Message::Loaded(Loaded { generation, asked, found })).await;
+        });
+    }
+
+    pub(super) fn loaded(&mut self, loaded: Loaded) {
+        if loaded.generation != self.generation {
+            return;
+        }
+        self.loader.reading = false;
+        let found = match loaded.found {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "runs could not be read");
+                self.refuse_wanted(&loaded.asked);
+                return;
+            }
+        };
+        let mut missing = Vec::new();
+        for (key, stored) in found.runs {
+            match stored {
+                Some(stored) => self.admit_stored(key, stored),
+                None => missing.push(key),
+            }
+        }
+        for key in loaded.asked.runs {
+            self.resume_run(key);
+        }
+        for (workflow, current) in loaded.asked.workflows.into_iter().zip(found.current) {
+            self.resume_workflow(workflow, current);
+        }
+    }
+
+    /// Takes a stored run into the cache and hands out what it owes.
+    fn admit_stored(&mut self, key: RunKey, stored: StoredRun) {
+        // A run that came into the cache meanwhile is ahead of what was read.
+        if self.cells.contains_key(&key) {
+            return;
+        }
+        let cell = match restore(key, stored) {
+            Ok(cell) => cell,
+            Err(corrupt) => {
+                tracing::error!(run_id = %key.run_id, %corrupt, "a stored run cannot be read");
+                return;
+            }
+        };
+        if cell.is_open() {
+            self.current.entry(cell.workflow.clone()).or_insert(key.run_id);
+        }
+        let owed = perdure_engine::obligations(&cell.state);
+        self.scanner.forget(key, &mut self.deadlines);
+        self.cells.insert(key, cell);
+        self.book_deadline(key);
+        for task in owed {
+            self.dispatch(key, task);
+        }
+    }
+
+    fn resume_run(&mut self, key: RunKey) {
+        let ops = self.loader.runs.remove(&key).unwrap_or_default();
+        let known = self.cells.contains_key(&key);
+        for op in ops {
+            if known {
+                self.operate(op);
+            } else {
+                op.action.refuse(Error::RunNotFound);
+            }
+        }
+    }
+
+    fn resume_workflow(&mut self, workflow: WorkflowKey, current: Option<Uuid>) {
+        let slot = workflow.slot();
+        let waiting = self.loader.workflows.remove(&workflow).unwrap_or_default();
+        let cached = current.filter(|run_id| self.cells.contains_key(&RunKey { slot, run_id: *run_id }));
+        if let Some(run_id) = cached {
+            self.current.entry(workflow.clone()).or_insert(run_id);
+        }
+        let known = self.current.contains_key(&workflow);
+        for waiting in waiting {
+            match (waiting, known, current) {
+                (Waiting::Op(op), true, _) => self.operate(op),
+                (Waiting::Start(start), true, _) => self.start(start),
+                (Waiting::Op(op), false, None) => op.action.refuse(Error::WorkflowNotFound),
+                (Waiting::Start(start), false, None) => self.start_first(start),
+                // The row names a run that is not there or cannot be read.
+                (Waiting::Op(op), false, Some(_)) => op.action.refuse(Error::Unavailable),
+                (Waiting::Start(start), false, Some(_)) => drop(start.reply.send(Err(Error::Unavailable))),
+            }
+        }
+    }
+
+    fn refuse_wanted(&mut self, asked: &Wanted) {
+        for key in &asked.runs {
+            for op in self.loader.runs.remove(key).unwrap_or_default() {
+                op.action.refuse(Error::Unavailable);
+            }
+        }
+        for workflow in &asked.workflows {
+            for waiting in self.loader.workflows.remove(workflow).unwrap_or_default() {
+                match waiting {
+                    Waiting::Op(op) => op.action.refuse(Error::Unavailable),
+                    Waiting::Start(start) => drop(start.reply.send(Err(Error::Unavailable))),
+                }
+            }
+        }
+        // Due runs that nobody waits for come back with the next scan.
+        self.scanner.restart();
+    }
+
+}
+
+async fn read(shared: &Shared, asked: &Wanted) -> Result<Found, StoreError> {
+    let current = if asked.workflows.is_empty() {
+        Vec::new()
+    } else {
+        shared.store.current_runs(&asked.workflows).await?
+    };
+    let named = asked.workflows.iter().zip(&current);
+    let mut keys = asked.runs.clone();
+    keys.extend(named.filter_map(|(workflow, run_id)| Some(RunKey { slot: workflow.slot(), run_id: (*run_id)? })));
+    if keys.is_empty() {
+        return Ok(Found { current, runs: Vec::new() });
+    }
+    let stored = shared.store.load_runs(&keys).await?;
+    Ok(Found { current, runs: keys.into_iter().zip(stored).collect() })
+}
+
+/// A run from its snapshot and the journal rows after it.
+fn restore(key: RunKey, stored: StoredRun) -> Result<Cell, Corrupt> {
+    let workflow = WorkflowKey::new(stored.namespace_id, stored.workflow_id);
+    let mut cell = Cell::new(workflow, key, WorkflowState::default());
+    let mut events = Vec::new();
+    if let Some(snapshot) = stored.snapshot {
+        cell.state = journal::decode_snapshot(&snapshot.state)?;
+        cell.seq = snapshot.seq;
+        cell.snapshot_seq = snapshot.seq;
+    }
+    for row in stored.journal {
+        journal::apply(&mut cell.state, &row.events, &row.changes)?;
+        cell.seq = row.seq;
+        events.push((row.first_event_id, row.events));
+    }
+    for (first_event_id, batch) in events {
+        cell.tail.push(first_event_id, batch);
+    }
+    cell.stored_wake = stored.wake_at;
+    cell.durable_event_id = cell.state.run.next_event_id - 1;
+    cell.durable_close = cell.state.run.close.is_some();
+    Ok(cell)
+}

@@ -1,0 +1,113 @@
+//! What arrives in a shard's mailbox.
+
+use perdure_engine::{Input, Start, WorkflowState, WorkflowTaskRef};
+use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskRef};
+use perdure_proto::api::{
+    enums::{QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage as Stage},
+    query::WorkflowQuery,
+    update,
+    workflowservice::RespondWorkflowTaskCompletedRequest,
+};
+use perdure_storage::{Lease, RunKey, StoreError, StoredRun, WorkflowKey};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::cell::QueryRoute;
+use crate::{
+    api::{InputReply, Progress, Responded, Started, Target, UpdateResult},
+    error::Error,
+};
+
+pub(crate) type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
+
+/// Runs after the commit; sends one answer.
+pub(crate) type Send = Box<dyn FnOnce() + std::marker::Send>;
+
+/// Looks at a run and says what to send once all that was seen is durable.
+pub(crate) type Look = Box<dyn FnOnce(Result<&WorkflowState, Error>) -> Send + std::marker::Send>;
+
+pub(crate) enum Message {
+    Op(Op),
+    Start(Box<StartOp>),
+    Loaded(Loaded),
+    Due(DueRuns),
+    /// Begin anew under this lease.
+    Lease(Lease),
+    /// The lease may be lost: forget everything and wait for a new one.
+    Suspend,
+    /// Finish what is under way, then end.
+    Stop(oneshot::Sender<()>),
+}
+
+pub(crate) struct StartOp {
+    pub start: Start,
+    pub reply: ReplyTo<Started>,
+}
+
+/// Something to do with a run that exists.
+pub(crate) struct Op {
+    pub target: Target,
+    pub action: Action,
+}
+
+pub(crate) enum Action {
+    Input { input: Input, reply: ReplyTo<InputReply> },
+    Respond { token: WorkflowTaskRef, request: Box<RespondWorkflowTaskCompletedRequest>, poller: PollerInfo, reply: ReplyTo<Responded> },
+    Record { task: Box<TaskRef>, poller: PollerInfo, reply: oneshot::Sender<Result<StartedTask, RecordError>> },
+    View(Look),
+    Query { query: WorkflowQuery, reject: QueryRejectCondition, reply: ReplyTo<QueryRoute> },
+    Update { update_id: String, request: Box<update::Request>, wait: Stage, reply: ReplyTo<UpdateResult> },
+    PollUpdate { update_id: String, wait: Stage, reply: ReplyTo<UpdateResult> },
+    WaitEvents { after_event_id: i64, until_closed: bool, reply: ReplyTo<Progress> },
+    /// The run is due, or may be: hand out what it owes.
+    Attention,
+}
+
+impl Action {
+    /// Answers with an error at once.
+    pub(crate) fn refuse(self, error: Error) {
+        // Whoever has gone needs no answer.
+        match self {
+            Action::Input { reply, .. } => drop(reply.send(Err(error))),
+            Action::Respond { reply, .. } => drop(reply.send(Err(error))),
+            Action::Record { reply, .. } => {
+                let gone = matches!(error, Error::RunNotFound | Error::WorkflowNotFound);
+                drop(reply.send(Err(if gone { RecordError::Stale } else { RecordError::Retry })));
+            }
+            Action::View(look) => look(Err(error))(),
+            Action::Query { reply, .. } => drop(reply.send(Err(error))),
+            Action::Update { reply, .. } | Action::PollUpdate { reply, .. } => drop(reply.send(Err(error))),
+            Action::WaitEvents { reply, .. } => drop(reply.send(Err(error))),
+            Action::Attention => {}
+        }
+    }
+}
+
+/// The answer of one read of the store.
+pub(crate) struct Loaded {
+    /// Reads of an earlier life of the shard are dropped.
+    pub generation: u64,
+    pub asked: Wanted,
+    pub found: Result<Found, StoreError>,
+}
+
+#[derive(Default)]
+pub(crate) struct Found {
+    /// Current run of each workflow asked for.
+    pub current: Vec<Option<Uuid>>,
+    /// The runs that were asked for, and the current runs that were found.
+    pub runs: Vec<(RunKey, Option<StoredRun>)>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Wanted {
+    pub workflows: Vec<WorkflowKey>,
+    pub runs: Vec<RunKey>,
+}
+
+/// One page of the wake scanner.
+pub(crate) struct DueRuns {
+    pub generation: u64,
+    pub window: super::scan::Window,
+    pub found: Result<Vec<(perdure_engine::Nanos, RunKey)>, StoreError>,
+}

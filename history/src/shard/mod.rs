@@ -1,0 +1,175 @@
+//! A shard: the single-threaded owner of some slots.
+//!
+//! It is a mailbox and a loop. Each round takes what has arrived, lets the engine step each input, and gathers the changes for
+//! the next batch. State moves ahead of the disk; nothing leaves (reply, task, notice) before its batch is durable.
+//!
+//! | state | message | what happens |
+//! |---|---|---|
+//! | suspended | operation, start | answered with `Unavailable` |
+//! | suspended | lease | active: empty memory, the wake scanner begins |
+//! | active | operation, start | stepped, or parked until its run is loaded |
+//! | active | commit done | its replies, tasks and notices leave |
+//! | active | commit failed or unknown, suspend | suspended: all memory dropped, the supervisor is told |
+//! | active | lease | suspended, then active: the old epoch can no longer commit |
+//! | any | stop | what is in flight is finished, then the loop ends |
+
+mod book;
+pub(crate) mod cell;
+mod commit;
+mod dispatch;
+mod evict;
+mod load;
+pub(crate) mod message;
+mod notice;
+mod ops;
+mod query;
+mod scan;
+mod start;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use perdure_engine::Nanos;
+use perdure_storage::{Lease, RunKey, WorkflowKey};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use self::{cell::Cell, commit::InFlight, dispatch::Release, load::Loader, message::Message, scan::Scanner};
+use crate::{ids::RandomIds, shared::Shared};
+
+/// Messages that one round takes at most, so that a flood cannot hold the commit up.
+const ROUND: usize = 512;
+
+pub(crate) struct Shard {
+    shared: Arc<Shared>,
+    mailbox: mpsc::Receiver<Message>,
+    /// For the reads that this shard starts, to send their answers to.
+    own: mpsc::WeakSender<Message>,
+    /// Some while active.
+    lease: Option<Lease>,
+    /// Counts the lives of this shard's memory.
+    generation: u64,
+    ids: RandomIds,
+    cells: HashMap<RunKey, Cell>,
+    /// Current runs of the workflows that have a cached run.
+    current: HashMap<WorkflowKey, Uuid>,
+    deadlines: BTreeSet<(Nanos, RunKey)>,
+    loader: Loader,
+    scanner: Scanner,
+    /// Runs with changes for the next batch, in order.
+    dirty: Vec<RunKey>,
+    /// Runs whose snapshot goes into the next batch so that they can leave the cache.
+    leaving: Vec<RunKey>,
+    releases: Vec<Release>,
+    in_flight: Option<InFlight>,
+    steps: u64,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>, mailbox: mpsc::Receiver<Message>, own: mpsc::WeakSender<Message>) -> Self {
+        Self {
+            shared,
+            mailbox,
+            own,
+            lease: None,
+            generation: 0,
+            ids: RandomIds,
+            cells: HashMap::new(),
+            current: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            loader: Loader::default(),
+            scanner: Scanner::default(),
+            dirty: Vec::new(),
+            leaving: Vec::new(),
+            releases: Vec::new(),
+            in_flight: None,
+            steps: 0,
+            stopping: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut round = Vec::with_capacity(ROUND);
+        loop {
+            let sleep = self.next_timer();
+            tokio::select! {
+                biased;
+                done = commit::finished(&mut self.in_flight) => self.committed(done),
+                taken = self.mailbox.recv_many(&mut round, ROUND) => {
+                    if taken == 0 {
+                        return;
+                    }
+                    for message in round.drain(..) {
+                        self.receive(message);
+                    }
+                }
+                () = tokio::time::sleep(sleep) => {}
+            }
+            self.wake_due();
+            self.scan_ahead();
+            self.load_wanted();
+            self.evict();
+            self.commit_gathered();
+            if self.in_flight.is_none() && self.dirty.is_empty() {
+                if let Some(stopped) = self.stopping.take() {
+                    // The one who waited for the stop may have given up.
+                    let _ = stopped.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, message: Message) {
+        match message {
+            Message::Op(op) => self.operate(op),
+            Message::Start(start) => self.start(start),
+            Message::Loaded(loaded) => self.loaded(loaded),
+            Message::Due(due) => self.due_found(due),
+            Message::Lease(lease) => {
+                self.forget();
+                tracing::info!(first_slot = lease.first_slot, end_slot = lease.end_slot, epoch = lease.epoch, "shard is active");
+                self.lease = Some(lease);
+                self.scanner.restart();
+            }
+            Message::Suspend => self.forget(),
+            Message::Stop(stopped) => self.stopping = Some(stopped),
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        self.lease.is_some() && self.stopping.is_none()
+    }
+
+    /// Drops all memory. Replies that wait are dropped with it, which tells their callers `Unavailable`.
+    fn forget(&mut self) {
+        self.lease = None;
+        self.generation += 1;
+        self.cells.clear();
+        self.current.clear();
+        self.deadlines.clear();
+        self.loader = Loader::default();
+        self.scanner = Scanner::default();
+        self.dirty.clear();
+        self.leaving.clear();
+        self.releases.clear();
+        self.in_flight = None;
+    }
+
+    /// How long the loop may sleep when nothing arrives.
+    fn next_timer(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(60);
+        if self.lease.is_none() {
+            return LONGEST;
+        }
+        let next = self.deadlines.first().map(|(time, _)| *time).into_iter().chain(self.scanner.next_time()).min();
+        next.map_or(LONGEST, |time| {
+            let wait = time.saturating_sub(self.shared.clock.now()).max(0);
+            Duration::from_nanos(wait as u64).min(LONGEST)
+        })
+    }
+}

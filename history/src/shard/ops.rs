@@ -1,0 +1,181 @@
+//! Operations on runs that exist.
+
+use perdure_engine::{Input, Reply, WorkflowTaskRef};
+use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskKind, TaskRef};
+use perdure_proto::api::{
+    enums::UpdateWorkflowExecutionLifecycleStage as Stage, update, workflowservice::RespondWorkflowTaskCompletedRequest,
+};
+use perdure_storage::RunKey;
+use tokio::sync::oneshot;
+
+use super::{
+    Shard,
+    cell::{EventWaiter, UpdateWaiter},
+    dispatch::{activity_start, workflow_task_start},
+    message::{Action, Op, ReplyTo},
+};
+use crate::{
+    api::{InputReply, Responded, UpdateResult},
+    error::Error,
+};
+
+impl Shard {
+    pub(super) fn operate(&mut self, op: Op) {
+        if !self.is_active() {
+            op.action.refuse(Error::Unavailable);
+            return;
+        }
+        if let Some((key, action)) = self.resolve(op) {
+            self.act(key, action);
+        }
+    }
+
+    fn act(&mut self, key: RunKey, action: Action) {
+        match action {
+            Action::Input { input, reply } => {
+                let result = self.step(key, input).map_err(Error::Reject);
+                let result = result.map(|reply| InputReply { run_id: key.run_id, reply });
+                self.send_when_durable(Box::new(move || drop(reply.send(result))));
+            }
+            Action::Respond { token, request, poller, reply } => {
+                let result = self.respond(key, token, request, &poller);
+                self.send_when_durable(Box::new(move || drop(reply.send(result))));
+            }
+            Action::Record { task, poller, reply } => self.record(key, &task, &poller, reply),
+            Action::View(look) => {
+                if let Some(cell) = self.cells.get(&key) {
+                    let send = look(Ok(&cell.state));
+                    self.send_when_durable(send);
+                }
+            }
+            Action::Query { query, reject, reply } => self.query(key, query, reject, reply),
+            Action::Update { update_id, request, wait, reply } => self.update(key, update_id, request, wait, reply),
+            Action::PollUpdate { update_id, wait, reply } => self.poll_update(key, update_id, wait, reply),
+            Action::WaitEvents { after_event_id, until_closed, reply } => {
+                self.wait_events(key, EventWaiter { after_event_id, until_closed, reply });
+            }
+            // Loading has done it.
+            Action::Attention => {}
+        }
+    }
+
+    /// A completed workflow task, with what the worker takes along: the next task, eager activities.
+    fn respond(
+        &mut self,
+        key: RunKey,
+        token: WorkflowTaskRef,
+        request: Box<RespondWorkflowTaskCompletedRequest>,
+        poller: &PollerInfo,
+    ) -> Result<Responded, Error> {
+        let reply = self.step_inline(key, Input::WorkflowTaskCompleted { token, request })?;
+        let Reply::WorkflowTaskCompleted(reply) = reply else { return Ok(Responded::default()) };
+        let mut responded = Responded {
+            reset_history_event_id: reply.reset_history_event_id,
+            failed: reply.failed,
+            ..Responded::default()
+        };
+        for scheduled_event_id in reply.eager_activities {
+            let input = activity_start(scheduled_event_id, 1, poller, self.new_request_id());
+            if let Ok(Reply::ActivityStarted(info)) = self.step(key, input) {
+                responded.activities.extend(self.started_activity_task(key, *info));
+            }
+        }
+        if reply.new_task {
+            responded.new_task = self.start_pending_task(key, poller);
+        }
+        Ok(responded)
+    }
+
+    /// Starts the pending workflow task for a caller who takes it at once.
+    pub(super) fn start_pending_task(
+        &mut self,
+        key: RunKey,
+        poller: &PollerInfo,
+    ) -> Option<perdure_matching::StartedWorkflowTask> {
+        let cell = self.cells.get(&key)?;
+        let pending = cell.state.volatile.speculative_task.as_ref().or(cell.state.run.workflow_task.as_ref())?;
+        let (scheduled_event_id, attempt) = (pending.scheduled_event_id, pending.attempt);
+        let input = workflow_task_start(scheduled_event_id, attempt, poller, self.new_request_id());
+        match self.step(key, input) {
+            Ok(Reply::WorkflowTaskStarted(info)) => Some(self.started_workflow_task(key, *info)),
+            _ => None,
+        }
+    }
+
+    fn record(
+        &mut self,
+        key: RunKey,
+        task: &TaskRef,
+        poller: &PollerInfo,
+        reply: oneshot::Sender<Result<StartedTask, RecordError>>,
+    ) {
+        let request_id = self.new_request_id();
+        let input = match task.kind {
+            TaskKind::Workflow => workflow_task_start(task.scheduled_event_id, task.attempt, poller, request_id),
+            TaskKind::Activity => activity_start(task.scheduled_event_id, task.attempt, poller, request_id),
+        };
+        let started = match self.step(key, input) {
+            Ok(Reply::WorkflowTaskStarted(info)) => Some(StartedTask::Workflow(self.started_workflow_task(key, *info))),
+            Ok(Reply::ActivityStarted(info)) => self.started_activity_task(key, *info).map(StartedTask::Activity),
+            _ => None,
+        };
+        let result = started.ok_or(RecordError::Stale);
+        self.send_when_durable(Box::new(move || drop(reply.send(result))));
+    }
+
+    fn update(
+        &mut self,
+        key: RunKey,
+        update_id: String,
+        request: Box<update::Request>,
+        wait: Stage,
+        reply: ReplyTo<UpdateResult>,
+    ) {
+        match self.step(key, Input::Update { request, update_id: update_id.clone() }) {
+            Ok(Reply::Update { stage, outcome }) => self.answer_update(key, update_id, (stage, outcome), wait, reply),
+            Ok(_) => self.poll_update(key, update_id, wait, reply),
+            Err(reject) => self.send_when_durable(Box::new(move || drop(reply.send(Err(Error::Reject(reject)))))),
+        }
+    }
+
+    fn poll_update(&mut self, key: RunKey, update_id: String, wait: Stage, reply: ReplyTo<UpdateResult>) {
+        let Some(cell) = self.cells.get(&key) else { return };
+        let admitted = cell.state.volatile.admitted.iter().any(|update| update.update_id == update_id);
+        let now = match cell.state.run.updates.get(&update_id) {
+            Some(update) if update.outcome.is_some() => (Stage::Completed, update.outcome.clone()),
+            Some(_) => (Stage::Accepted, None),
+            None if admitted => (Stage::Admitted, None),
+            None => {
+                self.send_when_durable(Box::new(move || drop(reply.send(Err(Error::UpdateNotFound)))));
+                return;
+            }
+        };
+        self.answer_update(key, update_id, now, wait, reply);
+    }
+
+    /// Answers if the update is as far as wanted, else lets the caller wait.
+    fn answer_update(
+        &mut self,
+        key: RunKey,
+        update_id: String,
+        (stage, outcome): (Stage, Option<update::Outcome>),
+        wait: Stage,
+        reply: ReplyTo<UpdateResult>,
+    ) {
+        if outcome.is_some() || stage >= wait {
+            let result = UpdateResult { run_id: key.run_id, stage, outcome };
+            self.send_when_durable(Box::new(move || drop(reply.send(Ok(result)))));
+        } else if let Some(cell) = self.cells.get_mut(&key) {
+            let waiters = cell.update_waiters.entry(update_id).or_default();
+            waiters.retain(|waiter| !waiter.reply.is_closed());
+            waiters.push(UpdateWaiter { wait, reply });
+        }
+    }
+
+    fn wait_events(&mut self, key: RunKey, waiter: EventWaiter) {
+        let Some(cell) = self.cells.get_mut(&key) else { return };
+        cell.last_used = self.steps;
+        cell.event_waiters.push(waiter);
+        cell.wake_event_waiters();
+    }
+}

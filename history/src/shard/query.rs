@@ -1,0 +1,108 @@
+//! Queries inside a shard: refused, buffered until a workflow task carries them, or sent past the run's history.
+//!
+//! | run | workflow task | query |
+//! |---|---|---|
+//! | closed, against the reject condition | any | rejected |
+//! | never had a workflow task completed | none pending | not ready |
+//! | open | pending, failing for some attempts | not ready |
+//! | open | pending | buffered: rides on that task or the next |
+//! | open or closed | none pending | direct: a query task through matching |
+
+use perdure_engine::Reject;
+use perdure_proto::api::{
+    enums::{QueryRejectCondition, WorkflowExecutionStatus},
+    query::WorkflowQuery,
+};
+use perdure_storage::RunKey;
+
+use super::{
+    Shard,
+    cell::{BufferedQuery, Cell, QueryRoute},
+    message::ReplyTo,
+};
+use crate::{error::Error, query::DirectQuery};
+
+/// Queries that wait for a workflow task, per run.
+const MAX_BUFFERED: usize = 64;
+/// Attempts of a workflow task after which queries are refused instead of buffered.
+const FAILING_ATTEMPTS: i32 = 3;
+
+impl Shard {
+    pub(super) fn query(
+        &mut self,
+        key: RunKey,
+        query: WorkflowQuery,
+        reject: QueryRejectCondition,
+        reply: ReplyTo<QueryRoute>,
+    ) {
+        let Some(cell) = self.cells.get_mut(&key) else { return };
+        cell.last_used = self.steps;
+        match route(cell, &query, reject) {
+            Ok(Some(direct)) => {
+                self.send_when_durable(Box::new(move || drop(reply.send(Ok(QueryRoute::Direct(Box::new(direct)))))));
+            }
+            Ok(None) => {
+                let id = self.new_request_id();
+                if let Some(cell) = self.cells.get_mut(&key) {
+                    cell.queries.insert(id, BufferedQuery { query, sent: false, reply });
+                }
+            }
+            Err(error) => self.send_when_durable(Box::new(move || drop(reply.send(Err(error))))),
+        }
+    }
+
+    /// Buffered queries whose workflow task is over, with none to follow, go on directly.
+    pub(super) fn settle_queries(&mut self, key: RunKey) {
+        let Some(cell) = self.cells.get_mut(&key) else { return };
+        if cell.queries.is_empty() || task_pending(cell) {
+            return;
+        }
+        let mut routes = Vec::new();
+        for (_, buffered) in std::mem::take(&mut cell.queries) {
+            let direct = DirectQuery::of(cell, buffered.query);
+            routes.push((buffered.reply, QueryRoute::Direct(Box::new(direct))));
+        }
+        for (reply, route) in routes {
+            self.send_when_durable(Box::new(move || drop(reply.send(Ok(route)))));
+        }
+    }
+}
+
+/// Some: direct. None: buffered.
+fn route(cell: &mut Cell, query: &WorkflowQuery, reject: QueryRejectCondition) -> Result<Option<DirectQuery>, Error> {
+    let status = cell.status();
+    let open = cell.is_open();
+    let rejected = match reject {
+        QueryRejectCondition::NotOpen => !open,
+        QueryRejectCondition::NotCompletedCleanly => !open && status != WorkflowExecutionStatus::Completed,
+        _ => false,
+    };
+    if rejected {
+        return Err(Error::QueryRejected(status));
+    }
+    let not_ready = |text: &str| Err(Error::Reject(Reject::WorkflowNotReady(text.into())));
+    if !open {
+        if cell.state.run.last_completed_started_event_id == 0 {
+            return not_ready("Workflow execution closed before WorkflowTaskStarted event");
+        }
+        return Ok(Some(DirectQuery::of(cell, query.clone())));
+    }
+    if !task_pending(cell) {
+        if cell.state.run.last_completed_started_event_id == 0 {
+            return not_ready("Workflow task is not scheduled yet.");
+        }
+        return Ok(Some(DirectQuery::of(cell, query.clone())));
+    }
+    if cell.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS) {
+        return not_ready("Unable to query workflow due to Workflow Task in failed state.");
+    }
+    cell.queries.retain(|_, query| !query.reply.is_closed());
+    if cell.queries.len() >= MAX_BUFFERED {
+        return Err(Error::Busy("too many queries wait for a workflow task of this workflow, try again later".into()));
+    }
+    Ok(None)
+}
+
+fn task_pending(cell: &Cell) -> bool {
+    cell.is_open() && (cell.state.run.workflow_task.is_some() || cell.state.volatile.speculative_task.is_some())
+}

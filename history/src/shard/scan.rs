@@ -1,0 +1,126 @@
+//! The wake scanner: finds the runs that are due, or soon will be, through `wake_at`.
+//!
+//! It reads each window of time once. Whatever this shard writes later is in its own deadlines.
+
+use std::collections::{BTreeSet, HashMap};
+
+use perdure_engine::{Nanos, time::SECOND};
+use perdure_storage::RunKey;
+
+use super::{
+    Shard,
+    message::{DueRuns, Message},
+};
+
+/// How far ahead of the clock the scanner reads.
+const HORIZON: Nanos = 60 * SECOND;
+/// The next window is read this long before the last one ends.
+const LEAD: Nanos = 15 * SECOND;
+/// Runs per page.
+const PAGE: usize = 1_000;
+/// Wait after a read that failed.
+const RETRY: Nanos = SECOND;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub from: Nanos,
+    pub to: Nanos,
+    pub limit: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Scanner {
+    /// Everything with `wake_at` before this time has been read. None: not active.
+    scanned_to: Option<Nanos>,
+    reading: bool,
+    next_time: Nanos,
+    /// Due runs that are not cached, with their entry among the deadlines.
+    parked: HashMap<RunKey, Nanos>,
+    limit: usize,
+}
+
+impl Scanner {
+    /// Reads everything again from the beginning of time.
+    pub(super) fn restart(&mut self) {
+        self.scanned_to = Some(0);
+        self.next_time = 0;
+        self.limit = PAGE;
+    }
+
+    pub(super) fn next_time(&self) -> Option<Nanos> {
+        (self.scanned_to.is_some() && !self.reading).then_some(self.next_time)
+    }
+
+    /// The run is cached now and keeps its own deadline.
+    pub(super) fn forget(&mut self, key: RunKey, deadlines: &mut BTreeSet<(Nanos, RunKey)>) {
+        if let Some(time) = self.parked.remove(&key) {
+            deadlines.remove(&(time, key));
+        }
+    }
+
+    /// A run that leaves the cache: kept if it is due before the next window.
+    pub(super) fn park(&mut self, key: RunKey, wake_at: Nanos, deadlines: &mut BTreeSet<(Nanos, RunKey)>) {
+        if self.scanned_to.is_some_and(|scanned| wake_at < scanned) {
+            self.parked.insert(key, wake_at);
+            deadlines.insert((wake_at, key));
+        }
+    }
+}
+
+impl Shard {
+    /// Starts to read the next window when its time has come.
+    pub(super) fn scan_ahead(&mut self) {
+        let now = self.shared.clock.now();
+        let (Some(lease), Some(from)) = (&self.lease, self.scanner.scanned_to) else { return };
+        if self.scanner.reading || now < self.scanner.next_time {
+            return;
+        }
+        let Some(own) = self.own.upgrade() else { return };
+        self.scanner.reading = true;
+        let window = Window { from, to: now + HORIZON, limit: self.scanner.limit };
+        let (store, slots, generation) = (self.shared.store.clone(), lease.slots(), self.generation);
+        tokio::spawn(async move {
+            let found = store.due_runs(slots, window.from, window.to, window.limit).await;
+            // A shard that has ended needs no answer.
+            let _ = own.send(Message::Due(DueRuns { generation, window, found })).await;
+        });
+    }
+
+    pub(super) fn due_found(&mut self, due: DueRuns) {
+        if due.generation != self.generation {
+            return;
+        }
+        let now = self.shared.clock.now();
+        self.scanner.reading = false;
+        let found = match due.found {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the wake scanner could not read");
+                self.scanner.next_time = now + RETRY;
+                return;
+            }
+        };
+        let full = found.len() >= due.window.limit;
+        let last = found.last().map(|(time, _)| *time);
+        for (time, key) in found {
+            if !self.cells.contains_key(&key) && !self.scanner.parked.contains_key(&key) {
+                self.scanner.parked.insert(key, time);
+                self.deadlines.insert((time, key));
+            }
+        }
+        match last.filter(|_| full) {
+            // The rest of the window. A page that is all of one time must grow to get past it.
+            Some(last) => {
+                let stuck = last == due.window.from;
+                self.scanner.limit = if stuck { due.window.limit * 2 } else { PAGE };
+                self.scanner.scanned_to = Some(last);
+                self.scanner.next_time = now;
+            }
+            None => {
+                self.scanner.limit = PAGE;
+                self.scanner.scanned_to = Some(due.window.to);
+                self.scanner.next_time = due.window.to - LEAD;
+            }
+        }
+    }
+}

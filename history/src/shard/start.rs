@@ -1,0 +1,169 @@
+//! Starts: admission against the current run, new runs, next runs of a chain.
+
+use perdure_engine::{Admission, Ctx, CurrentRun, Input, Reject, Reply, Start, outcome::StartedReply};
+use perdure_matching::PollerInfo;
+use perdure_proto::api::enums::WorkflowExecutionStatus;
+use perdure_storage::{RunKey, WorkflowKey};
+use uuid::Uuid;
+
+use super::{
+    Shard,
+    book::Dispatch,
+    cell::{Cell, Dirty},
+    message::StartOp,
+};
+use crate::{api::Started, error::Error};
+
+/// What TERMINATE_EXISTING leaves as the reason in the run that it ends.
+const TERMINATE_REASON: &str = "TerminateIfRunning WorkflowIdReusePolicy";
+
+impl Shard {
+    pub(super) fn start(&mut self, op: Box<StartOp>) {
+        if !self.is_active() {
+            drop(op.reply.send(Err(Error::Unavailable)));
+            return;
+        }
+        let Some(workflow) = workflow_of(&op.start) else {
+            drop(op.reply.send(Err(Error::Reject(Reject::InvalidArgument("Invalid namespace id.".into())))));
+            return;
+        };
+        if let Some((op, current)) = self.resolve_start(op, &workflow) {
+            let StartOp { start, reply } = *op;
+            let result = self.start_over(workflow, current, start);
+            self.send_when_durable(Box::new(move || drop(reply.send(result))));
+        }
+    }
+
+    /// A start of a workflow id that has no run.
+    pub(super) fn start_first(&mut self, op: Box<StartOp>) {
+        let StartOp { start, reply } = *op;
+        let result = match workflow_of(&start) {
+            Some(workflow) => self.admit_and_start(workflow, None, start),
+            None => Err(Error::Unavailable),
+        };
+        self.send_when_durable(Box::new(move || drop(reply.send(result))));
+    }
+
+    /// A start of a workflow id that has a current run.
+    fn start_over(&mut self, workflow: WorkflowKey, current: RunKey, start: Start) -> Result<Started, Error> {
+        self.admit_and_start(workflow, Some(current), start)
+    }
+
+    fn admit_and_start(
+        &mut self,
+        workflow: WorkflowKey,
+        current: Option<RunKey>,
+        start: Start,
+    ) -> Result<Started, Error> {
+        let current_run = current.and_then(|key| self.cells.get(&key)).map(|cell| CurrentRun::of(&cell.state));
+        let now = self.shared.clock.now();
+        let admission = {
+            let ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+            perdure_engine::admit(current_run.as_ref(), &start, &ctx)?
+        };
+        match (admission, current) {
+            (Admission::Start, _) | (_, None) => self.start_run(workflow, start),
+            (Admission::TerminateThenStart, Some(current)) => {
+                self.step(current, terminate(&start))?;
+                self.start_run(workflow, start)
+            }
+            (Admission::Deduplicate, Some(current)) => Ok(self.started_reply(current, true)),
+            (Admission::UseExisting, Some(current)) => self.use_existing(current, start),
+        }
+    }
+
+    /// The open run takes the signal, and what the caller wants attached.
+    fn use_existing(&mut self, current: RunKey, start: Start) -> Result<Started, Error> {
+        if let Some(attach) = attach(&start) {
+            self.step(current, attach)?;
+        }
+        if let Some(signal) = start.signal {
+            self.step(current, Input::Signal(Box::new(signal)))?;
+        }
+        Ok(self.started_reply(current, false))
+    }
+
+    fn started_reply(&self, key: RunKey, started: bool) -> Started {
+        let cell = self.cells.get(&key);
+        let reply = StartedReply {
+            run_id: key.run_id.to_string(),
+            first_execution_run_id: cell.map(|cell| cell.state.run.first_execution_run_id.clone()).unwrap_or_default(),
+            started,
+        };
+        let status = cell.map_or(WorkflowExecutionStatus::Running, Cell::status);
+        Started { reply, eager: None, status }
+    }
+
+    fn start_run(&mut self, workflow: WorkflowKey, start: Start) -> Result<Started, Error> {
+        let eager = start.request_eager_execution;
+        let poller = PollerInfo { identity: start.identity.clone(), ..PollerInfo::default() };
+        let (key, reply) = self.create_run(workflow, start, if eager { Dispatch::Inline } else { Dispatch::Queue })?;
+        let mut started = self.started_reply(key, true);
+        if let Reply::Started(reply) = reply {
+            started.reply = *reply;
+        }
+        if eager {
+            started.eager = self.start_pending_task(key, &poller);
+        }
+        Ok(started)
+    }
+
+    /// Starts a run and makes it the current one of its workflow id.
+    fn create_run(
+        &mut self,
+        workflow: WorkflowKey,
+        mut start: Start,
+        dispatch: Dispatch,
+    ) -> Result<(RunKey, Reply), Error> {
+        let run_id = match Uuid::parse_str(&start.run_id) {
+            Ok(run_id) => run_id,
+            Err(_) => Uuid::now_v7(),
+        };
+        start.run_id = run_id.to_string();
+        let key = RunKey { slot: workflow.slot(), run_id };
+        let now = self.shared.clock.now();
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let (state, outcome) = perdure_engine::start(start, &mut ctx)?;
+        let mut cell = Cell::new(workflow.clone(), key, state);
+        cell.dirty = Some(Dirty { create: true, changes: Vec::new(), visibility: true });
+        self.dirty.push(key);
+        self.cells.insert(key, cell);
+        self.current.insert(workflow, run_id);
+        Ok((key, self.book(key, outcome, dispatch)))
+    }
+
+    /// The next run of a chain, in the same batch as the close of the run before it.
+    pub(super) fn start_next_run(&mut self, start: Start) {
+        let Some(workflow) = workflow_of(&start) else { return };
+        if let Err(error) = self.create_run(workflow, start, Dispatch::Queue) {
+            tracing::error!(%error, "the next run of a chain was refused");
+        }
+    }
+}
+
+fn workflow_of(start: &Start) -> Option<WorkflowKey> {
+    let namespace_id = Uuid::parse_str(&start.namespace_id).ok()?;
+    Some(WorkflowKey::new(namespace_id, start.workflow_id.as_str()))
+}
+
+fn terminate(start: &Start) -> Input {
+    Input::Terminate {
+        reason: TERMINATE_REASON.into(),
+        details: None,
+        identity: "history-service".into(),
+        links: start.links.clone(),
+    }
+}
+
+/// What a start that finds its workflow running wants to leave there.
+fn attach(start: &Start) -> Option<Input> {
+    let options = start.on_conflict.as_ref()?;
+    Some(Input::AttachStart {
+        request_id: start.request_id.clone(),
+        attach_request_id: options.attach_request_id,
+        attach_callbacks: options.attach_completion_callbacks,
+        attach_links: options.attach_links,
+        callbacks: start.completion_callbacks.clone(),
+        links: start.links.clone(),
+    })
+}

@@ -1,0 +1,95 @@
+//! What all shards of a node share.
+
+use std::sync::Arc;
+
+use perdure_engine::{Limits, WorkflowState};
+use perdure_matching::Matching;
+use perdure_storage::{SLOTS, Store, WorkflowKey};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::{
+    api::{Clock, Started, Target},
+    deliver::Delivery,
+    error::Error,
+    shard::message::{Action, Message, Op, ReplyTo, StartOp},
+};
+
+pub(crate) struct Shared {
+    pub store: Arc<dyn Store>,
+    pub matching: Matching,
+    pub clock: Arc<dyn Clock>,
+    pub limits: Limits,
+    /// Runs that each shard keeps in memory.
+    pub cached_runs: usize,
+    /// A shard dropped its memory: the lease keeper brings it back.
+    pub failed: Notify,
+    /// Mailboxes by slot range, in order; set once, when the leases are there.
+    pub mailboxes: std::sync::OnceLock<Vec<Mailbox>>,
+}
+
+pub(crate) struct Mailbox {
+    pub end_slot: u16,
+    pub sender: mpsc::Sender<Message>,
+}
+
+impl Shared {
+    pub(crate) fn shard_failed(&self) {
+        self.failed.notify_one();
+    }
+
+    fn mailbox(&self, workflow: &WorkflowKey) -> Result<&mpsc::Sender<Message>, Error> {
+        let slot = workflow.slot();
+        debug_assert!(slot < SLOTS);
+        let mailboxes = self.mailboxes.get().ok_or(Error::Unavailable)?;
+        let at = mailboxes.partition_point(|mailbox| mailbox.end_slot <= slot);
+        mailboxes.get(at).map(|mailbox| &mailbox.sender).ok_or(Error::Unavailable)
+    }
+
+    /// Puts a message into the mailbox of a workflow's shard. A full mailbox refuses: new work is shed before old.
+    pub(crate) fn post(&self, workflow: &WorkflowKey, message: Message) -> Result<(), Error> {
+        self.mailbox(workflow)?.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Busy("the server is overloaded, try again later".into()),
+            mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
+        })
+    }
+
+    /// Sends an operation to its shard and waits for the answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        target: Target,
+        action: impl FnOnce(ReplyTo<T>) -> Action,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let workflow = target.workflow.clone();
+        self.post(&workflow, Message::Op(Op { target, action: action(reply) }))?;
+        answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    pub(crate) async fn start(&self, start: perdure_engine::Start) -> Result<Started, Error> {
+        let namespace_id = uuid::Uuid::parse_str(&start.namespace_id).map_err(|_| Error::WorkflowNotFound)?;
+        let workflow = WorkflowKey::new(namespace_id, start.workflow_id.as_str());
+        let (reply, answer) = oneshot::channel();
+        self.post(&workflow, Message::Start(Box::new(StartOp { start, reply })))?;
+        answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Looks at a run, after everything that was sent to it before is durable.
+    pub(crate) async fn view<R: Send + 'static>(
+        &self,
+        target: Target,
+        look: impl FnOnce(&WorkflowState) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        self.ask(target, |reply| {
+            Action::View(Box::new(move |state| {
+                let seen = state.map(look);
+                Box::new(move || drop(reply.send(seen)))
+            }))
+        })
+        .await
+    }
+
+    /// Carries a message to another run, in the background.
+    pub(crate) fn deliver(self: &Arc<Self>, delivery: Delivery) {
+        tokio::spawn(delivery.run(self.clone()));
+    }
+}

@@ -1,0 +1,35 @@
+//! What lists show of a run.
+
+use perdure_proto::api::enums::WorkflowExecutionStatus;
+use perdure_storage::VisibilityRow;
+use prost::Message;
+
+use crate::shard::cell::Cell;
+
+/// The row of a run as it is now.
+pub(crate) fn row(cell: &Cell) -> VisibilityRow {
+    let run = &cell.state.run;
+    let close = run.close.as_ref();
+    let attributes = run.search_attributes.as_ref();
+    VisibilityRow {
+        namespace_id: cell.workflow.namespace_id,
+        workflow_id: run.workflow_id.clone(),
+        run_id: cell.key.run_id,
+        workflow_type: run.workflow_type.clone(),
+        task_queue: run.task_queue.clone(),
+        start_time: run.start_time,
+        execution_time: run.execution_time,
+        close_time: close.map(|close| close.time),
+        status: close.map_or(WorkflowExecutionStatus::Running as i32, |close| close.status),
+        history_length: close.map(|_| run.next_event_id - 1),
+        history_size_bytes: close.map(|_| run.history_size_bytes),
+        state_transition_count: close.map(|_| run.state_transition_count),
+        parent_workflow_id: run.parent.as_ref().map(|parent| parent.workflow_id.clone()),
+        parent_run_id: run.parent.as_ref().map(|parent| parent.run_id.clone()),
+        root_workflow_id: run.root_workflow_id.clone(),
+        root_run_id: run.root_run_id.clone(),
+        memo: run.memo.as_ref().map(|memo| memo.encode_to_vec().into()).unwrap_or_default(),
+        search_attributes: attributes.map(|attributes| attributes.encode_to_vec().into()).unwrap_or_default(),
+        search_values: attributes.map(perdure_storage::search_values::search_values).unwrap_or_default(),
+    }
+}
