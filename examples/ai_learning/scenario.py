@@ -26,7 +26,7 @@ async def run(stage: Stage) -> Report:
 
     failure = await failure_of(short)
     check(isinstance(failure, ActivityError), f"an activity failed, got {failure!r}")
-    cause = failure.__cause__ if failure is not None else None
+    cause = failure.__cause__
     check(isinstance(cause, ApplicationError) and cause.type == "ValidationError", f"its cause, got {cause!r}")
     forbidden = await failure_of(secret)
     check(isinstance(forbidden, ApplicationError) and forbidden.type == "Forbidden", f"vault, got {forbidden!r}")

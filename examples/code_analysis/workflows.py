@@ -28,8 +28,16 @@ class CodeAnalysis:
 class CodeAnalysisWorkflow:
     @workflow.run
     async def run(self, order: CodeAnalysis) -> dict[str, int]:
-        measures = await asyncio.gather(*(self._analyse(order, kind) for kind in order.analysis_types))
-        return {measure.kind: measure.count for measure in measures}
+        # With the failures among the answers: a cancel must wait until every analysis has cleaned up.
+        answers = await asyncio.gather(
+            *(self._analyse(order, kind) for kind in order.analysis_types), return_exceptions=True
+        )
+        counts = {}
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            counts[answer.kind] = answer.count
+        return counts
 
     async def _analyse(self, order: CodeAnalysis, kind: str) -> Measure:
         return await workflow.execute_activity(

@@ -121,9 +121,7 @@ class LiaraCrisisWorkflow:
         """Asks one agent after the other until one reports."""
         for name in crisis.agents:
             self._audit_trail.append(f"{mission.name} to {name}")
-            await agents[name].signal(
-                LiaraAgentWorkflow.assign, Assignment(workflow.info().workflow_id, mission)
-            )
+            await agents[name].signal(LiaraAgentWorkflow.assign, Assignment(workflow.info().workflow_id, mission))
             try:
                 await workflow.wait_condition(
                     lambda: mission.name in self._reports, timeout=timedelta(seconds=crisis.escalate_after_seconds)

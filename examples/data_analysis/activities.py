@@ -72,7 +72,8 @@ def perform_analysis(path: str) -> Analysis:
 def generate_visualizations(path: str, analysis: Analysis) -> str:
     """A bar for each column's mean; returns the path of the SVG file."""
     bars = "".join(
-        f'<rect x="{40 * index}" y="0" width="30" height="{max(1, round(figure.mean))}"><title>{figure.column}</title></rect>'
+        f'<rect x="{40 * index}" y="0" width="30" height="{max(1, round(figure.mean))}">'
+        f"<title>{figure.column}</title></rect>"
         for index, figure in enumerate(analysis.figures)
     )
     target = Path(path).with_suffix(".svg")

@@ -1,4 +1,4 @@
-"""A run begins under the first version and ends under the second; histories, old and new, are replayed with each version."""
+"""A run begins under version 1 and ends under version 2; histories, old and new, are replayed with each version."""
 
 from __future__ import annotations
 

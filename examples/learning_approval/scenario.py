@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
@@ -18,9 +19,8 @@ async def run(stage: Stage) -> Report:
     denied = await _start(stage, "learning-denied")
     expired = await _start(stage, "learning-expired", decide_within_seconds=0.5)
     for handle in (approved, denied):
-        await stage.until(
-            "waits for a human", lambda: handle.query(LearningWorkflow.progress), lambda at: at == "waiting for approval"
-        )
+        ask = partial(handle.query, LearningWorkflow.progress)
+        await stage.until("waits for a human", ask, lambda at: at == "waiting for approval")
     try:
         await approved.execute_update(LearningWorkflow.decide, Decision("ada", approved=False))
         check(False, "a denial without a reason must be refused")

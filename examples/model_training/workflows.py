@@ -68,6 +68,4 @@ class ModelTrainingWorkflow:
     @workflow.query
     def get_training_progress(self) -> TrainingProgress:
         training = self._training
-        return TrainingProgress(
-            training.step, training.num_steps, training.model.loss, training.paused, training.runs
-        )
+        return TrainingProgress(training.step, training.num_steps, training.model.loss, training.paused, training.runs)

@@ -76,4 +76,7 @@ def table(rows: Sequence[Row]) -> str:
     lines += [row.cells() for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
     lines.insert(1, ["-" * width for width in widths] + ["------"])
-    return "\n".join("  ".join([cell.ljust(width) for cell, width in zip(line, widths)] + [line[-1]]) for line in lines)
+    return "\n".join(
+        "  ".join([cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=True)] + [line[-1]])
+        for line in lines
+    )

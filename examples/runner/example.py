@@ -68,12 +68,12 @@ def of_kind(events: Sequence[HistoryEvent], kind: str) -> list[Any]:
     return [getattr(event, name) for event in events if event.WhichOneof("attributes") == name]
 
 
-async def failure_of(handle: WorkflowHandle[Any, Any]) -> BaseException | None:
+async def failure_of(handle: WorkflowHandle[Any, Any]) -> BaseException:
     """Awaits a workflow that must not complete; returns why it did not."""
     try:
         result = await handle.result()
     except WorkflowFailureError as failure:
-        return failure.cause
+        return failure.cause or failure
     raise CheckFailed(f"{handle.id} must not complete, got {result!r}")
 
 

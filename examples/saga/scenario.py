@@ -23,7 +23,7 @@ async def run(stage: Stage) -> Report:
     stage.say("undoes an order")
     failure = await failure_of(failing)
     check(isinstance(failure, ApplicationError) and failure.type == "OrderUndone", f"got {failure!r}")
-    because = failure.__cause__ if failure is not None else None
+    because = failure.__cause__
     root = because.__cause__ if isinstance(because, ActivityError) else None
     check(isinstance(root, ApplicationError) and root.type == "TooHeavy", f"the cause is kept, got {root!r}")
     check_equal(entries(anvil), UNDONE, "ledger of the order that was undone")

@@ -1,8 +1,7 @@
-"""The work of each step on a real folder: stories are files, a pull request is a file, tests are run by the interpreter."""
+"""The work of each step in a real folder: stories and pull requests are files, the interpreter runs the tests."""
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
 import sys
@@ -71,10 +70,9 @@ def implement(story: Story, findings: list[str]) -> int:
 def review(story: Story, reviewer: str) -> Review:
     """What one reviewer finds: each of the four looks at one thing."""
     text = _code(story).read_text()
-    function = ast.parse(text).body[0]
     bad = {
         "security": "eval(" in text,
-        "documentation": ast.get_docstring(function) is None,
+        "documentation": '"""' not in text,
         "style": any(len(line) > 100 for line in text.splitlines()),
         "design": len(text.splitlines()) > 50,
     }[reviewer]

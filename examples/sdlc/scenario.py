@@ -1,4 +1,4 @@
-"""A story whose first code the quality gate refuses; one human merges, another says nothing for seven (short) days."""
+"""A story whose first code the quality gate refuses; one human merges, another says nothing until time is up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdlc import activities
 from sdlc.activities import Story
 from sdlc.workflows import REVIEWERS, Approval, SDLCWorkflow
 
-#: Activities in the history: before the rounds, two rounds of implement, format and reviews, to the pull request, after it.
+#: Activities: before the rounds; two rounds of implement, format and reviews; up to the pull request; after it.
 ACTIVITIES = 4 + 2 * (2 + len(REVIEWERS)) + 3 + 2
 
 

@@ -1,7 +1,8 @@
 """Software development from the backlog to the closed story, in seventeen steps.
 
-1 select task, 2 analyse, 3 design, 4 branch, 5 implement, 6 format, 7-10 four reviews at the same time, 11 quality gate (back to 5
-when it does not hold), 12 run tests, 13 measure coverage, 14 open a pull request, 15 human approval, 16 merge, 17 close the story.
+1 select task, 2 analyse, 3 design, 4 branch, 5 implement, 6 format, 7-10 four reviews at the same time,
+11 quality gate (back to 5 when it does not hold), 12 run tests, 13 measure coverage, 14 open a pull request,
+15 human approval, 16 merge, 17 close the story.
 """
 
 from __future__ import annotations
@@ -73,9 +74,7 @@ class SDLCWorkflow:
         outcome = await self._human_approval(timedelta(days=approval_days))
         if outcome == "merged":
             await self._note(story, "merge")
-        await workflow.execute_activity(
-            close_story, args=[story, outcome], start_to_close_timeout=timedelta(minutes=5)
-        )
+        await workflow.execute_activity(close_story, args=[story, outcome], start_to_close_timeout=timedelta(minutes=5))
         self._steps.append("close story")
         return Delivery(outcome, rounds, self._steps)
 

@@ -43,7 +43,7 @@ class SecurityScanWorkflow:
         )
         report = ScanReport()
         findings: list[Finding] = []
-        for scanner, answer in zip(order.scanners, answers):
+        for scanner, answer in zip(order.scanners, answers, strict=True):
             if isinstance(answer, ActivityError):
                 report.failed[scanner] = str(answer.cause)
             elif isinstance(answer, BaseException):

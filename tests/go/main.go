@@ -61,6 +61,7 @@ func run(address string) error {
 		}
 		fmt.Println("ok ", c2.name)
 	}
+	fmt.Printf("%d passed, 0 failed\n", len(checks))
 	return nil
 }
 
