@@ -69,8 +69,7 @@ impl WorkflowState {
             | Kind::WorkflowTaskStarted(_)
             | Kind::WorkflowTaskCleared(_)
             | Kind::StickySet(_)
-            | Kind::StickyCleared(_)
-            | Kind::BackoffOver(_) => return workflow_task::apply_durable(run, kind),
+            | Kind::StickyCleared(_) => return workflow_task::apply_durable(run, kind),
             Kind::ActivityStarted(_) | Kind::ActivityRetry(_) | Kind::ActivityHeartbeat(_) | Kind::ActivityReady(_) => {
                 return activity::apply_durable(run, kind);
             }
@@ -130,9 +129,9 @@ impl WorkflowState {
             | A::ActivityTaskTimedOutEventAttributes(_)
             | A::ActivityTaskCancelRequestedEventAttributes(_)
             | A::ActivityTaskCanceledEventAttributes(_) => activity::apply(run, event, attributes),
-            A::TimerStartedEventAttributes(_) | A::TimerFiredEventAttributes(_) | A::TimerCanceledEventAttributes(_) => {
-                timer::apply(run, event, attributes)
-            }
+            A::TimerStartedEventAttributes(_)
+            | A::TimerFiredEventAttributes(_)
+            | A::TimerCanceledEventAttributes(_) => timer::apply(run, event, attributes),
             A::MarkerRecordedEventAttributes(_) => marker::apply(run, event, attributes),
             A::StartChildWorkflowExecutionInitiatedEventAttributes(_)
             | A::StartChildWorkflowExecutionFailedEventAttributes(_)

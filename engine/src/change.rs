@@ -24,10 +24,7 @@ pub enum Change {
 /// A durable change that is not an event. Stored beside the events of its journal row.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DurableChange {
-    #[prost(
-        oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
-    )]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
     pub kind: Option<Kind>,
 }
 
@@ -55,9 +52,6 @@ pub enum Kind {
     StickySet(crate::state::Sticky),
     #[prost(bool, tag = "8")]
     StickyCleared(bool),
-    /// The first workflow task's backoff is over.
-    #[prost(bool, tag = "9")]
-    BackoffOver(bool),
     #[prost(message, tag = "10")]
     ActivityStarted(ActivityStartedChange),
     #[prost(message, tag = "11")]
@@ -74,7 +68,7 @@ pub enum Kind {
     /// The parent acknowledged the close of this run.
     #[prost(bool, tag = "16")]
     ParentNotified(bool),
-    /// The child with this initiated event id was dealt with after the close.
+    /// The child with this initiated event id was dealt with after the close: started, or its policy applied.
     #[prost(int64, tag = "17")]
     ChildReleased(i64),
     /// One more transition; kept so that the count survives.
@@ -104,10 +98,8 @@ pub struct Created {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct WorkflowTaskCleared {
-    /// Attempts so far; the next task gets one more. 0 resets the row of attempts.
+    /// WorkflowTaskFailedCause; 0: a time-out.
     #[prost(int32, tag = "1")]
-    pub failed_attempt: i32,
-    #[prost(int32, tag = "2")]
     pub cause: i32,
 }
 
@@ -170,7 +162,11 @@ pub enum VolatileChange {
     /// The update left the list: accepted, rejected or aborted.
     UpdateRemoved(String),
     /// All admitted updates (of these ids) went out with this workflow task.
-    UpdatesSent { ids: Vec<String>, scheduled_event_id: i64, attempt: i32 },
+    UpdatesSent {
+        ids: Vec<String>,
+        scheduled_event_id: i64,
+        attempt: i32,
+    },
     /// The task that carried updates failed: they wait for the next one.
     UpdatesUnsent,
     SpeculativeTaskScheduled(WorkflowTask),

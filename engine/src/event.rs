@@ -5,6 +5,8 @@ use perdure_proto::api::{
     history::{HistoryEvent, history_event::Attributes},
 };
 
+use crate::{state::Nanos, time::from_timestamp};
+
 /// The type that goes with a set of attributes.
 pub fn event_type(attributes: &Attributes) -> EventType {
     use Attributes as A;
@@ -34,8 +36,12 @@ pub fn event_type(attributes: &Attributes) -> EventType {
         A::WorkflowExecutionTerminatedEventAttributes(_) => T::WorkflowExecutionTerminated,
         A::WorkflowExecutionCancelRequestedEventAttributes(_) => T::WorkflowExecutionCancelRequested,
         A::WorkflowExecutionCanceledEventAttributes(_) => T::WorkflowExecutionCanceled,
-        A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_) => T::RequestCancelExternalWorkflowExecutionInitiated,
-        A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(_) => T::RequestCancelExternalWorkflowExecutionFailed,
+        A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_) => {
+            T::RequestCancelExternalWorkflowExecutionInitiated
+        }
+        A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(_) => {
+            T::RequestCancelExternalWorkflowExecutionFailed
+        }
         A::ExternalWorkflowExecutionCancelRequestedEventAttributes(_) => T::ExternalWorkflowExecutionCancelRequested,
         A::WorkflowExecutionContinuedAsNewEventAttributes(_) => T::WorkflowExecutionContinuedAsNew,
         A::StartChildWorkflowExecutionInitiatedEventAttributes(_) => T::StartChildWorkflowExecutionInitiated,
@@ -73,15 +79,23 @@ pub fn event_type(attributes: &Attributes) -> EventType {
     }
 }
 
-/// Events that close a run; the last of every finished history.
-pub fn is_close(event: &HistoryEvent) -> bool {
+/// Events that change what lists show of a run.
+pub(crate) fn changes_visibility(event: &HistoryEvent) -> bool {
     matches!(
         event.event_type(),
-        EventType::WorkflowExecutionCompleted
+        EventType::WorkflowExecutionStarted
+            | EventType::UpsertWorkflowSearchAttributes
+            | EventType::WorkflowPropertiesModified
+            | EventType::WorkflowExecutionCompleted
             | EventType::WorkflowExecutionFailed
             | EventType::WorkflowExecutionTimedOut
             | EventType::WorkflowExecutionTerminated
             | EventType::WorkflowExecutionCanceled
             | EventType::WorkflowExecutionContinuedAsNew
     )
+}
+
+/// Time of an event.
+pub(crate) fn event_time(event: &HistoryEvent) -> Nanos {
+    event.event_time.as_ref().map_or(0, from_timestamp)
 }

@@ -32,8 +32,10 @@ pub struct Limits {
     pub workflow_task_heartbeat: Nanos,
     /// A speculative task, or one that only carries updates, must be taken within this time.
     pub speculative_schedule_to_start: Nanos,
-    /// A next run starts at least this long after the start of the run before it.
+    /// The first task of a next run begins at least this long after that of the run before it.
     pub min_run_interval: Nanos,
+    /// A workflow id is not started again by a client within this time; 0: at any time, as Temporal on SQL stores does.
+    pub min_start_interval: Nanos,
     pub default_activity_initial_interval: Nanos,
 }
 
@@ -63,6 +65,7 @@ impl Default for Limits {
             workflow_task_heartbeat: 30 * 60 * SECOND,
             speculative_schedule_to_start: 5 * SECOND,
             min_run_interval: SECOND,
+            min_start_interval: 0,
             default_activity_initial_interval: SECOND,
         }
     }

@@ -2,11 +2,7 @@
 
 use bytes::Bytes;
 use perdure_proto::api::{
-    enums::UpdateWorkflowExecutionLifecycleStage,
-    failure::Failure,
-    history::HistoryEvent,
-    protocol::Message,
-    update,
+    enums::UpdateWorkflowExecutionLifecycleStage, failure::Failure, history::HistoryEvent, protocol::Message, update,
 };
 
 use crate::{change::Change, input::Start, state::Nanos};
@@ -79,9 +75,14 @@ pub enum Reply {
     WorkflowTaskStarted(Box<WorkflowTaskStarted>),
     ActivityStarted(Box<ActivityTaskStarted>),
     WorkflowTaskCompleted(WorkflowTaskCompletedReply),
-    Heartbeat { cancel_requested: bool },
+    Heartbeat {
+        cancel_requested: bool,
+    },
     /// The update's stage now; waiters go on from here.
-    Update { stage: UpdateWorkflowExecutionLifecycleStage, outcome: Option<update::Outcome> },
+    Update {
+        stage: UpdateWorkflowExecutionLifecycleStage,
+        outcome: Option<update::Outcome>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,6 +102,9 @@ pub struct WorkflowTaskCompletedReply {
     pub reset_history_event_id: i64,
     /// The task was failed by the server instead (bad command): the RPC answers INVALID_ARGUMENT with this text if Some.
     pub failed: Option<String>,
+    /// A row of heartbeats lasted too long, the task was timed out: the RPC answers NOT_FOUND
+    /// `workflow task heartbeat timeout`.
+    pub heartbeats_ended: bool,
 }
 
 /// All that a poll response needs about a workflow task, apart from the history itself.

@@ -9,7 +9,7 @@ pub enum Reject {
     /// NOT_FOUND.
     #[error("Workflow task not found.")]
     WorkflowTaskNotFound,
-    /// NOT_FOUND.
+    /// NOT_FOUND. Not from the engine, which must keep the change: the host's answer to `heartbeats_ended`.
     #[error("workflow task heartbeat timeout")]
     WorkflowTaskHeartbeatTimeout,
     /// NOT_FOUND: stale token, closed or unknown activity.

@@ -10,7 +10,7 @@ use perdure_proto::api::{
     common::{Header, Link, Memo, Payload, Payloads, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
     enums::{ParentClosePolicy, WorkflowExecutionStatus},
     failure::Failure,
-    history::HistoryEvent,
+    history::{HistoryEvent, WorkflowExecutionStartedEventAttributes},
     sdk::UserMetadata,
     update,
 };
@@ -115,7 +115,7 @@ pub struct RunState {
     /// The pending workflow task: normal or transient. The speculative one is in `Volatile`.
     #[prost(message, optional, tag = "33")]
     pub workflow_task: Option<WorkflowTask>,
-    /// Until this time no workflow task may be scheduled by signals and the like (cron, retry, start delay); 0: over.
+    /// Until this time signals and the like schedule no workflow task (cron, retry, start delay); 0: over.
     #[prost(int64, tag = "34")]
     pub first_task_backoff_until: Nanos,
     /// Started event id of the last completed workflow task; 0: none yet.
@@ -165,18 +165,15 @@ pub struct RunState {
     /// What the close of this run still owes to others, each until it is acknowledged.
     #[prost(message, optional, tag = "56")]
     pub owed_at_close: Option<OwedAtClose>,
-    /// Carried to the next run of a chain.
+    /// How the run began, kept only where a retry or cron may begin the next run in the same way.
     #[prost(message, optional, tag = "57")]
-    pub header: Option<Header>,
-    #[prost(message, optional, tag = "58")]
-    pub input: Option<Payloads>,
-    #[prost(message, optional, tag = "59")]
-    pub last_completion_result: Option<Payloads>,
-    #[prost(message, optional, tag = "60")]
-    pub continued_failure: Option<Failure>,
-    /// Changes (of visibility's fields) since the row was last written: set by apply, cleared by the host.
-    #[prost(int64, tag = "61")]
-    pub external_payload_count: i64,
+    pub started: Option<WorkflowExecutionStartedEventAttributes>,
+    /// Attempt of the pending workflow task, or of the next one: above 1 while tasks keep failing.
+    #[prost(int32, tag = "62")]
+    pub task_attempt: i32,
+    /// WorkflowTaskFailedCause of the last task of a row that fails; 0: none, or a time-out.
+    #[prost(int32, tag = "63")]
+    pub last_task_failed_cause: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -214,7 +211,7 @@ pub struct OwedAtClose {
     /// The parent must still be told.
     #[prost(bool, tag = "1")]
     pub notify_parent: bool,
-    /// Initiated event ids of children to which the parent close policy must still be applied.
+    /// Initiated event ids of children to which the parent close policy must still be applied, started or not.
     #[prost(int64, repeated, tag = "2")]
     pub children: Vec<i64>,
 }
@@ -245,12 +242,6 @@ pub struct WorkflowTask {
     /// When the first of a row of heartbeats (force-new) was scheduled; bounds how long they go on.
     #[prost(int64, tag = "9")]
     pub original_scheduled_time: Nanos,
-    /// Not dispatched before this time (backoff of failing attempts); 0: at once.
-    #[prost(int64, tag = "10")]
-    pub not_before: Nanos,
-    /// Cause of the last failure or time-out in this row of attempts, for describe and for refusing queries.
-    #[prost(int32, tag = "11")]
-    pub last_failed_cause: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -270,6 +261,9 @@ pub struct TaskStarted {
     pub history_size_bytes: i64,
     #[prost(message, optional, tag = "7")]
     pub worker_version: Option<WorkerVersionStamp>,
+    /// SuggestContinueAsNewReason of each reason.
+    #[prost(int32, repeated, tag = "8")]
+    pub suggest_reasons: Vec<i32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

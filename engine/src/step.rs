@@ -1,7 +1,11 @@
 //! Dispatch of an input to the machine that it belongs to.
 
 use crate::{
-    activity, cancel, change::Kind, check, child, close, ctx::Ctx, deadlines, external,
+    activity, cancel,
+    change::Kind,
+    check, child, close,
+    ctx::Ctx,
+    deadlines, external,
     input::Input,
     outcome::{Outcome, Reply},
     reject::Reject,
@@ -21,7 +25,8 @@ pub fn step(state: &mut WorkflowState, input: Input, ctx: &mut Ctx) -> Result<Ou
 
 /// Ends a transition: counts it, and reports a defect instead of hiding it.
 pub(crate) fn finish(mut tx: Tx, reply: Reply) -> Result<Outcome, Reject> {
-    workflow_task::enforce_limits(&mut tx);
+    workflow_task::enforce_buffer_limit(&mut tx);
+    close::enforce_limits(&mut tx);
     tx.out.reply = reply;
     if tx.out.changes.iter().any(|change| !matches!(change, crate::change::Change::Volatile(_))) {
         tx.durable(Kind::Transition(1));
@@ -43,7 +48,9 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::RequestCancel { reason, identity, request_id, external, links } => {
             cancel::request(tx, cancel::Request { reason, identity, request_id, external, links })
         }
-        Input::Terminate { reason, details, identity, links } => terminate::request(tx, reason, details, identity, links),
+        Input::Terminate { reason, details, identity, links } => {
+            terminate::request(tx, close::Termination { reason, details, identity, links })
+        }
         Input::AttachStart { request_id, attach_request_id, attach_callbacks, attach_links, callbacks, links } => {
             let request_id = if attach_request_id { request_id } else { String::new() };
             let callbacks = if attach_callbacks { callbacks } else { Vec::new() };
@@ -63,8 +70,15 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
             activity::failed(tx, activity, *failure, last_heartbeat_details, identity)
         }
         Input::ActivityCanceled { activity, details, identity } => activity::canceled(tx, activity, details, identity),
-        Input::ActivityHeartbeat { activity, details, identity } => activity::heartbeat(tx, activity, details, identity),
+        Input::ActivityHeartbeat { activity, details, identity } => {
+            activity::heartbeat(tx, activity, details, identity)
+        }
         Input::Wake => deadlines::wake(tx),
+        Input::ChildStarted { initiated_event_id, .. } | Input::ChildStartFailed { initiated_event_id, .. }
+            if tx.state.run.close.is_some() =>
+        {
+            close::child_start_done(tx, initiated_event_id)
+        }
         Input::ChildStarted { initiated_event_id, run_id, header } => {
             child::started(tx, initiated_event_id, run_id, header)
         }

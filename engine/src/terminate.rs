@@ -1,15 +1,17 @@
-//! Termination by request.
+//! Termination by request: the end without the workflow's consent. A started workflow task fails, what waited for it is
+//! written, then Terminated.
 
-use perdure_proto::api::common::{Link, Payloads};
+use crate::{
+    close::{self, Termination},
+    outcome::Reply,
+    reject::Reject,
+    tx::Tx,
+};
 
-use crate::{outcome::Reply, reject::Reject, tx::Tx};
-
-pub(crate) fn request(
-    _tx: &mut Tx,
-    _reason: String,
-    _details: Option<Payloads>,
-    _identity: String,
-    _links: Vec<Link>,
-) -> Result<Reply, Reject> {
-    Err(Reject::WorkflowClosed)
+pub(crate) fn request(tx: &mut Tx, termination: Termination) -> Result<Reply, Reject> {
+    if tx.state.run.close.is_some() {
+        return Err(Reject::WorkflowClosed);
+    }
+    close::terminate(tx, termination);
+    Ok(Reply::Done)
 }

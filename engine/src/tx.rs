@@ -3,14 +3,14 @@
 use perdure_proto::api::{
     common::Link,
     history::{HistoryEvent, history_event::Attributes},
-    sdk::UserMetadata,
+    sdk::{EventGroupMarker, UserMetadata},
 };
 
 use crate::{
     apply::Corrupt,
     change::{Change, DurableChange, Kind, VolatileChange},
     ctx::Ctx,
-    event::event_type,
+    event::{changes_visibility, event_type},
     outcome::{Notice, Outcome, Task, encode_event},
     state::{Nanos, WorkflowState},
     time::timestamp,
@@ -22,6 +22,9 @@ pub(crate) struct Tx<'a, 'c> {
     pub(crate) state: &'a mut WorkflowState,
     pub(crate) ctx: &'a mut Ctx<'c>,
     pub(crate) out: Outcome,
+    /// Set while commands are executed: a workflow task that is wanted now is scheduled after the last of them.
+    pub(crate) completing: bool,
+    pub(crate) task_wanted: bool,
     /// Set when an emitted change contradicted the state: a defect of the engine, reported at the end of the step.
     pub(crate) corrupt: Option<Corrupt>,
 }
@@ -31,6 +34,7 @@ pub(crate) struct Tx<'a, 'c> {
 pub(crate) struct EventExtras {
     pub(crate) links: Vec<Link>,
     pub(crate) user_metadata: Option<UserMetadata>,
+    pub(crate) event_group_markers: Vec<EventGroupMarker>,
     pub(crate) worker_may_ignore: bool,
     /// Time of the event; None: now. Transient tasks are written later than they happened.
     pub(crate) time: Option<Nanos>,
@@ -38,7 +42,7 @@ pub(crate) struct EventExtras {
 
 impl<'a, 'c> Tx<'a, 'c> {
     pub(crate) fn new(state: &'a mut WorkflowState, ctx: &'a mut Ctx<'c>) -> Self {
-        Self { state, ctx, out: Outcome::default(), corrupt: None }
+        Self { state, ctx, out: Outcome::default(), completing: false, task_wanted: false, corrupt: None }
     }
 
     pub(crate) fn now(&self) -> Nanos {
@@ -58,25 +62,31 @@ impl<'a, 'c> Tx<'a, 'c> {
 
     /// Writes an event, or keeps it back while a workflow task is started: what the worker answers must not meet
     /// history that the worker has not seen. For events that come from outside, never for those of commands.
-    /// A kept event takes its effect on the state at once (see `apply`), only its id waits.
-    pub(crate) fn event_or_buffer(&mut self, attributes: Attributes) {
-        self.event_or_buffer_with(attributes, EventExtras::default());
+    /// A kept event takes its effect on the state at once (see `apply`), only its id waits. Returns the id; 0: kept.
+    pub(crate) fn event_or_buffer(&mut self, attributes: Attributes) -> i64 {
+        self.event_or_buffer_with(attributes, EventExtras::default())
     }
 
-    pub(crate) fn event_or_buffer_with(&mut self, attributes: Attributes, extras: EventExtras) {
+    pub(crate) fn event_or_buffer_with(&mut self, attributes: Attributes, extras: EventExtras) -> i64 {
         workflow_task::settle_speculative(self);
-        let mut event = self.build(attributes, extras);
         if workflow_task::is_started(self.state) {
-            event.event_id = 0;
-            self.durable(Kind::EventBuffered(event));
-        } else {
-            self.write(event);
+            self.buffer(attributes, extras);
+            return 0;
         }
+        let event = self.build(attributes, extras);
+        self.write(event)
+    }
+
+    /// Keeps an event back until the buffer is flushed, whatever the workflow task does.
+    pub(crate) fn buffer(&mut self, attributes: Attributes, extras: EventExtras) {
+        let event = HistoryEvent { event_id: 0, ..self.build(attributes, extras) };
+        self.durable(Kind::EventBuffered(event));
     }
 
     /// Appends a complete event, whose id must be the next one.
     pub(crate) fn write(&mut self, event: HistoryEvent) -> i64 {
         let id = event.event_id;
+        self.out.visibility_changed |= changes_visibility(&event);
         let encoded = encode_event(&event);
         self.change(Change::Event { event: Box::new(event), encoded });
         id
@@ -107,6 +117,7 @@ impl<'a, 'c> Tx<'a, 'c> {
             worker_may_ignore: extras.worker_may_ignore,
             user_metadata: extras.user_metadata,
             links: extras.links,
+            event_group_markers: extras.event_group_markers,
             attributes: Some(attributes),
             ..Default::default()
         }

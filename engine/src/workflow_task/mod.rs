@@ -1,77 +1,49 @@
-//! Workflow tasks.
+//! Workflow tasks: at most one is pending at a time.
+//!
+//! A *normal* task has its Scheduled and Started in the history. A *transient* one (attempt above 1, after a failure or
+//! time-out) has not: both are written when it completes, so a workflow that keeps failing does not grow. A *speculative*
+//! one carries updates only, lives in memory, and becomes normal as soon as anything else is written.
+//!
+//! | state | scheduling wanted | worker takes it | completed | failed | start-to-close | schedule-to-start | closes |
+//! |---|---|---|---|---|---|---|---|
+//! | none | normal; transient while tasks fail | stale | not found | not found | – | – | none |
+//! | scheduled | stays | started | not found | not found | – | sticky: none, then normal | none |
+//! | started | wanted later | same request: again; else stale | none | transient next | transient next | – | failed, none |
+//! | transient scheduled | stays | transient started; new events came: started | not found | not found | – | – | none |
+//! | transient started | wanted later | as started | written, none | transient, silently | transient, silently | – | none |
+//! | speculative scheduled | normal | speculative started | not found | not found | – | written, then normal | dropped |
+//! | speculative started | wanted later | as started | written, or dropped | written, transient | written, transient | – | failed |
+//!
+//! A failure on a sticky queue is tried again with attempt 1 on the normal queue: the worker's cache may be to blame.
 
-use perdure_proto::api::{
-    common::WorkerVersionStamp,
-    history::{HistoryEvent, history_event::Attributes},
-    workflowservice::{RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest},
-};
+mod begin;
+mod buffer;
+mod complete;
+mod effects;
+mod fail;
+mod schedule;
+mod speculative;
 
-use crate::{
-    apply::Corrupt,
-    change::{Kind, VolatileChange},
-    input::WorkflowTaskRef,
-    outcome::Reply,
-    reject::Reject,
-    state::{RunState, Volatile, WorkflowState},
-    tx::Tx,
-};
+pub use begin::transient_events;
+pub(crate) use begin::{Poller, start};
+pub(crate) use buffer::{enforce_limit as enforce_buffer_limit, flush as flush_buffered};
+pub(crate) use complete::complete;
+pub(crate) use effects::{apply, apply_durable, apply_volatile};
+pub(crate) use fail::{TaskFailure, fail, fail_for_close, next_deadline, respond_failed, wake};
+pub(crate) use schedule::{ensure_scheduled, reset_sticky, schedule_for_update, schedule_now};
+pub(crate) use speculative::{drop_unstarted, settle as settle_speculative};
 
-pub(crate) struct Poller {
-    pub(crate) identity: String,
-    pub(crate) request_id: String,
-    pub(crate) worker_version: Option<WorkerVersionStamp>,
-}
+use crate::state::{WorkflowState, WorkflowTask};
+
+/// Identity of the server itself in events.
+pub(crate) const SERVER_IDENTITY: &str = "history-service";
 
 /// A worker has the pending (normal or transient) workflow task.
 pub(crate) fn is_started(state: &WorkflowState) -> bool {
     state.run.workflow_task.as_ref().is_some_and(|task| task.started.is_some())
 }
 
-/// Schedules a workflow task if the run is open, none is pending and the first task's backoff is over.
-pub(crate) fn ensure_scheduled(_tx: &mut Tx) {}
-
-/// Makes a speculative task a normal one, before something else is written.
-pub(crate) fn settle_speculative(_tx: &mut Tx) {}
-
-pub(crate) fn enforce_limits(_tx: &mut Tx) {}
-
-pub(crate) fn apply(_run: &mut RunState, event: &HistoryEvent, _attributes: &Attributes) -> Result<(), Corrupt> {
-    Err(Corrupt::at(event.event_id, "not built"))
-}
-
-pub(crate) fn apply_durable(_run: &mut RunState, _kind: &Kind) -> Result<(), Corrupt> {
-    Err(Corrupt::at(0, "not built"))
-}
-
-pub(crate) fn apply_volatile(_volatile: &mut Volatile, _change: &VolatileChange) -> Result<(), Corrupt> {
-    Err(Corrupt::at(0, "not built"))
-}
-
-pub(crate) fn start(
-    _tx: &mut Tx,
-    _scheduled_event_id: i64,
-    _attempt: i32,
-    _poller: Poller,
-) -> Result<Reply, Reject> {
-    Err(Reject::StaleTask)
-}
-
-pub(crate) fn complete(
-    _tx: &mut Tx,
-    _token: &WorkflowTaskRef,
-    _request: RespondWorkflowTaskCompletedRequest,
-) -> Result<Reply, Reject> {
-    Err(Reject::WorkflowTaskNotFound)
-}
-
-pub(crate) fn respond_failed(
-    _tx: &mut Tx,
-    _token: &WorkflowTaskRef,
-    _request: RespondWorkflowTaskFailedRequest,
-) -> Result<Reply, Reject> {
-    Err(Reject::WorkflowTaskNotFound)
-}
-
-pub(crate) fn reset_sticky(_tx: &mut Tx) -> Result<Reply, Reject> {
-    Ok(Reply::Done)
+/// The pending workflow task of any kind.
+pub(crate) fn pending(state: &WorkflowState) -> Option<&WorkflowTask> {
+    state.run.workflow_task.as_ref().or(state.volatile.speculative_task.as_ref())
 }

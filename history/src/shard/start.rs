@@ -67,7 +67,7 @@ impl Shard {
                 self.step(current, terminate(&start))?;
                 self.start_run(workflow, start)
             }
-            (Admission::Deduplicate, Some(current)) => Ok(self.started_reply(current, true)),
+            (Admission::Deduplicate { started }, Some(current)) => Ok(self.started_reply(current, started)),
             (Admission::UseExisting, Some(current)) => self.use_existing(current, start),
         }
     }

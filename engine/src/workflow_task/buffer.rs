@@ -1,0 +1,92 @@
+//! Events that wait for the started workflow task to end.
+
+use std::collections::BTreeMap;
+
+use perdure_proto::api::{
+    enums::WorkflowTaskFailedCause,
+    history::{HistoryEvent, history_event::Attributes},
+};
+use prost::Message;
+
+use super::{TaskFailure, ensure_scheduled, fail};
+use crate::{change::Kind, tx::Tx};
+
+/// Writes all buffered events. What ended something comes last, as Temporal orders them: a worker may then rely on the
+/// start of an activity or child standing before its end.
+pub(crate) fn flush(tx: &mut Tx) {
+    if tx.state.run.buffered.is_empty() {
+        return;
+    }
+    let events = tx.state.run.buffered.clone();
+    tx.durable(Kind::BufferFlushed(true));
+    let (ends, others): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| ends_something(event));
+    let mut started = BTreeMap::new();
+    for mut event in others.into_iter().chain(ends) {
+        event.event_id = tx.state.run.next_event_id;
+        wire(&mut event, &mut started);
+        tx.write(event);
+    }
+}
+
+fn ends_something(event: &HistoryEvent) -> bool {
+    use Attributes as A;
+    matches!(
+        event.attributes,
+        Some(
+            A::ActivityTaskCompletedEventAttributes(_)
+                | A::ActivityTaskFailedEventAttributes(_)
+                | A::ActivityTaskTimedOutEventAttributes(_)
+                | A::ActivityTaskCanceledEventAttributes(_)
+                | A::ChildWorkflowExecutionCompletedEventAttributes(_)
+                | A::ChildWorkflowExecutionFailedEventAttributes(_)
+                | A::ChildWorkflowExecutionTimedOutEventAttributes(_)
+                | A::ChildWorkflowExecutionCanceledEventAttributes(_)
+                | A::ChildWorkflowExecutionTerminatedEventAttributes(_)
+        )
+    )
+}
+
+/// Gives an end the id of its start, where both were in the buffer. `started`: id of each start by what it started.
+fn wire(event: &mut HistoryEvent, started: &mut BTreeMap<i64, i64>) {
+    use Attributes as A;
+    let id = event.event_id;
+    let Some(attributes) = &mut event.attributes else { return };
+    let (began_at, started_event_id) = match attributes {
+        A::ActivityTaskStartedEventAttributes(a) => {
+            started.insert(a.scheduled_event_id, id);
+            return;
+        }
+        A::ChildWorkflowExecutionStartedEventAttributes(a) => {
+            started.insert(a.initiated_event_id, id);
+            return;
+        }
+        A::ActivityTaskCompletedEventAttributes(a) => (a.scheduled_event_id, &mut a.started_event_id),
+        A::ActivityTaskFailedEventAttributes(a) => (a.scheduled_event_id, &mut a.started_event_id),
+        A::ActivityTaskTimedOutEventAttributes(a) => (a.scheduled_event_id, &mut a.started_event_id),
+        A::ActivityTaskCanceledEventAttributes(a) => (a.scheduled_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionCompletedEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionFailedEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionTimedOutEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionCanceledEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        A::ChildWorkflowExecutionTerminatedEventAttributes(a) => (a.initiated_event_id, &mut a.started_event_id),
+        _ => return,
+    };
+    if let Some(&known) = started.get(&began_at) {
+        *started_event_id = known;
+    }
+}
+
+/// Fails the started task when too much waits for it.
+pub(crate) fn enforce_limit(tx: &mut Tx) {
+    let (buffered, limits) = (&tx.state.run.buffered, tx.ctx.limits);
+    if buffered.is_empty() || tx.state.run.close.is_some() {
+        return;
+    }
+    let bytes: usize = buffered.iter().map(Message::encoded_len).sum();
+    if buffered.len() <= limits.buffered_events && bytes as i64 <= limits.buffered_bytes {
+        return;
+    }
+    fail(tx, TaskFailure::by_server(WorkflowTaskFailedCause::ForceCloseCommand));
+    flush(tx);
+    ensure_scheduled(tx);
+}
