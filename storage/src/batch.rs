@@ -30,7 +30,7 @@ pub struct RunWrite {
 pub struct CreateRun {
     pub namespace_id: Uuid,
     pub workflow_id: String,
-    /// The run becomes the current one of its workflow id.
+    /// The run becomes the current one of its workflow id. If a batch creates several such runs, the last one is current.
     pub make_current: bool,
 }
 
@@ -64,4 +64,20 @@ pub enum WakeAt {
     Set(Nanos),
     /// The run owes nothing any more.
     Clear,
+}
+
+impl RunWrite {
+    /// Something of a run's row changes that exists already.
+    pub(crate) fn updates_run(&self) -> bool {
+        self.create.is_none() && (self.snapshot.is_some() || self.wake_at != WakeAt::Keep)
+    }
+}
+
+impl WakeAt {
+    pub(crate) fn to_set(self) -> Option<Nanos> {
+        match self {
+            Self::Set(time) => Some(time),
+            Self::Keep | Self::Clear => None,
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! What the stores share about leases: a row per range of slots, taken and given up all together.
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime},
+};
 
 use perdure_engine::Nanos;
 
@@ -32,6 +35,16 @@ pub(crate) fn check_free(rows: &[LeaseRow], owner: &str, now: Nanos) -> Result<(
         Some(held) => Err(held.held_error()),
         None => Ok(()),
     }
+}
+
+/// Why a lease of this range, which was not ours, could not be renewed.
+pub(crate) fn lost(rows: &[LeaseRow], first_slot: Slot) -> StoreError {
+    rows.iter().find(|row| row.lease.first_slot == first_slot).map_or(StoreError::NotFound, LeaseRow::held_error)
+}
+
+/// The process's clock, for stores without a clock of their own.
+pub(crate) fn now() -> Nanos {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanos)
 }
 
 /// All slots as this many ranges that differ by at most one slot.

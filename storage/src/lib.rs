@@ -7,6 +7,8 @@ pub mod keys;
 mod lease;
 mod memory;
 pub mod search_values;
+mod sql;
+mod sqlite;
 pub mod store;
 pub mod visibility;
 
@@ -14,5 +16,6 @@ pub use batch::{Batch, JournalRow, RunWrite, Snapshot, WakeAt};
 pub use error::{CommitError, StoreError};
 pub use keys::{RunKey, SLOTS, Slot, WorkflowKey};
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 pub use store::{Lease, Store, StoredRun};
 pub use visibility::VisibilityRow;

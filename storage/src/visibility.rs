@@ -31,6 +31,7 @@ pub struct VisibilityRow {
     /// Encoded `temporal.api.common.v1.SearchAttributes`, as clients get them back.
     pub search_attributes: Bytes,
     /// The same values as JSON, for filters: `{"name": value | [values]}`; date-times as Unix nanoseconds.
+    /// Lists do not return it: null.
     pub search_values: serde_json::Value,
 }
 
@@ -98,6 +99,17 @@ pub enum Value {
     Double(f64),
     Bool(bool),
     Text(String),
+}
+
+impl Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Int(value) => (*value).into(),
+            Self::Double(value) => (*value).into(),
+            Self::Bool(value) => (*value).into(),
+            Self::Text(value) => value.as_str().into(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ pub(crate) fn matches(condition: &Condition, row: &VisibilityRow) -> bool {
         Condition::All(conditions) => conditions.iter().all(|condition| matches(condition, row)),
         Condition::Any(conditions) => conditions.iter().any(|condition| matches(condition, row)),
         Condition::Test { field, test, negated } => {
-            stored(field, row).is_some_and(|stored| stored.passes(test) != *negated)
+            stored(field, row).is_some_and(|stored| stored.passes(test) == Some(!negated))
         }
         Condition::IsNull(field) => stored(field, row).is_none(),
         Condition::IsNotNull(field) => stored(field, row).is_some(),
@@ -22,33 +22,34 @@ pub(crate) fn matches(condition: &Condition, row: &VisibilityRow) -> bool {
 /// The value of a field in a row.
 enum Stored {
     One(Value),
-    List(Vec<Value>),
+    List(Vec<String>),
     Words(Vec<String>),
 }
 
 impl Stored {
-    fn passes(&self, test: &Test) -> bool {
+    /// None where the test says nothing about a value of this type: neither it nor its opposite matches.
+    fn passes(&self, test: &Test) -> Option<bool> {
         match test {
             Test::Equals(value) => self.equals(value),
-            Test::In(values) => values.iter().any(|value| self.equals(value)),
-            Test::Less(value) => self.order(value) == Some(Ordering::Less),
-            Test::LessOrEqual(value) => self.order(value).is_some_and(Ordering::is_le),
-            Test::Between(low, high) => {
-                self.order(low).is_some_and(Ordering::is_ge) && self.order(high).is_some_and(Ordering::is_le)
-            }
-            Test::StartsWith(prefix) => matches!(self, Self::One(Value::Text(text)) if text.starts_with(prefix)),
+            Test::In(values) => Some(values.iter().any(|value| self.equals(value) == Some(true))),
+            Test::Less(value) => self.order(value).map(Ordering::is_lt),
+            Test::LessOrEqual(value) => self.order(value).map(Ordering::is_le),
+            Test::Between(low, high) => Some(self.order(low)?.is_ge() && self.order(high)?.is_le()),
+            Test::StartsWith(prefix) => match self {
+                Self::One(Value::Text(text)) => Some(text.starts_with(prefix)),
+                _ => None,
+            },
         }
     }
 
-    fn equals(&self, value: &Value) -> bool {
+    fn equals(&self, value: &Value) -> Option<bool> {
         match (self, value) {
-            (Self::Words(stored), Value::Text(asked)) => words(asked).iter().any(|word| stored.contains(word)),
-            (Self::List(values), asked) => values.iter().any(|value| order(value, asked) == Some(Ordering::Equal)),
-            _ => self.order(value) == Some(Ordering::Equal),
+            (Self::Words(stored), Value::Text(asked)) => Some(words(asked).iter().any(|word| stored.contains(word))),
+            (Self::List(stored), Value::Text(asked)) => Some(stored.contains(asked)),
+            _ => self.order(value).map(Ordering::is_eq),
         }
     }
 
-    /// None where the types have no order.
     fn order(&self, value: &Value) -> Option<Ordering> {
         match self {
             Self::One(stored) => order(stored, value),
@@ -57,6 +58,7 @@ impl Stored {
     }
 }
 
+/// None where the types have no order.
 fn order(stored: &Value, asked: &Value) -> Option<Ordering> {
     match (stored, asked) {
         (Value::Int(stored), Value::Int(asked)) => Some(stored.cmp(asked)),
@@ -98,10 +100,10 @@ fn stored(field: &Field, row: &VisibilityRow) -> Option<Stored> {
 fn attribute(json: &Json, kind: AttributeKind) -> Option<Stored> {
     match (kind, json) {
         (AttributeKind::Text, Json::String(text)) => Some(Stored::Words(words(text))),
-        (AttributeKind::KeywordList, Json::String(text)) => Some(Stored::List(vec![Value::Text(text.clone())])),
-        (AttributeKind::KeywordList, Json::Array(list)) => Some(Stored::List(
-            list.iter().filter_map(|item| item.as_str().map(|text| Value::Text(text.into()))).collect(),
-        )),
+        (AttributeKind::KeywordList, Json::String(text)) => Some(Stored::List(vec![text.clone()])),
+        (AttributeKind::KeywordList, Json::Array(list)) => {
+            Some(Stored::List(list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()))
+        }
         (AttributeKind::Keyword, Json::String(text)) => Some(Stored::One(Value::Text(text.clone()))),
         (AttributeKind::Bool, Json::Bool(value)) => Some(Stored::One(Value::Bool(*value))),
         (AttributeKind::Int | AttributeKind::Datetime | AttributeKind::Double, Json::Number(number)) => {

@@ -4,10 +4,7 @@ mod commit;
 mod runs;
 mod state;
 
-use std::{
-    ops::Range,
-    time::{Duration, SystemTime},
-};
+use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -20,7 +17,7 @@ use crate::{
     error::{CommitError, StoreError},
     filter::{Condition, matches},
     keys::{RunKey, Slot, WorkflowKey},
-    lease::{LeaseRow, check_free, equal_ranges, nanos},
+    lease::{LeaseRow, check_free, equal_ranges, lost, nanos, now},
     store::{EventBatch, Lease, Store, StoredRun},
     visibility::{CountGroup, ListQuery, Position, VisibilityRow},
 };
@@ -47,10 +44,6 @@ impl MemoryStore {
         rows.sort_by_key(|row| std::cmp::Reverse(Position::of(row)));
         rows
     }
-}
-
-fn now() -> Nanos {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanos)
 }
 
 #[async_trait]
@@ -120,17 +113,14 @@ impl Store for MemoryStore {
 
     async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError> {
         let mut state = self.state.lock();
-        let mut lost = Ok(());
-        for row in
-            state.leases.iter_mut().filter(|row| leases.iter().any(|lease| lease.first_slot == row.lease.first_slot))
-        {
-            if row.owner == owner && leases.contains(&row.lease) {
-                row.expires_at = now().saturating_add(nanos(ttl));
-            } else {
-                lost = Err(row.held_error());
+        let expires_at = now().saturating_add(nanos(ttl));
+        for lease in leases {
+            match state.leases.iter_mut().find(|row| row.owner == owner && row.lease == *lease) {
+                Some(row) => row.expires_at = expires_at,
+                None => return Err(lost(&state.leases, lease.first_slot)),
             }
         }
-        lost
+        Ok(())
     }
 
     async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError> {
@@ -147,6 +137,7 @@ impl Store for MemoryStore {
         let mut rows = self.select(query);
         rows.retain(|row| query.after.is_none_or(|after| Position::of(row) < after));
         rows.truncate(query.page_size);
+        rows.iter_mut().for_each(|row| row.search_values = serde_json::Value::Null);
         Ok(rows)
     }
 

@@ -1,0 +1,72 @@
+//! Statements whose text is good for both databases.
+
+/// $1 slot, $2 run id, $3 event id. `bisect` ends with low = high = seq of the last journal row whose first event id is
+/// not greater: sequence numbers have no gaps, so this is a binary search over the key. No row at all: low = 1, high = NULL.
+macro_rules! bisect {
+    () => {
+        "WITH RECURSIVE bisect(low, high) AS (
+             SELECT CAST(1 AS bigint), max(seq) FROM journal WHERE slot = $1 AND run_id = $2
+             UNION ALL
+             SELECT CASE WHEN first_event_id <= $3 THEN seq ELSE low END,
+                    CASE WHEN first_event_id <= $3 THEN high ELSE seq - 1 END
+             FROM bisect JOIN journal ON slot = $1 AND run_id = $2 AND seq = (low + high + 1) / 2
+             WHERE low < high
+         ) "
+    };
+}
+
+/// $4 end event id (exclusive), $5 most batches, $6 bytes after which to stop.
+pub(crate) const READ_EVENTS: &str = concat!(
+    bisect!(),
+    "SELECT first_event_id, event_count, events FROM (
+         SELECT seq, first_event_id, event_count, events,
+                sum(length(events)) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+         FROM journal
+         WHERE slot = $1 AND run_id = $2 AND seq >= (SELECT low FROM bisect WHERE low = high)
+           AND event_count > 0 AND first_event_id + event_count > $3 AND first_event_id < $4
+         ORDER BY seq LIMIT $5
+     ) AS page
+     WHERE bytes_before IS NULL OR bytes_before < $6
+     ORDER BY seq"
+);
+
+/// $4 most batches.
+pub(crate) const READ_EVENTS_REVERSE: &str = concat!(
+    bisect!(),
+    "SELECT first_event_id, event_count, events FROM journal
+     WHERE slot = $1 AND run_id = $2 AND seq <= (SELECT low FROM bisect WHERE low = high)
+       AND event_count > 0 AND first_event_id <= $3
+     ORDER BY seq DESC LIMIT $4"
+);
+
+/// $1 first slot, $2 end slot, $3 from, $4 to, $5 most rows.
+pub(crate) const DUE_RUNS: &str = "SELECT wake_at, slot, run_id FROM runs
+     WHERE slot >= $1 AND slot < $2 AND wake_at >= $3 AND wake_at < $4
+     ORDER BY wake_at, slot, run_id LIMIT $5";
+
+pub(crate) const LEASES: &str = "SELECT first_slot, end_slot, epoch, owner, expires_at FROM leases ORDER BY first_slot";
+
+/// $1 first slot, $2 end slot.
+pub(crate) const INSERT_LEASE: &str =
+    "INSERT INTO leases (first_slot, end_slot, epoch, owner, expires_at) VALUES ($1, $2, 0, '', 0)";
+
+/// $1 owner, $2 expiry.
+pub(crate) const TAKE_LEASES: &str = "UPDATE leases SET epoch = epoch + 1, owner = $1, expires_at = $2";
+
+/// $1 owner, $2 first slot, $3 epoch, $4 expiry.
+pub(crate) const RENEW_LEASE: &str =
+    "UPDATE leases SET expires_at = $4 WHERE owner = $1 AND first_slot = $2 AND epoch = $3";
+
+/// $1 owner, $2 first slot, $3 epoch. The epoch grows: what the owner still has under way must not follow.
+pub(crate) const RELEASE_LEASE: &str = "UPDATE leases SET epoch = epoch + 1, owner = '', expires_at = 0
+     WHERE owner = $1 AND first_slot = $2 AND epoch = $3";
+
+/// $1 id, $2 name, $3 data.
+pub(crate) const INSERT_NAMESPACE: &str = "INSERT INTO namespaces (id, name, data) VALUES ($1, $2, $3)";
+pub(crate) const UPDATE_NAMESPACE: &str = "UPDATE namespaces SET name = $2, data = $3 WHERE id = $1";
+pub(crate) const NAMESPACES: &str = "SELECT data FROM namespaces ORDER BY name";
+
+/// $1 data.
+pub(crate) const INSERT_METADATA: &str =
+    "INSERT INTO cluster_metadata (id, data) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
+pub(crate) const METADATA: &str = "SELECT data FROM cluster_metadata WHERE id = 1";

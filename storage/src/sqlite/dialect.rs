@@ -1,0 +1,81 @@
+//! Filters in SQLite's words. Search attributes are read with its JSON functions; names are compared as values, never put
+//! into JSON paths.
+
+use serde_json::Value as Json;
+use sqlx::{QueryBuilder, Sqlite, types::Json as AsJson};
+use uuid::Uuid;
+
+use crate::{
+    sql::condition::{Dialect, Operand},
+    visibility::{AttributeKind, Value},
+};
+
+impl Dialect for Sqlite {
+    const RUN_ID_TEXT: &'static str = "lower(substr(hex(run_id), 1, 8) || '-' || substr(hex(run_id), 9, 4) || '-' || \
+        substr(hex(run_id), 13, 4) || '-' || substr(hex(run_id), 17, 4) || '-' || substr(hex(run_id), 21))";
+
+    fn bind(sql: &mut QueryBuilder<Self>, value: Value) {
+        match value {
+            Value::Int(value) => sql.push_bind(value),
+            Value::Double(value) => sql.push_bind(value),
+            Value::Bool(value) => sql.push_bind(value),
+            Value::Text(value) => sql.push_bind(value),
+        };
+    }
+
+    fn bind_uuid(sql: &mut QueryBuilder<Self>, id: Uuid) {
+        sql.push_bind(id);
+    }
+
+    fn push_one_of(sql: &mut QueryBuilder<Self>, values: Vec<Value>) {
+        sql.push(" IN (SELECT value FROM json_each(").push_bind(json_list(&values)).push("))");
+    }
+
+    fn push_starts_with(sql: &mut QueryBuilder<Self>, operand: &Operand<'_>, prefix: &str) {
+        sql.push("substr(");
+        operand.push(sql);
+        sql.push(", 1, length(").push_bind(prefix.to_owned()).push(")) = ").push_bind(prefix.to_owned());
+    }
+
+    fn push_attribute(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind) {
+        let types = match kind {
+            AttributeKind::Text | AttributeKind::Keyword | AttributeKind::KeywordList => "('text')",
+            AttributeKind::Int | AttributeKind::Double | AttributeKind::Datetime => "('integer', 'real')",
+            AttributeKind::Bool => "('true', 'false')",
+        };
+        sql.push("(SELECT value FROM json_each(search_values) WHERE key = ").push_bind(name.to_owned());
+        sql.push(format_args!(" AND type IN {types})"));
+    }
+
+    fn push_attribute_in(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind, values: &[Value]) {
+        if kind == AttributeKind::KeywordList {
+            sql.push(
+                "EXISTS (SELECT 1 FROM json_each(search_values) AS list, \
+                 json_each(CASE list.type WHEN 'array' THEN list.value ELSE json_array(list.value) END) AS item \
+                 WHERE list.type IN ('array', 'text') AND item.type = 'text' AND list.key = ",
+            );
+            sql.push_bind(name.to_owned()).push(" AND item.value");
+            Self::push_one_of(sql, values.to_vec());
+            sql.push(")");
+        } else {
+            Self::push_attribute(sql, name, kind);
+            Self::push_one_of(sql, values.to_vec());
+        }
+    }
+
+    fn push_list_present(sql: &mut QueryBuilder<Self>, name: &str) {
+        sql.push("EXISTS (SELECT 1 FROM json_each(search_values) WHERE type IN ('array', 'text') AND key = ");
+        sql.push_bind(name.to_owned()).push(")");
+    }
+
+    fn push_has_word(sql: &mut QueryBuilder<Self>, name: &str, words: Vec<String>) {
+        sql.push("EXISTS (SELECT 1 FROM json_each(").push_bind(AsJson(words)).push(") AS word WHERE instr(' ' || ");
+        sql.push("replace(replace(replace(lower(");
+        Self::push_attribute(sql, name, AttributeKind::Text);
+        sql.push("), char(9), ' '), char(10), ' '), char(13), ' ') || ' ', ' ' || word.value || ' ') > 0)");
+    }
+}
+
+fn json_list(values: &[Value]) -> AsJson<Vec<Json>> {
+    AsJson(values.iter().map(Value::to_json).collect())
+}

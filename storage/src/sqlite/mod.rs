@@ -1,0 +1,185 @@
+//! The store in a SQLite file or in memory, for one process.
+//!
+//! One connection writes; a file has a few more that read beside it (write-ahead log). Every commit is flushed to disk.
+
+mod commit;
+mod dialect;
+mod leases;
+mod open;
+mod runs;
+
+use std::{
+    fs::File,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use perdure_engine::Nanos;
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use prost::Message;
+use sqlx::SqliteConnection;
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+use crate::{
+    batch::Batch,
+    error::{CommitError, StoreError},
+    keys::{RunKey, Slot, WorkflowKey},
+    sql::{
+        list,
+        rows::{self, CountRecord, DueRecord, EventsRecord, VisibilityRecord, slot_to_sql},
+        statements,
+    },
+    store::{EventBatch, Lease, Store, StoredRun},
+    visibility::{CountGroup, ListQuery, VisibilityRow},
+};
+
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Mutex<SqliteConnection>,
+    /// None in memory: the writer's connection is the database.
+    readers: Vec<Mutex<SqliteConnection>>,
+    /// Takes turns where all readers are busy.
+    turn: AtomicUsize,
+    /// Keeps other processes out for as long as this one lives.
+    _lock: Option<File>,
+}
+
+impl SqliteStore {
+    async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {
+        if let Some(free) = self.readers.iter().find_map(|reader| reader.try_lock().ok()) {
+            return free;
+        }
+        match self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(self.readers.len()) {
+            Some(index) => self.readers[index].lock().await,
+            None => self.writer.lock().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        commit::commit(&mut *self.writer.lock().await, &batch).await
+    }
+
+    async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {
+        runs::current_runs(&mut *self.reader().await, workflows).await
+    }
+
+    async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        runs::load_runs(&mut *self.reader().await, runs).await
+    }
+
+    async fn read_events(
+        &self,
+        run: RunKey,
+        from_event_id: i64,
+        end_event_id: i64,
+        max_batches: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<EventBatch>, StoreError> {
+        let query = sqlx::query_as::<_, EventsRecord>(statements::READ_EVENTS)
+            .bind(slot_to_sql(run.slot))
+            .bind(run.run_id)
+            .bind(from_event_id)
+            .bind(end_event_id)
+            .bind(rows::limit(max_batches))
+            .bind(rows::limit(max_bytes));
+        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+    }
+
+    async fn read_events_reverse(
+        &self,
+        run: RunKey,
+        last_event_id: i64,
+        max_batches: usize,
+    ) -> Result<Vec<EventBatch>, StoreError> {
+        let query = sqlx::query_as::<_, EventsRecord>(statements::READ_EVENTS_REVERSE)
+            .bind(slot_to_sql(run.slot))
+            .bind(run.run_id)
+            .bind(last_event_id)
+            .bind(rows::limit(max_batches));
+        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+    }
+
+    async fn due_runs(
+        &self,
+        slots: Range<Slot>,
+        from: Nanos,
+        to: Nanos,
+        limit: usize,
+    ) -> Result<Vec<(Nanos, RunKey)>, StoreError> {
+        let query = sqlx::query_as::<_, DueRecord>(statements::DUE_RUNS)
+            .bind(slot_to_sql(slots.start))
+            .bind(slot_to_sql(slots.end))
+            .bind(from)
+            .bind(to)
+            .bind(rows::limit(limit));
+        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+    }
+
+    async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+        leases::acquire(&mut *self.writer.lock().await, owner, ranges, ttl).await
+    }
+
+    async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError> {
+        leases::renew(&mut *self.writer.lock().await, owner, leases, ttl).await
+    }
+
+    async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError> {
+        leases::release(&mut *self.writer.lock().await, owner, leases).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
+        let mut sql = list::list(query);
+        let query = sql.build_query_as::<VisibilityRecord>().persistent(false);
+        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+    }
+
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        let mut sql = list::count(query);
+        Ok(sql.build_query_scalar().persistent(false).fetch_one(&mut *self.reader().await).await?)
+    }
+
+    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError> {
+        let mut sql = list::count_by_status(query);
+        let query = sql.build_query_as::<CountRecord>().persistent(false);
+        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+    }
+
+    async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::INSERT_NAMESPACE)
+            .bind(&namespace.id)
+            .bind(&namespace.name)
+            .bind(namespace.encode_to_vec());
+        query.execute(&mut *self.writer.lock().await).await?;
+        Ok(())
+    }
+
+    async fn update_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::UPDATE_NAMESPACE)
+            .bind(&namespace.id)
+            .bind(&namespace.name)
+            .bind(namespace.encode_to_vec());
+        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
+        rows::namespaces(sqlx::query_scalar(statements::NAMESPACES).fetch_all(&mut *self.reader().await).await?)
+    }
+
+    async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {
+        let mut writer = self.writer.lock().await;
+        sqlx::query(statements::INSERT_METADATA).bind(initial.encode_to_vec()).execute(&mut *writer).await?;
+        let data: Vec<u8> = sqlx::query_scalar(statements::METADATA).fetch_one(&mut *writer).await?;
+        Ok(ClusterMetadata::decode(data.as_slice())?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&mut *self.reader().await).await?;
+        Ok(())
+    }
+}
