@@ -1,37 +1,42 @@
 //! The binary as its user meets it: flags, exit codes, health, stopping.
 
 use std::process::Output;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use perdure_proto::api::workflowservice::DescribeNamespaceRequest;
 use perdure_proto::api::workflowservice::workflow_service_client::WorkflowServiceClient;
 use perdure_tests::{Database, Server, http, perdure};
 
-fn run(arguments: &[&str]) -> Result<Output> {
-    Ok(perdure()?.args(arguments).output()?)
+/// A command that should end by itself, and would run for ever if the server took what it should refuse.
+async fn run(arguments: &[&str]) -> Result<Output> {
+    let mut command = tokio::process::Command::from(perdure()?);
+    let output = command.args(arguments).kill_on_drop(true).output();
+    let output = tokio::time::timeout(Duration::from_secs(30), output).await;
+    Ok(output.with_context(|| format!("perdure {arguments:?} does not end"))??)
 }
 
-#[test]
-fn version_names_the_program() -> Result<()> {
-    let output = run(&["--version"])?;
+#[tokio::test]
+async fn version_names_the_program() -> Result<()> {
+    let output = run(&["--version"]).await?;
     let text = String::from_utf8(output.stdout)?;
     assert!(output.status.success());
     assert_eq!(text.trim(), format!("perdure {}", env!("CARGO_PKG_VERSION")));
     Ok(())
 }
 
-#[test]
-fn bad_flags_end_at_once_and_say_what_is_wrong() -> Result<()> {
+#[tokio::test]
+async fn bad_flags_end_at_once_and_say_what_is_wrong() -> Result<()> {
     let cases: [(&[&str], &str); 6] = [
         (&["server", "start-dev", "--port", "seventy"], "--port"),
         (&["server", "start-dev", "--port", "70000"], "--port"),
-        (&["server", "start-dev", "--ip", "not-an-address"], "--ip"),
-        (&["server", "start-dev", "--log-level", "loud"], "--log-level"),
+        (&["server", "start-dev", "--ip", "not-an-address.invalid"], "not-an-address.invalid"),
+        (&["server", "start-dev", "--log-level", "loud"], "loud"),
         (&["server", "start-dev", "--no-such-flag"], "--no-such-flag"),
         (&["serve"], "serve"),
     ];
     for (arguments, expected) in cases {
-        let output = run(arguments)?;
+        let output = run(arguments).await?;
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{arguments:?} is accepted");
         assert!(text.contains(expected), "{arguments:?} says: {text}");
@@ -39,9 +44,9 @@ fn bad_flags_end_at_once_and_say_what_is_wrong() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_database_that_cannot_be_opened_is_named() -> Result<()> {
-    let output = run(&["server", "start-dev", "--headless", "--db-filename", "/no/such/folder/perdure.db"])?;
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_is_named() -> Result<()> {
+    let output = run(&["server", "start-dev", "--headless", "--db-filename", "/no/such/folder/perdure.db"]).await?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     assert!(!output.status.success());
@@ -84,7 +89,7 @@ async fn a_second_server_on_the_same_file_does_not_harm_the_first() -> Result<()
 async fn a_taken_port_is_named() -> Result<()> {
     let server = Server::start("cli_port", Database::SqliteMemory).await?;
     let port = server.grpc_port().to_string();
-    let output = run(&["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", &port])?;
+    let output = run(&["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", &port]).await?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     assert!(!output.status.success());
