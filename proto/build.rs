@@ -50,12 +50,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The set for the code generator. The `deprecated` marks of fields are dropped there: a server must go on serving what
-/// clients of all ages send, and each use would be a warning.
+/// The set for the code generator. The `deprecated` marks of fields and enum values are dropped there: a server must go on
+/// serving what clients of all ages send, and each use would be a warning.
 fn prost_types_set(encoded: &[u8]) -> Result<tonic_prost_build::FileDescriptorSet, Box<dyn Error>> {
     let mut set = tonic_prost_build::FileDescriptorSet::decode(encoded)?;
     for file in &mut set.file {
         file.message_type.iter_mut().for_each(undeprecate);
+        file.enum_type.iter_mut().for_each(undeprecate_values);
     }
     Ok(set)
 }
@@ -65,6 +66,13 @@ fn undeprecate(message: &mut prost_types::DescriptorProto) {
         options.deprecated = None;
     }
     message.nested_type.iter_mut().for_each(undeprecate);
+    message.enum_type.iter_mut().for_each(undeprecate_values);
+}
+
+fn undeprecate_values(values: &mut prost_types::EnumDescriptorProto) {
+    for options in values.value.iter_mut().filter_map(|value| value.options.as_mut()) {
+        options.deprecated = None;
+    }
 }
 
 /// Finds the `protos` folder of the crate `temporalio-protos` in the registry's source folder.

@@ -1,0 +1,59 @@
+//! gRPC services: validation, namespaces, the error contract, lists. Decides nothing about a run.
+
+mod activity;
+mod admin;
+mod call;
+pub mod cluster;
+mod control;
+mod describe;
+mod error;
+pub mod health;
+mod history_read;
+pub mod http;
+pub mod layers;
+mod links;
+pub mod list;
+pub mod namespaces;
+pub mod operator;
+mod poll;
+mod query;
+mod respond;
+mod service;
+mod signal;
+mod start;
+mod status;
+mod task_queue;
+mod task_response;
+mod token;
+mod update;
+mod validate;
+mod worker;
+
+use perdure_engine::Limits;
+use perdure_history::History;
+use perdure_matching::Matching;
+use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
+
+use crate::{cluster::Cluster, list::Lists, namespaces::Namespaces};
+
+/// Largest message that a client may send; the same limit as Temporal's.
+pub const MAX_REQUEST: usize = 4 * 1024 * 1024;
+
+/// All that the RPCs of `WorkflowService` work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Frontend {
+    pub history: History,
+    pub matching: Matching,
+    pub namespaces: Namespaces,
+    pub lists: Lists,
+    pub cluster: Cluster,
+    pub sealer: Sealer,
+    pub limits: Limits,
+}
+
+impl Frontend {
+    /// The gRPC service. What it answers may be larger than what it takes: a page of history has its own limit.
+    pub fn into_service(self) -> WorkflowServiceServer<Self> {
+        WorkflowServiceServer::new(self).max_decoding_message_size(MAX_REQUEST).max_encoding_message_size(usize::MAX)
+    }
+}

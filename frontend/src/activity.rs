@@ -1,0 +1,231 @@
+//! Answers and heartbeats of activities, by token and by id.
+
+use perdure_engine::{ActivityRef, Input, Reply, outcome::server_failure};
+use perdure_history::Target;
+use perdure_proto::{
+    api::{
+        common::Payloads,
+        failure::{Failure, failure::FailureInfo},
+        workflowservice::{
+            RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatByIdResponse,
+            RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
+            RespondActivityTaskCanceledByIdRequest, RespondActivityTaskCanceledByIdResponse,
+            RespondActivityTaskCanceledRequest, RespondActivityTaskCanceledResponse,
+            RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedByIdResponse,
+            RespondActivityTaskCompletedRequest, RespondActivityTaskCompletedResponse,
+            RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedByIdResponse,
+            RespondActivityTaskFailedRequest, RespondActivityTaskFailedResponse,
+        },
+    },
+    token::ActivityTaskToken,
+};
+use perdure_storage::WorkflowKey;
+use tonic::Status;
+
+use crate::{
+    Frontend,
+    call::Call,
+    status, token,
+    validate::{duration, ids, sizes},
+};
+
+/// An activity of a run, and who speaks for it.
+struct Worker {
+    target: Target,
+    activity: ActivityRef,
+    identity: String,
+}
+
+/// The request's ids of an activity that is named without a token.
+struct Named {
+    workflow_id: String,
+    run_id: String,
+    activity_id: String,
+}
+
+impl Frontend {
+    pub(crate) async fn respond_activity_task_completed(
+        &self,
+        _call: &Call,
+        request: RespondActivityTaskCompletedRequest,
+    ) -> Result<RespondActivityTaskCompletedResponse, Status> {
+        let worker = self.by_token(&request.task_token, &request.namespace, request.identity)?;
+        self.complete(worker, request.result).await?;
+        Ok(RespondActivityTaskCompletedResponse {})
+    }
+
+    pub(crate) async fn respond_activity_task_completed_by_id(
+        &self,
+        _call: &Call,
+        request: RespondActivityTaskCompletedByIdRequest,
+    ) -> Result<RespondActivityTaskCompletedByIdResponse, Status> {
+        let RespondActivityTaskCompletedByIdRequest { workflow_id, run_id, activity_id, .. } = request;
+        let named = Named { workflow_id, run_id, activity_id };
+        let worker = self.by_id(named, &request.namespace, request.identity)?;
+        self.complete(worker, request.result).await?;
+        Ok(RespondActivityTaskCompletedByIdResponse {})
+    }
+
+    pub(crate) async fn respond_activity_task_failed(
+        &self,
+        _call: &Call,
+        request: RespondActivityTaskFailedRequest,
+    ) -> Result<RespondActivityTaskFailedResponse, Status> {
+        let worker = self.by_token(&request.task_token, &request.namespace, request.identity)?;
+        let failures = self.fail(worker, request.failure, request.last_heartbeat_details).await?;
+        Ok(RespondActivityTaskFailedResponse { failures })
+    }
+
+    pub(crate) async fn respond_activity_task_failed_by_id(
+        &self,
+        _call: &Call,
+        request: RespondActivityTaskFailedByIdRequest,
+    ) -> Result<RespondActivityTaskFailedByIdResponse, Status> {
+        let RespondActivityTaskFailedByIdRequest { workflow_id, run_id, activity_id, .. } = request;
+        let named = Named { workflow_id, run_id, activity_id };
+        let worker = self.by_id(named, &request.namespace, request.identity)?;
+        let failures = self.fail(worker, request.failure, request.last_heartbeat_details).await?;
+        Ok(RespondActivityTaskFailedByIdResponse { failures })
+    }
+
+    pub(crate) async fn respond_activity_task_canceled(
+        &self,
+        _call: &Call,
+        request: RespondActivityTaskCanceledRequest,
+    ) -> Result<RespondActivityTaskCanceledResponse, Status> {
+        let worker = self.by_token(&request.task_token, &request.namespace, request.identity)?;
+        self.cancel(worker, request.details).await?;
+        Ok(RespondActivityTaskCanceledResponse {})
+    }
+
+    pub(crate) async fn respond_activity_task_canceled_by_id(
+        &self,
+        _call: &Call,
+        request: RespondActivityTaskCanceledByIdRequest,
+    ) -> Result<RespondActivityTaskCanceledByIdResponse, Status> {
+        let RespondActivityTaskCanceledByIdRequest { workflow_id, run_id, activity_id, .. } = request;
+        let named = Named { workflow_id, run_id, activity_id };
+        let worker = self.by_id(named, &request.namespace, request.identity)?;
+        self.cancel(worker, request.details).await?;
+        Ok(RespondActivityTaskCanceledByIdResponse {})
+    }
+
+    pub(crate) async fn record_activity_task_heartbeat(
+        &self,
+        _call: &Call,
+        request: RecordActivityTaskHeartbeatRequest,
+    ) -> Result<RecordActivityTaskHeartbeatResponse, Status> {
+        let worker = self.by_token(&request.task_token, &request.namespace, request.identity)?;
+        let cancel_requested = self.heartbeat(worker, request.details).await?;
+        Ok(RecordActivityTaskHeartbeatResponse { cancel_requested, ..Default::default() })
+    }
+
+    pub(crate) async fn record_activity_task_heartbeat_by_id(
+        &self,
+        _call: &Call,
+        request: RecordActivityTaskHeartbeatByIdRequest,
+    ) -> Result<RecordActivityTaskHeartbeatByIdResponse, Status> {
+        let RecordActivityTaskHeartbeatByIdRequest { workflow_id, run_id, activity_id, .. } = request;
+        let named = Named { workflow_id, run_id, activity_id };
+        let worker = self.by_id(named, &request.namespace, request.identity)?;
+        let cancel_requested = self.heartbeat(worker, request.details).await?;
+        Ok(RecordActivityTaskHeartbeatByIdResponse { cancel_requested, ..Default::default() })
+    }
+
+    fn by_token(&self, sealed: &[u8], namespace: &str, identity: String) -> Result<Worker, Status> {
+        let (_, token) = self.open_task_token::<ActivityTaskToken>(sealed, namespace)?;
+        ids::optional("Identity", &identity)?;
+        let (target, activity) = token::activity(token)?;
+        Ok(Worker { target, activity, identity })
+    }
+
+    fn by_id(&self, named: Named, namespace: &str, identity: String) -> Result<Worker, Status> {
+        let namespace = self.namespaces.resolve(namespace)?;
+        let activity_id = named.activity_id;
+        ids::required("ActivityId", &activity_id)?;
+        // Without a workflow it would be an activity of its own, of which there are none yet.
+        if named.workflow_id.is_empty() {
+            return Err(status::not_found(format!("activity not found for ID: {activity_id}")));
+        }
+        ids::no_nul("WorkflowId", &named.workflow_id)?;
+        ids::optional("Identity", &identity)?;
+        let run_id = ids::optional_run_id(&named.run_id, "RunId is not valid UUID.")?;
+        let target = Target { workflow: WorkflowKey::new(namespace.id(), named.workflow_id), run_id };
+        Ok(Worker { target, activity: ActivityRef::Id(activity_id), identity })
+    }
+
+    /// A result that is too large fails the activity: sending it again would not help.
+    async fn complete(&self, worker: Worker, result: Option<Payloads>) -> Result<(), Status> {
+        if sizes::too_large(result.as_ref(), &self.limits) {
+            return self.fail_oversize(worker, sizes::COMPLETE_RESULT).await;
+        }
+        let Worker { target, activity, identity } = worker;
+        self.send(&target, Input::ActivityCompleted { activity, result, identity }).await?;
+        Ok(())
+    }
+
+    async fn cancel(&self, worker: Worker, details: Option<Payloads>) -> Result<(), Status> {
+        if sizes::too_large(details.as_ref(), &self.limits) {
+            return self.fail_oversize(worker, sizes::CANCEL_DETAILS).await;
+        }
+        let Worker { target, activity, identity } = worker;
+        self.send(&target, Input::ActivityCanceled { activity, details, identity }).await?;
+        Ok(())
+    }
+
+    /// Whether the activity is asked to stop.
+    async fn heartbeat(&self, worker: Worker, details: Option<Payloads>) -> Result<bool, Status> {
+        if sizes::too_large(details.as_ref(), &self.limits) {
+            self.fail_oversize(worker, sizes::HEARTBEAT).await?;
+            return Ok(true);
+        }
+        let Worker { target, activity, identity } = worker;
+        let reply = self.send(&target, Input::ActivityHeartbeat { activity, details, identity }).await?.reply;
+        Ok(matches!(reply, Reply::Heartbeat { cancel_requested: true }))
+    }
+
+    async fn fail_oversize(&self, worker: Worker, text: &str) -> Result<(), Status> {
+        let Worker { target, activity, identity } = worker;
+        let failure = Box::new(server_failure(text, true));
+        let input = Input::ActivityFailed { activity, failure, last_heartbeat_details: None, identity };
+        self.send(&target, input).await?;
+        Ok(())
+    }
+
+    /// The failures that took the place of what was too large.
+    async fn fail(
+        &self,
+        worker: Worker,
+        failure: Option<Failure>,
+        heartbeat: Option<Payloads>,
+    ) -> Result<Vec<Failure>, Status> {
+        let mut failure = checked(failure)?;
+        let mut replaced = Vec::new();
+        let heartbeat_too_large = sizes::too_large(heartbeat.as_ref(), &self.limits);
+        if heartbeat_too_large {
+            replaced.push(server_failure(sizes::HEARTBEAT, true));
+        }
+        if sizes::too_large(Some(&failure), &self.limits) {
+            failure = sizes::replace_failure(failure);
+            replaced.push(failure.clone());
+        }
+        let Worker { target, activity, identity } = worker;
+        let last_heartbeat_details = heartbeat.filter(|_| !heartbeat_too_large);
+        let input = Input::ActivityFailed { activity, failure: Box::new(failure), last_heartbeat_details, identity };
+        self.send(&target, input).await?;
+        Ok(replaced)
+    }
+}
+
+/// No failure at all is taken for one without a text. A wish for the next attempt that is no duration is dropped, as the
+/// real server does, so that the retry policy decides.
+fn checked(failure: Option<Failure>) -> Result<Failure, Status> {
+    let Some(mut failure) = failure else {
+        return Ok(Failure::default());
+    };
+    let Some(FailureInfo::ApplicationFailureInfo(info)) = &mut failure.failure_info else {
+        return Err(status::invalid("Failure must have ApplicationFailureInfo."));
+    };
+    info.next_retry_delay = info.next_retry_delay.take().filter(|delay| duration::nanos(Some(delay)).is_ok());
+    Ok(failure)
+}

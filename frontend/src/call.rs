@@ -1,0 +1,124 @@
+//! What a handler must know about the call beside its message: deadline and client.
+
+use std::time::{Duration, SystemTime};
+
+use perdure_engine::Nanos;
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+
+/// Shortest deadline with which a worker may poll.
+pub(crate) const MIN_POLL_TIMEOUT: Duration = Duration::from_secs(2);
+/// A poll of a task queue ends empty after this long.
+pub(crate) const POLL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Waiting for events or an update's outcome ends without either after this long.
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
+/// For queries of clients that set no deadline.
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Clients that show histories to people: they must not see events that are not stored.
+const READERS: [&str; 2] = ["temporal-cli", "temporal-ui"];
+
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) received: Instant,
+    /// The same in Unix nanoseconds: to show and to judge times, never to decide about a run.
+    pub(crate) time: Nanos,
+    /// None: the client set none.
+    pub(crate) timeout: Option<Duration>,
+    client_name: String,
+}
+
+impl Call {
+    pub(crate) fn new(metadata: &MetadataMap) -> Self {
+        let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
+        Self {
+            received: Instant::now(),
+            time: unix_now(),
+            timeout: text("grpc-timeout").and_then(parse_timeout),
+            client_name: text("client-name").unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// When to answer at the latest: after `longest`, or a little before the client's own deadline, so that the answer
+    /// still gets there.
+    pub(crate) fn deadline(&self, longest: Duration) -> Instant {
+        let own = self.timeout.map_or(longest, |timeout| timeout.saturating_sub(tail(timeout)));
+        self.received + own.min(longest)
+    }
+
+    /// Whether the client is an SDK, which wants the events of a task that is not stored yet.
+    pub(crate) fn wants_transient_events(&self) -> bool {
+        !READERS.contains(&self.client_name.as_str())
+    }
+}
+
+fn unix_now() -> Nanos {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+/// Time kept for the way back.
+fn tail(timeout: Duration) -> Duration {
+    (timeout / 10).clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
+
+/// `grpc-timeout`: up to eight digits and a unit. None where it is malformed: tonic ignores such a header as well.
+fn parse_timeout(value: &str) -> Option<Duration> {
+    let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if number.len() > 8 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 3_600)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts() {
+        let cases = [
+            ("70S", Some(Duration::from_secs(70))),
+            ("1500m", Some(Duration::from_millis(1500))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("1H", Some(Duration::from_secs(3600))),
+            ("5u", Some(Duration::from_micros(5))),
+            ("5n", Some(Duration::from_nanos(5))),
+            ("99999999S", Some(Duration::from_secs(99_999_999))),
+            ("123456789S", None),
+            ("S", None),
+            ("", None),
+            ("-1S", None),
+            ("+1S", None),
+            ("1é", None),
+            ("10", None),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(parse_timeout(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn answers_before_the_clients_deadline() {
+        let call = |timeout| Call { received: Instant::now(), time: 0, timeout, client_name: String::new() };
+        let wait = |timeout, longest| {
+            let call = call(timeout);
+            call.deadline(longest) - call.received
+        };
+        let secs = Duration::from_secs;
+        assert_eq!(wait(None, secs(60)), secs(60));
+        assert_eq!(wait(Some(secs(70)), secs(60)), secs(60));
+        assert_eq!(wait(Some(secs(60)), secs(60)), secs(59));
+        assert_eq!(wait(Some(secs(3)), secs(60)), Duration::from_millis(2700));
+        assert_eq!(wait(Some(Duration::from_millis(10)), secs(60)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,130 @@
+//! PollWorkflowTaskQueue, PollActivityTaskQueue, and PollNexusTaskQueue as far as it goes.
+
+use perdure_matching::{Poll, PollerInfo, QueueKey, QueueKind, StartedTask};
+use perdure_proto::api::{
+    common::{WorkerVersionCapabilities, WorkerVersionStamp},
+    deployment::WorkerDeploymentOptions,
+    enums::TaskQueueKind,
+    taskqueue::TaskQueue,
+    workflowservice::{
+        PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollNexusTaskQueueRequest,
+        PollNexusTaskQueueResponse, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
+    },
+};
+use tonic::Status;
+
+use crate::{
+    Frontend,
+    call::{Call, MIN_POLL_TIMEOUT, POLL_TIMEOUT},
+    namespaces::AuthorizedNamespace,
+    status,
+    validate::{ids, task_queue, versioning},
+};
+
+impl Frontend {
+    pub(crate) async fn poll_workflow_task_queue(
+        &self,
+        call: &Call,
+        request: PollWorkflowTaskQueueRequest,
+    ) -> Result<PollWorkflowTaskQueueResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let stamp = request.worker_version_capabilities.map(stamp);
+        let worker =
+            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
+        let queue = worker.check(call, request.task_queue.as_ref())?;
+        let kind = match queue.kind() {
+            TaskQueueKind::Sticky => QueueKind::StickyWorkflow,
+            _ => QueueKind::Workflow,
+        };
+        let key = queue_key(&namespace, &queue.name, kind);
+        let poller = PollerInfo {
+            identity: request.identity.clone(),
+            worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
+            worker_instance_key: request.worker_instance_key,
+            max_tasks_per_second: None,
+        };
+        match self.matching.poll(key, poller, call.deadline(POLL_TIMEOUT)).await {
+            Poll::Task(task) => match *task {
+                StartedTask::Workflow(task) => self.workflow_task_response(&namespace, task).await,
+                StartedTask::Activity(_) => Err(wrong_kind()),
+            },
+            Poll::Query(task) => {
+                let normal = if queue.normal_name.is_empty() { &queue.name } else { &queue.normal_name };
+                self.query_task_response(&namespace, normal, *task).await
+            }
+            Poll::Empty => Ok(PollWorkflowTaskQueueResponse::default()),
+        }
+    }
+
+    pub(crate) async fn poll_activity_task_queue(
+        &self,
+        call: &Call,
+        request: PollActivityTaskQueueRequest,
+    ) -> Result<PollActivityTaskQueueResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let stamp = request.worker_version_capabilities.map(stamp);
+        let worker =
+            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
+        let key = queue_key(&namespace, &worker.check(call, request.task_queue.as_ref())?.name, QueueKind::Activity);
+        let poller = PollerInfo {
+            identity: request.identity.clone(),
+            worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
+            worker_instance_key: request.worker_instance_key,
+            max_tasks_per_second: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
+        };
+        match self.matching.poll(key, poller, call.deadline(POLL_TIMEOUT)).await {
+            Poll::Task(task) => match *task {
+                StartedTask::Activity(task) => Ok(self.activity_task_response(&namespace, task)),
+                StartedTask::Workflow(_) => Err(wrong_kind()),
+            },
+            Poll::Query(_) => Err(wrong_kind()),
+            Poll::Empty => Ok(PollActivityTaskQueueResponse::default()),
+        }
+    }
+
+    /// There are no Nexus tasks yet. A bad request hears first what is wrong with it.
+    pub(crate) async fn poll_nexus_task_queue(
+        &self,
+        call: &Call,
+        request: PollNexusTaskQueueRequest,
+    ) -> Result<PollNexusTaskQueueResponse, Status> {
+        self.namespaces.resolve(&request.namespace)?;
+        let stamp = request.worker_version_capabilities.map(stamp);
+        let worker =
+            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
+        worker.check(call, request.task_queue.as_ref())?;
+        Err(Status::unimplemented("Nexus tasks are not supported yet"))
+    }
+}
+
+/// What a poll says about the worker.
+struct Worker<'a> {
+    identity: &'a str,
+    stamp: Option<&'a WorkerVersionStamp>,
+    options: Option<&'a WorkerDeploymentOptions>,
+}
+
+impl Worker<'_> {
+    fn check<'q>(&self, call: &Call, queue: Option<&'q TaskQueue>) -> Result<&'q TaskQueue, Status> {
+        if call.timeout.is_some_and(|timeout| timeout < MIN_POLL_TIMEOUT) {
+            return Err(status::failed_precondition("Context timeout is too short."));
+        }
+        ids::optional("Identity", self.identity)?;
+        versioning::check(self.stamp, self.options, queue)?;
+        task_queue::check(queue)
+    }
+}
+
+fn stamp(capabilities: WorkerVersionCapabilities) -> WorkerVersionStamp {
+    WorkerVersionStamp { build_id: capabilities.build_id, use_versioning: capabilities.use_versioning }
+}
+
+pub(crate) fn queue_key(namespace: &AuthorizedNamespace, name: &str, kind: QueueKind) -> QueueKey {
+    QueueKey { namespace_id: namespace.id(), name: name.into(), kind }
+}
+
+/// Matching keeps the kinds apart; the task will time out and come again.
+fn wrong_kind() -> Status {
+    tracing::error!("a poll got a task of another kind");
+    status::unavailable()
+}

@@ -1,0 +1,41 @@
+//! QueryWorkflow.
+
+use perdure_history::Error;
+use perdure_proto::api::{
+    enums::QueryRejectCondition,
+    query::QueryRejected,
+    workflowservice::{QueryWorkflowRequest, QueryWorkflowResponse},
+};
+use tonic::Status;
+
+use crate::{
+    Frontend,
+    call::{Call, QUERY_TIMEOUT},
+    error, status,
+    validate::{ids, sizes},
+};
+
+impl Frontend {
+    pub(crate) async fn query_workflow(
+        &self,
+        call: &Call,
+        request: QueryWorkflowRequest,
+    ) -> Result<QueryWorkflowResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let target = ids::execution(namespace.id(), request.execution.as_ref())?;
+        // A number without a meaning rejects nothing.
+        let reject = QueryRejectCondition::try_from(request.query_reject_condition).unwrap_or_default();
+        let query = request.query.ok_or_else(|| status::invalid("WorkflowQuery is not set on request."))?;
+        ids::required("QueryType", &query.query_type)?;
+        sizes::blob(query.query_args.as_ref(), &self.limits)?;
+        let longest = call.timeout.unwrap_or(QUERY_TIMEOUT);
+        match self.history.query(target.clone(), query, reject, call.deadline(longest)).await {
+            Ok(outcome) => Ok(QueryWorkflowResponse { query_result: outcome.result, ..Default::default() }),
+            Err(Error::QueryRejected(status)) => {
+                let rejected = QueryRejected { status: status.into() };
+                Ok(QueryWorkflowResponse { query_rejected: Some(rejected), ..Default::default() })
+            }
+            Err(error) => Err(error::of_call(error, &target)),
+        }
+    }
+}

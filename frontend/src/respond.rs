@@ -1,0 +1,129 @@
+//! Answers of workers to workflow tasks and queries.
+
+use perdure_engine::{Input, WorkflowTaskRef, outcome::server_failure};
+use perdure_history::Target;
+use perdure_matching::{PollerInfo, QueryAnswer};
+use perdure_proto::{
+    api::{
+        enums::{QueryResultType, WorkflowTaskFailedCause},
+        workflowservice::{
+            RespondQueryTaskCompletedRequest, RespondQueryTaskCompletedResponse, RespondWorkflowTaskCompletedRequest,
+            RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest, RespondWorkflowTaskFailedResponse,
+        },
+    },
+    token::{QueryTaskToken, WorkflowTaskToken},
+};
+use tonic::Status;
+
+use crate::{
+    Frontend,
+    call::Call,
+    error, status, token,
+    token::TaskToken,
+    validate::{commands, ids, sizes, versioning},
+};
+
+impl Frontend {
+    pub(crate) async fn respond_workflow_task_completed(
+        &self,
+        _call: &Call,
+        mut request: RespondWorkflowTaskCompletedRequest,
+    ) -> Result<RespondWorkflowTaskCompletedResponse, Status> {
+        let (namespace, token) = self.open_task_token::<WorkflowTaskToken>(&request.task_token, &request.namespace)?;
+        ids::optional("Identity", &request.identity)?;
+        let sticky = request.sticky_attributes.as_ref().and_then(|sticky| sticky.worker_task_queue.as_ref());
+        versioning::check(request.worker_version_stamp.as_ref(), request.deployment_options.as_ref(), sticky)?;
+        if request.intermediate_page || request.page_number > 0 {
+            return Err(Status::unimplemented("workflow task completions in pages are not supported"));
+        }
+        let (target, task) = token::workflow_task(token)?;
+        if let Err(refusal) = commands::check_search_attributes(&mut request.commands, &namespace) {
+            return Err(self.fail_for_search_attributes(&target, task, &request.identity, &refusal).await);
+        }
+        let poller = PollerInfo {
+            identity: request.identity.clone(),
+            worker_version: request.worker_version_stamp.clone().filter(|stamp| !stamp.build_id.is_empty()),
+            worker_instance_key: request.worker_instance_key.clone(),
+            max_tasks_per_second: None,
+        };
+        let responded = self.history.respond_workflow_task(target.clone(), task, request, poller).await;
+        let responded = responded.map_err(|error| error::of_call(error, &target))?;
+        if let Some(text) = responded.failed {
+            return Err(status::invalid(text));
+        }
+        let workflow_task = match responded.new_task {
+            Some(task) => Some(self.workflow_task_response(&namespace, task).await?),
+            None => None,
+        };
+        let activities = responded.activities.into_iter();
+        Ok(RespondWorkflowTaskCompletedResponse {
+            workflow_task,
+            activity_tasks: activities.map(|task| self.activity_task_response(&namespace, task)).collect(),
+            reset_history_event_id: responded.reset_history_event_id,
+        })
+    }
+
+    /// A worker's bad command fails its workflow task. Says what the worker is told.
+    async fn fail_for_search_attributes(
+        &self,
+        target: &Target,
+        token: WorkflowTaskRef,
+        identity: &str,
+        refusal: &Status,
+    ) -> Status {
+        let text = format!("BadSearchAttributes: {}", refusal.message());
+        let request = RespondWorkflowTaskFailedRequest {
+            cause: WorkflowTaskFailedCause::BadSearchAttributes.into(),
+            failure: Some(server_failure(text.clone(), true)),
+            identity: identity.to_owned(),
+            ..Default::default()
+        };
+        match self.send(target, Input::WorkflowTaskFailed { token, request: Box::new(request) }).await {
+            Ok(_) => status::invalid(text),
+            Err(status) => status,
+        }
+    }
+
+    pub(crate) async fn respond_workflow_task_failed(
+        &self,
+        _call: &Call,
+        mut request: RespondWorkflowTaskFailedRequest,
+    ) -> Result<RespondWorkflowTaskFailedResponse, Status> {
+        let (_, token) = self.open_task_token::<WorkflowTaskToken>(&request.task_token, &request.namespace)?;
+        ids::optional("Identity", &request.identity)?;
+        if sizes::too_large(request.failure.as_ref(), &self.limits) {
+            request.failure = request.failure.map(sizes::replace_failure);
+        }
+        let (target, token) = token::workflow_task(token)?;
+        self.send(&target, Input::WorkflowTaskFailed { token, request: Box::new(request) }).await?;
+        Ok(RespondWorkflowTaskFailedResponse {})
+    }
+
+    pub(crate) async fn respond_query_task_completed(
+        &self,
+        _call: &Call,
+        request: RespondQueryTaskCompletedRequest,
+    ) -> Result<RespondQueryTaskCompletedResponse, Status> {
+        let (_, token) = self.open_task_token::<QueryTaskToken>(&request.task_token, &request.namespace)?;
+        let answer = match sizes::blob(request.query_result.as_ref(), &self.limits) {
+            Ok(()) => answer(request)?,
+            Err(status) => QueryAnswer::Failed { message: status.message().to_owned(), failure: None },
+        };
+        if !self.matching.complete_query(&token.task_id, answer) {
+            return Err(status::not_found(QueryTaskToken::NOT_FOUND));
+        }
+        Ok(RespondQueryTaskCompletedResponse {})
+    }
+}
+
+fn answer(request: RespondQueryTaskCompletedRequest) -> Result<QueryAnswer, Status> {
+    match request.completed_type() {
+        QueryResultType::Answered => Ok(QueryAnswer::Answered(request.query_result)),
+        QueryResultType::Failed => {
+            Ok(QueryAnswer::Failed { message: request.error_message, failure: request.failure.map(Box::new) })
+        }
+        QueryResultType::Unspecified => {
+            Err(status::invalid(format!("unknown QueryResultType: {}", request.completed_type)))
+        }
+    }
+}

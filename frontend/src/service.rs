@@ -1,0 +1,74 @@
+//! The RPCs of `WorkflowService` and who serves each. A method that is not listed answers UNIMPLEMENTED, from one place:
+//! the generated trait.
+
+use perdure_proto::api::workflowservice::{self as api, workflow_service_server::WorkflowService};
+use tonic::{Request, Response, Status};
+
+use crate::{Frontend, call::Call};
+
+/// Each line: the method with its types, and the function that serves it.
+macro_rules! serve {
+    ($($method:ident($request:ident) -> $response:ident: $handler:path;)*) => {
+        #[tonic::async_trait]
+        impl WorkflowService for Frontend {
+            $(async fn $method(&self, request: Request<api::$request>) -> Result<Response<api::$response>, Status> {
+                let call = Call::new(request.metadata());
+                $handler(self, &call, request.into_inner()).await.map(Response::new)
+            })*
+        }
+    };
+}
+
+serve! {
+    // Runs.
+    start_workflow_execution(StartWorkflowExecutionRequest) -> StartWorkflowExecutionResponse: Frontend::start_workflow;
+    signal_with_start_workflow_execution(SignalWithStartWorkflowExecutionRequest) -> SignalWithStartWorkflowExecutionResponse: Frontend::signal_with_start;
+    signal_workflow_execution(SignalWorkflowExecutionRequest) -> SignalWorkflowExecutionResponse: Frontend::signal_workflow;
+    request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest) -> RequestCancelWorkflowExecutionResponse: Frontend::request_cancel;
+    terminate_workflow_execution(TerminateWorkflowExecutionRequest) -> TerminateWorkflowExecutionResponse: Frontend::terminate_workflow;
+    describe_workflow_execution(DescribeWorkflowExecutionRequest) -> DescribeWorkflowExecutionResponse: Frontend::describe_workflow;
+    get_workflow_execution_history(GetWorkflowExecutionHistoryRequest) -> GetWorkflowExecutionHistoryResponse: Frontend::get_history;
+    get_workflow_execution_history_reverse(GetWorkflowExecutionHistoryReverseRequest) -> GetWorkflowExecutionHistoryReverseResponse: Frontend::get_history_reverse;
+    query_workflow(QueryWorkflowRequest) -> QueryWorkflowResponse: Frontend::query_workflow;
+    update_workflow_execution(UpdateWorkflowExecutionRequest) -> UpdateWorkflowExecutionResponse: Frontend::update_workflow;
+    poll_workflow_execution_update(PollWorkflowExecutionUpdateRequest) -> PollWorkflowExecutionUpdateResponse: Frontend::poll_update;
+
+    // Workers.
+    poll_workflow_task_queue(PollWorkflowTaskQueueRequest) -> PollWorkflowTaskQueueResponse: Frontend::poll_workflow_task_queue;
+    poll_activity_task_queue(PollActivityTaskQueueRequest) -> PollActivityTaskQueueResponse: Frontend::poll_activity_task_queue;
+    poll_nexus_task_queue(PollNexusTaskQueueRequest) -> PollNexusTaskQueueResponse: Frontend::poll_nexus_task_queue;
+    respond_workflow_task_completed(RespondWorkflowTaskCompletedRequest) -> RespondWorkflowTaskCompletedResponse: Frontend::respond_workflow_task_completed;
+    respond_workflow_task_failed(RespondWorkflowTaskFailedRequest) -> RespondWorkflowTaskFailedResponse: Frontend::respond_workflow_task_failed;
+    respond_query_task_completed(RespondQueryTaskCompletedRequest) -> RespondQueryTaskCompletedResponse: Frontend::respond_query_task_completed;
+    respond_activity_task_completed(RespondActivityTaskCompletedRequest) -> RespondActivityTaskCompletedResponse: Frontend::respond_activity_task_completed;
+    respond_activity_task_completed_by_id(RespondActivityTaskCompletedByIdRequest) -> RespondActivityTaskCompletedByIdResponse: Frontend::respond_activity_task_completed_by_id;
+    respond_activity_task_failed(RespondActivityTaskFailedRequest) -> RespondActivityTaskFailedResponse: Frontend::respond_activity_task_failed;
+    respond_activity_task_failed_by_id(RespondActivityTaskFailedByIdRequest) -> RespondActivityTaskFailedByIdResponse: Frontend::respond_activity_task_failed_by_id;
+    respond_activity_task_canceled(RespondActivityTaskCanceledRequest) -> RespondActivityTaskCanceledResponse: Frontend::respond_activity_task_canceled;
+    respond_activity_task_canceled_by_id(RespondActivityTaskCanceledByIdRequest) -> RespondActivityTaskCanceledByIdResponse: Frontend::respond_activity_task_canceled_by_id;
+    record_activity_task_heartbeat(RecordActivityTaskHeartbeatRequest) -> RecordActivityTaskHeartbeatResponse: Frontend::record_activity_task_heartbeat;
+    record_activity_task_heartbeat_by_id(RecordActivityTaskHeartbeatByIdRequest) -> RecordActivityTaskHeartbeatByIdResponse: Frontend::record_activity_task_heartbeat_by_id;
+    shutdown_worker(ShutdownWorkerRequest) -> ShutdownWorkerResponse: Frontend::shutdown_worker;
+    reset_sticky_task_queue(ResetStickyTaskQueueRequest) -> ResetStickyTaskQueueResponse: Frontend::reset_sticky_task_queue;
+
+    // Task queues.
+    describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse: Frontend::describe_task_queue;
+    list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse: Frontend::list_task_queue_partitions;
+
+    // Namespaces and the cluster.
+    register_namespace(RegisterNamespaceRequest) -> RegisterNamespaceResponse: Frontend::register_namespace;
+    describe_namespace(DescribeNamespaceRequest) -> DescribeNamespaceResponse: Frontend::describe_namespace;
+    list_namespaces(ListNamespacesRequest) -> ListNamespacesResponse: Frontend::list_namespaces;
+    update_namespace(UpdateNamespaceRequest) -> UpdateNamespaceResponse: Frontend::update_namespace;
+    deprecate_namespace(DeprecateNamespaceRequest) -> DeprecateNamespaceResponse: Frontend::deprecate_namespace;
+    get_system_info(GetSystemInfoRequest) -> GetSystemInfoResponse: Frontend::get_system_info;
+    get_cluster_info(GetClusterInfoRequest) -> GetClusterInfoResponse: Frontend::get_cluster_info;
+    get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse: Frontend::get_search_attributes;
+
+    // Lists.
+    list_workflow_executions(ListWorkflowExecutionsRequest) -> ListWorkflowExecutionsResponse: Frontend::list_workflows;
+    scan_workflow_executions(ScanWorkflowExecutionsRequest) -> ScanWorkflowExecutionsResponse: Frontend::scan_workflows;
+    count_workflow_executions(CountWorkflowExecutionsRequest) -> CountWorkflowExecutionsResponse: Frontend::count_workflows;
+    list_open_workflow_executions(ListOpenWorkflowExecutionsRequest) -> ListOpenWorkflowExecutionsResponse: Frontend::list_open_workflows;
+    list_closed_workflow_executions(ListClosedWorkflowExecutionsRequest) -> ListClosedWorkflowExecutionsResponse: Frontend::list_closed_workflows;
+}

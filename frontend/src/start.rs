@@ -1,0 +1,75 @@
+//! StartWorkflowExecution and SignalWithStartWorkflowExecution.
+
+use perdure_engine::Start;
+use perdure_history::{Started, Target};
+use perdure_proto::api::{
+    enums::{EventType, NamespaceState},
+    workflowservice::{
+        SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
+        StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
+    },
+};
+use perdure_storage::WorkflowKey;
+use tonic::Status;
+
+use crate::{Frontend, call::Call, error, links, namespaces::AuthorizedNamespace, status, validate};
+
+impl Frontend {
+    pub(crate) async fn start_workflow(
+        &self,
+        call: &Call,
+        request: StartWorkflowExecutionRequest,
+    ) -> Result<StartWorkflowExecutionResponse, Status> {
+        let namespace = self.namespace_for_start(&request.namespace)?;
+        let start = validate::start::start(request, &namespace, &self.limits, call.time)?;
+        let workflow_id = start.workflow_id.clone();
+        let started = self.admit(&namespace, start).await?;
+        let eager_workflow_task = match started.eager {
+            Some(task) => Some(self.workflow_task_response(&namespace, task).await?),
+            None => None,
+        };
+        let reply = started.reply;
+        Ok(StartWorkflowExecutionResponse {
+            link: Some(links::started(namespace.name(), &workflow_id, &reply.run_id)),
+            run_id: reply.run_id,
+            first_execution_run_id: reply.first_execution_run_id,
+            started: reply.started,
+            status: started.status.into(),
+            eager_workflow_task,
+        })
+    }
+
+    pub(crate) async fn signal_with_start(
+        &self,
+        call: &Call,
+        request: SignalWithStartWorkflowExecutionRequest,
+    ) -> Result<SignalWithStartWorkflowExecutionResponse, Status> {
+        let namespace = self.namespace_for_start(&request.namespace)?;
+        let start = validate::start::signal_with_start(request, &namespace, &self.limits, call.time)?;
+        let (workflow_id, request_id) = (start.workflow_id.clone(), start.request_id.clone());
+        let reply = self.admit(&namespace, start).await?.reply;
+        let signaled = EventType::WorkflowExecutionSignaled;
+        let link = links::by_request_id(namespace.name(), &workflow_id, &reply.run_id, &request_id, signaled);
+        Ok(SignalWithStartWorkflowExecutionResponse {
+            run_id: reply.run_id,
+            first_execution_run_id: reply.first_execution_run_id,
+            started: reply.started,
+            signal_link: Some(link),
+        })
+    }
+
+    /// A deprecated namespace lets its runs end, but takes no new ones.
+    fn namespace_for_start(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
+        let namespace = self.namespaces.resolve(name)?;
+        match namespace.state() {
+            NamespaceState::Registered => Ok(namespace),
+            state => Err(status::namespace_invalid_state(name, state, &[NamespaceState::Registered])),
+        }
+    }
+
+    async fn admit(&self, namespace: &AuthorizedNamespace, start: Start) -> Result<Started, Status> {
+        let workflow = WorkflowKey::new(namespace.id(), start.workflow_id.as_str());
+        let target = Target { workflow, run_id: None };
+        self.history.start(start).await.map_err(|error| error::of_call(error, &target))
+    }
+}

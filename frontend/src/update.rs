@@ -1,0 +1,151 @@
+//! UpdateWorkflowExecution and PollWorkflowExecutionUpdate.
+
+use perdure_history::{Error, Target, UpdateResult};
+use perdure_proto::api::{
+    common::{Link, WorkflowExecution},
+    enums::{EventType, UpdateWorkflowExecutionLifecycleStage as Stage},
+    update::{Meta, Request, UpdateRef, WaitPolicy, outcome},
+    workflowservice::{
+        PollWorkflowExecutionUpdateRequest, PollWorkflowExecutionUpdateResponse, UpdateWorkflowExecutionRequest,
+        UpdateWorkflowExecutionResponse,
+    },
+};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::{
+    Frontend,
+    call::{Call, WAIT_TIMEOUT},
+    error, links, status,
+    validate::{callbacks, ids, links as valid_links},
+};
+
+impl Frontend {
+    pub(crate) async fn update_workflow(
+        &self,
+        call: &Call,
+        request: UpdateWorkflowExecutionRequest,
+    ) -> Result<UpdateWorkflowExecutionResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
+        let (update_id, update) = check(request.request.unwrap_or_default())?;
+        let wait = match stage(request.wait_policy.as_ref()) {
+            Stage::Unspecified => Stage::Accepted,
+            Stage::Admitted => {
+                return Err(status::permission_denied(
+                    "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.",
+                ));
+            }
+            stage => stage,
+        };
+        callbacks::check(&update.completion_callbacks)?;
+        valid_links::check(&update.links)?;
+        let target = self.pin_to_chain(target, &request.first_execution_run_id).await?;
+        let request_id = update.request_id.clone();
+        let result = self.history.update(target.clone(), update_id.clone(), update, wait, call.deadline(WAIT_TIMEOUT));
+        let result = result.await.map_err(|error| error::of_call(error, &target))?;
+        Ok(UpdateWorkflowExecutionResponse {
+            link: accepted_link(namespace.name(), &target, &result, &request_id),
+            update_ref: Some(update_ref(&target, &result, update_id)),
+            stage: result.stage.into(),
+            outcome: result.outcome,
+        })
+    }
+
+    pub(crate) async fn poll_update(
+        &self,
+        call: &Call,
+        request: PollWorkflowExecutionUpdateRequest,
+    ) -> Result<PollWorkflowExecutionUpdateResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let reference = request.update_ref.ok_or_else(|| status::invalid("UpdateRef is not set on request."))?;
+        if reference.workflow_execution.as_ref().is_none_or(|execution| execution.workflow_id.is_empty()) {
+            return Err(status::invalid("Can't load workflow execution.  WorkflowId not set."));
+        }
+        let target = ids::execution(namespace.id(), reference.workflow_execution.as_ref())?;
+        let update_id = reference.update_id;
+        let wait = stage(request.wait_policy.as_ref());
+        let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.deadline(WAIT_TIMEOUT));
+        let result = result.await.map_err(|error| match error {
+            Error::UpdateNotFound => status::not_found(format!("update \"{update_id}\" not found")),
+            error => error::of_call(error, &target),
+        })?;
+        Ok(PollWorkflowExecutionUpdateResponse {
+            update_ref: Some(update_ref(&target, &result, update_id)),
+            stage: result.stage.into(),
+            outcome: result.outcome,
+        })
+    }
+}
+
+/// The update's id, made up where the client named none, and the request that carries it.
+fn check(mut request: Request) -> Result<(String, Request), Status> {
+    let meta = request.meta.take().ok_or_else(|| status::invalid("Update meta is not set on request."))?;
+    ids::optional("UpdateId", &meta.update_id)?;
+    ids::optional("Identity", &meta.identity)?;
+    let input = request.input.as_ref().ok_or_else(|| status::invalid("Update input is not set on request."))?;
+    if input.name.is_empty() {
+        return Err(status::invalid("Update name is not set on request."));
+    }
+    let update_id = if meta.update_id.is_empty() { Uuid::new_v4().to_string() } else { meta.update_id };
+    request.meta = Some(Meta { update_id: update_id.clone(), identity: meta.identity });
+    Ok((update_id, request))
+}
+
+/// A number without a meaning waits for the end.
+fn stage(policy: Option<&WaitPolicy>) -> Stage {
+    policy.map_or(Stage::Unspecified, |policy| Stage::try_from(policy.lifecycle_stage).unwrap_or(Stage::Completed))
+}
+
+fn update_ref(target: &Target, result: &UpdateResult, update_id: String) -> UpdateRef {
+    let workflow_id = target.workflow.workflow_id.to_string();
+    let execution = WorkflowExecution { workflow_id, run_id: result.run_id.to_string() };
+    UpdateRef { workflow_execution: Some(execution), update_id }
+}
+
+/// To the event that accepted the update. A rejected one has none.
+fn accepted_link(namespace: &str, target: &Target, result: &UpdateResult, request_id: &str) -> Option<Link> {
+    let failed =
+        result.outcome.as_ref().is_some_and(|outcome| matches!(outcome.value, Some(outcome::Value::Failure(_))));
+    if failed || !matches!(result.stage, Stage::Accepted | Stage::Completed) {
+        return None;
+    }
+    let accepted = EventType::WorkflowExecutionUpdateAccepted;
+    let run_id = result.run_id.to_string();
+    Some(links::by_request_id(namespace, &target.workflow.workflow_id, &run_id, request_id, accepted))
+}
+
+#[cfg(test)]
+mod tests {
+    use perdure_proto::api::update::Input;
+
+    use super::*;
+
+    #[test]
+    fn requests() {
+        let meta = |update_id: &str| Some(Meta { update_id: update_id.to_owned(), ..Default::default() });
+        let input = |name: &str| Some(Input { name: name.to_owned(), ..Default::default() });
+        let long = "u".repeat(1001);
+        let cases = [
+            (None, input("n"), "Update meta is not set on request."),
+            (meta("u"), None, "Update input is not set on request."),
+            (meta("u"), input(""), "Update name is not set on request."),
+            (meta(&long), input("n"), "UpdateId length exceeds limit."),
+        ];
+        for (meta, input, expected) in cases {
+            let refused = check(Request { meta, input, ..Default::default() }).unwrap_err();
+            assert_eq!(refused.message(), expected);
+        }
+        let (id, request) = check(Request { meta: meta(""), input: input("n"), ..Default::default() }).unwrap();
+        assert!(Uuid::parse_str(&id).is_ok());
+        assert_eq!(request.meta.unwrap().update_id, id);
+    }
+
+    #[test]
+    fn stages() {
+        let of = |lifecycle_stage| stage(Some(&WaitPolicy { lifecycle_stage }));
+        assert_eq!(stage(None), Stage::Unspecified);
+        assert_eq!(of(Stage::Accepted.into()), Stage::Accepted);
+        assert_eq!(of(99), Stage::Completed);
+    }
+}

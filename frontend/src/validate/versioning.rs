@@ -1,0 +1,101 @@
+//! What a worker says about its version. Versions are recorded, not routed by.
+
+use perdure_proto::api::{
+    common::WorkerVersionStamp, deployment::WorkerDeploymentOptions, enums::TaskQueueKind, enums::WorkerVersioningMode,
+    taskqueue::TaskQueue,
+};
+use tonic::Status;
+
+use super::ids::MAX_LENGTH;
+use crate::status::{invalid, permission_denied};
+
+const MAX_BUILD_ID: usize = 255;
+/// A deployment's name and its build id share the id of one workflow with a prefix of 39 bytes.
+const MAX_DEPLOYMENT_FIELD: usize = (MAX_LENGTH - 39) / 2;
+
+/// Of a poll or an answer of a worker with this queue.
+pub(crate) fn check(
+    stamp: Option<&WorkerVersionStamp>,
+    options: Option<&WorkerDeploymentOptions>,
+    queue: Option<&TaskQueue>,
+) -> Result<(), Status> {
+    let (build_id, versioned) = stamp.map_or(("", false), |stamp| (stamp.build_id.as_str(), stamp.use_versioning));
+    if build_id.len() > MAX_BUILD_ID {
+        return Err(invalid("Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID."));
+    }
+    if versioned {
+        return Err(permission_denied("Worker versioning in workflow progress APIs is disabled on this namespace."));
+    }
+    let sticky = queue.filter(|queue| queue.kind() == TaskQueueKind::Sticky);
+    if options.is_some() && sticky.is_some_and(|queue| queue.normal_name.is_empty()) {
+        return Err(invalid(
+            "NormalName must be set on sticky queue when UseVersioning is true or DeploymentOptions are set.",
+        ));
+    }
+    options.map_or(Ok(()), deployment)
+}
+
+fn deployment(options: &WorkerDeploymentOptions) -> Result<(), Status> {
+    if options.worker_versioning_mode() != WorkerVersioningMode::Versioned {
+        return Ok(());
+    }
+    if options.deployment_name.is_empty() || options.build_id.is_empty() {
+        return Err(invalid("Deployment name and build id must be set together."));
+    }
+    for separator in ['.', ':'] {
+        if options.deployment_name.contains(separator) {
+            return Err(invalid(format!("worker deployment name cannot contain '{separator}'")));
+        }
+    }
+    for (name, field) in [("WorkerDeploymentName", &options.deployment_name), ("BuildID", &options.build_id)] {
+        if field.len() > MAX_DEPLOYMENT_FIELD {
+            return Err(invalid(format!("size of {name} larger than the maximum allowed")));
+        }
+        if field.starts_with("__") {
+            return Err(invalid(format!("{name} cannot start with '__'")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(result: Result<(), Status>) -> String {
+        result.map_or_else(|status| status.message().to_owned(), |()| "ok".to_owned())
+    }
+
+    #[test]
+    fn deployments() {
+        let long = "b".repeat(481);
+        let cases = [
+            ("d", "b", "ok"),
+            ("d", "", "Deployment name and build id must be set together."),
+            ("", "b", "Deployment name and build id must be set together."),
+            ("d:x", "b", "worker deployment name cannot contain ':'"),
+            ("d.x", "b", "worker deployment name cannot contain '.'"),
+            ("d", "__b", "BuildID cannot start with '__'"),
+            ("d", long.as_str(), "size of BuildID larger than the maximum allowed"),
+        ];
+        for (deployment_name, build_id, expected) in cases {
+            let mut options = WorkerDeploymentOptions {
+                deployment_name: deployment_name.to_owned(),
+                build_id: build_id.to_owned(),
+                worker_versioning_mode: WorkerVersioningMode::Versioned.into(),
+            };
+            assert_eq!(text(check(None, Some(&options), None)), expected);
+            options.worker_versioning_mode = WorkerVersioningMode::Unspecified.into();
+            assert_eq!(text(check(None, Some(&options), None)), "ok");
+        }
+    }
+
+    #[test]
+    fn build_ids() {
+        let stamp = |len, use_versioning| WorkerVersionStamp { build_id: "b".repeat(len), use_versioning };
+        let too_long = "Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID.";
+        assert_eq!(text(check(Some(&stamp(255, false)), None, None)), "ok");
+        assert_eq!(text(check(Some(&stamp(256, true)), None, None)), too_long);
+        assert_eq!(check(Some(&stamp(3, true)), None, None).unwrap_err().code(), tonic::Code::PermissionDenied);
+    }
+}
