@@ -84,7 +84,8 @@ pub struct SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Nanos {
         use std::{sync::atomic::Ordering, time::SystemTime};
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as Nanos);
+        let wall =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as Nanos);
         self.last.fetch_max(wall, Ordering::Relaxed).max(wall)
     }
 }

@@ -36,7 +36,10 @@ pub(crate) async fn acquire(store: &dyn Store, owner: &str, ranges: u16) -> Resu
             }
             Err(StoreError::LeaseHeld { owner: holder, .. }) => {
                 if !told {
-                    tracing::warn!(holder, "another server holds this database; waiting until it stops or its lease ends");
+                    tracing::warn!(
+                        holder,
+                        "another server holds this database; waiting until it stops or its lease ends"
+                    );
                     told = true;
                 }
             }

@@ -56,7 +56,9 @@ impl DirectQuery {
         }
         match matching.query(self.normal, self.task, deadline).await {
             Ok(answer) => outcome(answer),
-            Err(error @ QueryDispatchError::NoPoller) => Err(Error::Reject(Reject::FailedPrecondition(error.to_string()))),
+            Err(error @ QueryDispatchError::NoPoller) => {
+                Err(Error::Reject(Reject::FailedPrecondition(error.to_string())))
+            }
             Err(QueryDispatchError::Timeout | QueryDispatchError::StickyUnavailable) => Err(Error::Timeout),
         }
     }
@@ -65,6 +67,8 @@ impl DirectQuery {
 fn outcome(answer: QueryAnswer) -> Result<QueryOutcome, Error> {
     match answer {
         QueryAnswer::Answered(result) => Ok(QueryOutcome { result }),
-        QueryAnswer::Failed { message, failure } => Err(Error::QueryFailed { message, failure: failure.map(|failure| *failure) }),
+        QueryAnswer::Failed { message, failure } => {
+            Err(Error::QueryFailed { message, failure: failure.map(|failure| *failure) })
+        }
     }
 }

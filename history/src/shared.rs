@@ -54,11 +54,7 @@ impl Shared {
     }
 
     /// Sends an operation to its shard and waits for the answer.
-    pub(crate) async fn ask<T>(
-        &self,
-        target: Target,
-        action: impl FnOnce(ReplyTo<T>) -> Action,
-    ) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(&self, target: Target, action: impl FnOnce(ReplyTo<T>) -> Action) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let workflow = target.workflow.clone();
         self.post(&workflow, Message::Op(Op { target, action: action(reply) }))?;

@@ -27,8 +27,7 @@ impl History {
     ) -> Result<UpdateResult, Error> {
         loop {
             let (id, request) = (update_id.clone(), Box::new(request.clone()));
-            let asked =
-                self.shared.ask(target.clone(), |reply| Action::Update { update_id: id, request, wait, reply });
+            let asked = self.shared.ask(target.clone(), |reply| Action::Update { update_id: id, request, wait, reply });
             match tokio::time::timeout_at(deadline, asked).await {
                 // Admitted updates live in memory: the same id makes sending again harmless.
                 Ok(Err(Error::Unavailable)) if Instant::now() + RETRY < deadline => tokio::time::sleep(RETRY).await,

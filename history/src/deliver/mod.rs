@@ -7,7 +7,9 @@ mod send;
 
 use std::{sync::Arc, time::Duration};
 
-use perdure_engine::{Input, Signal, Start, Task, input::ExternalInitiator, state::Parent, time::from_optional_duration};
+use perdure_engine::{
+    Input, Signal, Start, Task, input::ExternalInitiator, state::Parent, time::from_optional_duration,
+};
 use perdure_proto::api::{
     enums::{ParentClosePolicy, WorkflowIdConflictPolicy},
     history::{
@@ -19,7 +21,7 @@ use perdure_proto::api::{
 use perdure_storage::WorkflowKey;
 use uuid::Uuid;
 
-use crate::{api::Target, error::Error, shared::Shared, shard::cell::Cell};
+use crate::{api::Target, error::Error, shard::cell::Cell, shared::Shared};
 
 /// First and longest wait between tries.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -32,13 +34,34 @@ pub(crate) struct Delivery {
 }
 
 enum Message {
-    StartChild { initiated_event_id: i64, start: Box<Start> },
-    Signal { initiated_event_id: i64, to: Target, child_of: Option<String>, signal: Box<Signal> },
-    Cancel { initiated_event_id: i64, to: Target, child_of: Option<String>, cancel: Input },
+    StartChild {
+        initiated_event_id: i64,
+        start: Box<Start>,
+    },
+    Signal {
+        initiated_event_id: i64,
+        to: Target,
+        child_of: Option<String>,
+        signal: Box<Signal>,
+    },
+    Cancel {
+        initiated_event_id: i64,
+        to: Target,
+        child_of: Option<String>,
+        cancel: Input,
+    },
     /// The end of a child, to its parent.
-    ChildClosed { to: Target, closed: Input },
+    ChildClosed {
+        to: Target,
+        closed: Input,
+    },
     /// The end of a parent, to its child.
-    ParentClosed { initiated_event_id: i64, to: Target, chain: String, policy: ParentClosePolicy },
+    ParentClosed {
+        initiated_event_id: i64,
+        to: Target,
+        chain: String,
+        policy: ParentClosePolicy,
+    },
 }
 
 impl Delivery {
@@ -75,7 +98,8 @@ impl Delivery {
 
     /// True when the sender knows, or does not want to know any more.
     async fn book(&self, shared: &Shared, answer: Input) -> bool {
-        let booked = shared.ask(self.from.clone(), |reply| crate::shard::message::Action::Input { input: answer, reply }).await;
+        let booked =
+            shared.ask(self.from.clone(), |reply| crate::shard::message::Action::Input { input: answer, reply }).await;
         !matches!(booked, Err(Error::Unavailable | Error::Busy(_)))
     }
 }

@@ -26,7 +26,9 @@ impl Message {
                 let input = Input::Signal(signal.clone());
                 let failed_cause = match send_external(shared, to, child_of.as_deref(), input).await {
                     Ok(()) => None,
-                    Err(Error::Reject(Reject::InvalidArgument(_))) => Some(SignalFailed::SignalCountLimitExceeded as i32),
+                    Err(Error::Reject(Reject::InvalidArgument(_))) => {
+                        Some(SignalFailed::SignalCountLimitExceeded as i32)
+                    }
                     Err(error) => Some(gone(error, SignalFailed::ExternalWorkflowExecutionNotFound as i32)?),
                 };
                 Ok(Input::ExternalSignalDone { initiated_event_id: *initiated_event_id, failed_cause })

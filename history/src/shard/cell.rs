@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use perdure_engine::{Change, Nanos, WorkflowState};
 use perdure_proto::{
     RawHistory,
-    api::{enums::UpdateWorkflowExecutionLifecycleStage as Stage, enums::WorkflowExecutionStatus, query::WorkflowQuery},
+    api::{
+        enums::UpdateWorkflowExecutionLifecycleStage as Stage, enums::WorkflowExecutionStatus, query::WorkflowQuery,
+    },
 };
 use perdure_storage::{RunKey, WorkflowKey};
 use tokio::sync::oneshot;
@@ -127,8 +129,14 @@ impl Cell {
             run_id: self.key.run_id,
             last_event_id: self.durable_event_id,
             closed: self.durable_close,
-            close_event: self.state.run.close.as_ref().filter(|_| self.durable_close).and_then(|close| close.event.clone()),
-            transient_events: Vec::new(),
+            close_event: self
+                .state
+                .run
+                .close
+                .as_ref()
+                .filter(|_| self.durable_close)
+                .and_then(|close| close.event.clone()),
+            transient_events: perdure_engine::transient_events(&self.state),
         }
     }
 

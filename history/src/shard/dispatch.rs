@@ -10,7 +10,8 @@ use perdure_engine::{
     outcome::{ActivityTaskStarted, WorkflowTaskStarted},
 };
 use perdure_matching::{
-    PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask, StartedWorkflowTask, TaskKind, TaskRef,
+    PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask, StartedWorkflowTask, TaskKind,
+    TaskRef,
 };
 use perdure_storage::RunKey;
 use tokio::time::Instant;
@@ -24,8 +25,16 @@ const STICKY_SILENCE: Duration = Duration::from_secs(10);
 /// Leaves after the commit.
 pub(super) enum Release {
     Send(Send),
-    Deliver { reservation: Reservation, queue: QueueKey, task: Box<StartedTask>, lifetime: Nanos },
-    Offer { queue: QueueKey, task: Box<TaskRef> },
+    Deliver {
+        reservation: Reservation,
+        queue: QueueKey,
+        task: Box<StartedTask>,
+        lifetime: Nanos,
+    },
+    Offer {
+        queue: QueueKey,
+        task: Box<TaskRef>,
+    },
     /// A message to another run.
     Deliveries(Box<Delivery>),
 }
@@ -51,7 +60,9 @@ impl Shard {
             Task::DispatchWorkflowTask { scheduled_event_id, attempt } => {
                 self.dispatch_workflow_task(key, scheduled_event_id, attempt);
             }
-            Task::DispatchActivity { scheduled_event_id, attempt } => self.dispatch_activity(key, scheduled_event_id, attempt),
+            Task::DispatchActivity { scheduled_event_id, attempt } => {
+                self.dispatch_activity(key, scheduled_event_id, attempt)
+            }
             owed_to_others => {
                 let delivery = self.cells.get(&key).and_then(|cell| Delivery::of(cell, &owed_to_others));
                 if let Some(delivery) = delivery {
@@ -112,7 +123,9 @@ impl Shard {
 
     /// Completes a started workflow task for its worker: history from memory where it is there, and the queries that wait.
     pub(super) fn started_workflow_task(&mut self, key: RunKey, info: WorkflowTaskStarted) -> StartedWorkflowTask {
-        let Some(cell) = self.cells.get_mut(&key) else { return StartedWorkflowTask { info: Box::new(info), ..Default::default() } };
+        let Some(cell) = self.cells.get_mut(&key) else {
+            return StartedWorkflowTask { info: Box::new(info), ..Default::default() };
+        };
         let first_event_id = if info.sticky { info.previous_started_event_id + 1 } else { 1 };
         let history = if first_event_id > info.last_event_id {
             Some(Default::default())
@@ -146,7 +159,12 @@ impl Shard {
     }
 }
 
-pub(super) fn workflow_task_start(scheduled_event_id: i64, attempt: i32, poller: &PollerInfo, request_id: String) -> Input {
+pub(super) fn workflow_task_start(
+    scheduled_event_id: i64,
+    attempt: i32,
+    poller: &PollerInfo,
+    request_id: String,
+) -> Input {
     Input::WorkflowTaskStart {
         scheduled_event_id,
         attempt,
@@ -188,6 +206,13 @@ fn task_ref(
     priority: i32,
     scheduled_time: Nanos,
 ) -> TaskRef {
-    TaskRef { kind, workflow: cell.workflow.clone(), run: cell.key, scheduled_event_id, attempt, priority, scheduled_time }
+    TaskRef {
+        kind,
+        workflow: cell.workflow.clone(),
+        run: cell.key,
+        scheduled_event_id,
+        attempt,
+        priority,
+        scheduled_time,
+    }
 }
-

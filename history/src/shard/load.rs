@@ -12,7 +12,7 @@ use super::{
     cell::Cell,
     message::{Action, Found, Loaded, Message, Op, StartOp, Wanted},
 };
-use crate::{api::Target, error::Error, shared::Shared};
+use crate::{error::Error, shared::Shared};
 
 /// Runs that one read asks for at most.
 const READ: usize = 256;
@@ -56,7 +56,11 @@ impl Shard {
     }
 
     /// The cached current run of a workflow; Err: the start was parked behind a read.
-    pub(super) fn resolve_start(&mut self, start: Box<StartOp>, workflow: &WorkflowKey) -> Option<(Box<StartOp>, RunKey)> {
+    pub(super) fn resolve_start(
+        &mut self,
+        start: Box<StartOp>,
+        workflow: &WorkflowKey,
+    ) -> Option<(Box<StartOp>, RunKey)> {
         match self.current.get(workflow) {
             Some(run_id) => Some((start, RunKey { slot: workflow.slot(), run_id: *run_id })),
             None => {
@@ -210,15 +214,11 @@ impl Shard {
         // Due runs that nobody waits for come back with the next scan.
         self.scanner.restart();
     }
-
 }
 
 async fn read(shared: &Shared, asked: &Wanted) -> Result<Found, StoreError> {
-    let current = if asked.workflows.is_empty() {
-        Vec::new()
-    } else {
-        shared.store.current_runs(&asked.workflows).await?
-    };
+    let current =
+        if asked.workflows.is_empty() { Vec::new() } else { shared.store.current_runs(&asked.workflows).await? };
     let named = asked.workflows.iter().zip(&current);
     let mut keys = asked.runs.clone();
     keys.extend(named.filter_map(|(workflow, run_id)| Some(RunKey { slot: workflow.slot(), run_id: (*run_id)? })));

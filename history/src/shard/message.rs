@@ -51,16 +51,43 @@ pub(crate) struct Op {
 }
 
 pub(crate) enum Action {
-    Input { input: Input, reply: ReplyTo<InputReply> },
-    Respond { token: WorkflowTaskRef, request: Box<RespondWorkflowTaskCompletedRequest>, poller: PollerInfo, reply: ReplyTo<Responded> },
-    Record { task: Box<TaskRef>, poller: PollerInfo, reply: oneshot::Sender<Result<StartedTask, RecordError>> },
+    Input {
+        input: Input,
+        reply: ReplyTo<InputReply>,
+    },
+    Respond {
+        token: WorkflowTaskRef,
+        request: Box<RespondWorkflowTaskCompletedRequest>,
+        poller: PollerInfo,
+        reply: ReplyTo<Responded>,
+    },
+    Record {
+        task: Box<TaskRef>,
+        poller: PollerInfo,
+        reply: oneshot::Sender<Result<StartedTask, RecordError>>,
+    },
     View(Look),
-    Query { query: WorkflowQuery, reject: QueryRejectCondition, reply: ReplyTo<QueryRoute> },
-    Update { update_id: String, request: Box<update::Request>, wait: Stage, reply: ReplyTo<UpdateResult> },
-    PollUpdate { update_id: String, wait: Stage, reply: ReplyTo<UpdateResult> },
-    WaitEvents { after_event_id: i64, until_closed: bool, reply: ReplyTo<Progress> },
-    /// The run is due, or may be: hand out what it owes.
-    Attention,
+    Query {
+        query: WorkflowQuery,
+        reject: QueryRejectCondition,
+        reply: ReplyTo<QueryRoute>,
+    },
+    Update {
+        update_id: String,
+        request: Box<update::Request>,
+        wait: Stage,
+        reply: ReplyTo<UpdateResult>,
+    },
+    PollUpdate {
+        update_id: String,
+        wait: Stage,
+        reply: ReplyTo<UpdateResult>,
+    },
+    WaitEvents {
+        after_event_id: i64,
+        until_closed: bool,
+        reply: ReplyTo<Progress>,
+    },
 }
 
 impl Action {
@@ -78,7 +105,6 @@ impl Action {
             Action::Query { reply, .. } => drop(reply.send(Err(error))),
             Action::Update { reply, .. } | Action::PollUpdate { reply, .. } => drop(reply.send(Err(error))),
             Action::WaitEvents { reply, .. } => drop(reply.send(Err(error))),
-            Action::Attention => {}
         }
     }
 }

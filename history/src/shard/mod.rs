@@ -132,7 +132,12 @@ impl Shard {
             Message::Due(due) => self.due_found(due),
             Message::Lease(lease) => {
                 self.forget();
-                tracing::info!(first_slot = lease.first_slot, end_slot = lease.end_slot, epoch = lease.epoch, "shard is active");
+                tracing::info!(
+                    first_slot = lease.first_slot,
+                    end_slot = lease.end_slot,
+                    epoch = lease.epoch,
+                    "shard is active"
+                );
                 self.lease = Some(lease);
                 self.scanner.restart();
             }

@@ -2,13 +2,9 @@
 
 use perdure_engine::{Notice, Reject, outcome::UpdateAbort};
 use perdure_proto::api::{
-    enums::UpdateWorkflowExecutionLifecycleStage as Stage,
-    enums::QueryResultType,
-    query::WorkflowQueryResult,
-    update,
+    enums::QueryResultType, enums::UpdateWorkflowExecutionLifecycleStage as Stage, query::WorkflowQueryResult, update,
 };
 use perdure_storage::RunKey;
-
 
 use super::{
     Shard,
@@ -75,5 +71,4 @@ impl Shard {
         };
         self.send_when_durable(Box::new(move || drop(query.reply.send(answer))));
     }
-
 }

@@ -54,8 +54,6 @@ impl Shard {
             Action::WaitEvents { after_event_id, until_closed, reply } => {
                 self.wait_events(key, EventWaiter { after_event_id, until_closed, reply });
             }
-            // Loading has done it.
-            Action::Attention => {}
         }
     }
 

@@ -1,0 +1,195 @@
+//! A node on the store in memory, with a worker that speaks to it directly.
+
+pub mod command;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use perdure_engine::{ActivityRef, Input, Limits, Start, WorkflowTaskRef};
+use perdure_history::{Error, History, HistoryConfig, QueryOutcome, Responded, SystemClock, Target};
+use perdure_matching::{
+    Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, StartedActivityTask, StartedTask,
+    StartedWorkflowTask,
+};
+use perdure_proto::api::{
+    command::Command,
+    common::Payloads,
+    enums::{EventType, QueryRejectCondition, QueryResultType},
+    query::{WorkflowQuery, WorkflowQueryResult},
+    workflowservice::RespondWorkflowTaskCompletedRequest,
+};
+use perdure_storage::{MemoryStore, RunKey, Store, WorkflowKey};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+pub const QUEUE: &str = "queue";
+const OWNER: &str = "node";
+const NAMESPACE: Uuid = Uuid::from_u128(7);
+/// Longer than any machine needs: a wait that ends by it is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone)]
+pub struct World {
+    pub history: History,
+    matching: Matching,
+    store: Arc<MemoryStore>,
+}
+
+pub fn start(workflow_id: &str) -> Start {
+    Start {
+        namespace_id: NAMESPACE.to_string(),
+        namespace: "default".into(),
+        workflow_id: workflow_id.into(),
+        request_id: Uuid::new_v4().to_string(),
+        workflow_type: "Type".into(),
+        task_queue: QUEUE.into(),
+        task_timeout: 10_000_000_000,
+        ..Start::default()
+    }
+}
+
+impl World {
+    pub async fn open() -> Self {
+        Self::with_cache(1_000).await
+    }
+
+    pub async fn with_cache(cached_runs: usize) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), cached_runs).await
+    }
+
+    /// A new node on the same store.
+    pub async fn reopen(&self) -> Self {
+        Self::on(self.store.clone(), 1_000).await
+    }
+
+    async fn on(store: Arc<MemoryStore>, cached_runs: usize) -> Self {
+        let matching = Matching::new(MatchingLimits::default());
+        let history = History::open(HistoryConfig {
+            store: store.clone(),
+            matching: matching.clone(),
+            clock: Arc::new(SystemClock::default()),
+            limits: Limits::default(),
+            owner: OWNER.into(),
+            ranges: 1,
+            cached_runs,
+        });
+        Self { history: history.await.expect("open"), matching, store }
+    }
+
+    pub fn target(&self, workflow_id: &str) -> Target {
+        Target { workflow: WorkflowKey::new(NAMESPACE, workflow_id), run_id: None }
+    }
+
+    /// The next commit finds its lease taken over.
+    pub async fn lose_lease(&self) {
+        self.store.acquire_leases(OWNER, 1, Duration::from_secs(60)).await.expect("the same owner takes its leases");
+    }
+
+    /// Tries again while the node reloads.
+    pub async fn until_ok<T, F: Future<Output = Result<T, Error>>>(&self, call: impl Fn() -> F) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match call().await {
+                Ok(value) => return value,
+                Err(Error::Unavailable) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(5)).await
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    async fn poll(&self, kind: QueueKind) -> Poll {
+        let key = QueueKey { namespace_id: NAMESPACE, name: QUEUE.into(), kind };
+        let poller = PollerInfo { identity: "worker".into(), ..PollerInfo::default() };
+        self.matching.poll(key, poller, Instant::now() + PATIENCE).await
+    }
+
+    pub async fn poll_workflow_task(&self) -> StartedWorkflowTask {
+        match self.poll(QueueKind::Workflow).await {
+            Poll::Task(task) => match *task {
+                StartedTask::Workflow(task) => task,
+                other => panic!("not a workflow task: {other:?}"),
+            },
+            other => panic!("no workflow task: {other:?}"),
+        }
+    }
+
+    pub async fn poll_activity_task(&self) -> StartedActivityTask {
+        match self.poll(QueueKind::Activity).await {
+            Poll::Task(task) => match *task {
+                StartedTask::Activity(task) => task,
+                other => panic!("not an activity task: {other:?}"),
+            },
+            other => panic!("no activity task: {other:?}"),
+        }
+    }
+
+    pub async fn complete(&self, task: &StartedWorkflowTask, commands: Vec<Command>) -> Responded {
+        self.try_complete(task, commands).await.expect("complete")
+    }
+
+    pub async fn try_complete(&self, task: &StartedWorkflowTask, commands: Vec<Command>) -> Result<Responded, Error> {
+        self.respond(task, RespondWorkflowTaskCompletedRequest { commands, ..Default::default() }).await
+    }
+
+    /// Completes without commands and answers all queries.
+    pub async fn complete_with_answers(&self, task: &StartedWorkflowTask) {
+        let answer = WorkflowQueryResult {
+            result_type: QueryResultType::Answered as i32,
+            answer: Some(Payloads::default()),
+            ..Default::default()
+        };
+        let query_results = task.queries.keys().map(|id| (id.clone(), answer.clone())).collect();
+        let request = RespondWorkflowTaskCompletedRequest { query_results, ..Default::default() };
+        self.respond(task, request).await.expect("complete");
+    }
+
+    async fn respond(
+        &self,
+        task: &StartedWorkflowTask,
+        request: RespondWorkflowTaskCompletedRequest,
+    ) -> Result<Responded, Error> {
+        let target = Target { run_id: task.run.map(|run| run.run_id), ..self.target(&task.info.workflow_id) };
+        let token = WorkflowTaskRef {
+            scheduled_event_id: task.info.scheduled_event_id,
+            started_event_id: task.info.started_event_id,
+            attempt: task.info.attempt,
+            started_time: task.info.started_time,
+        };
+        self.history.respond_workflow_task(target, token, request, PollerInfo::default()).await
+    }
+
+    pub async fn complete_activity(&self, task: &StartedActivityTask) {
+        let activity = ActivityRef::Token {
+            scheduled_event_id: task.info.activity.scheduled_event_id,
+            attempt: task.info.activity.attempt,
+            started_time: task.info.started_time,
+        };
+        let input = Input::ActivityCompleted { activity, result: None, identity: "worker".into() };
+        let target = Target { run_id: Some(task.run.run_id), ..self.target(&task.info.workflow_id) };
+        self.history.input(target, input).await.expect("complete the activity");
+    }
+
+    pub async fn query(&self, workflow_id: &str, query: WorkflowQuery) -> Result<QueryOutcome, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        self.history.query(self.target(workflow_id), query, QueryRejectCondition::None, deadline).await
+    }
+
+    pub async fn answer_query(&self) {
+        match self.poll(QueueKind::Workflow).await {
+            Poll::Query(task) => {
+                assert!(self.matching.complete_query(&task.task_id, QueryAnswer::Answered(Some(Payloads::default()))));
+            }
+            other => panic!("no query: {other:?}"),
+        }
+    }
+
+    /// The types of all events of the current run that are stored.
+    pub async fn event_types(&self, workflow_id: &str) -> Vec<EventType> {
+        let target = self.target(workflow_id);
+        let run_id = self.history.view(target.clone(), |state| state.run.run_id.clone()).await.expect("a run");
+        let run = RunKey { slot: target.workflow.slot(), run_id: run_id.parse().expect("a run id") };
+        let (history, _) = self.history.read(run, 1, i64::MAX, 1_000).await.expect("history");
+        history.events().expect("events").iter().map(|event| event.event_type()).collect()
+    }
+}
