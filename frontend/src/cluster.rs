@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use perdure_proto::{
     api::{
         version::{ReleaseInfo, VersionInfo},
-        workflowservice::{
-            GetClusterInfoResponse, GetSystemInfoResponse, get_system_info_response::Capabilities,
-        },
+        workflowservice::{GetClusterInfoResponse, GetSystemInfoResponse, get_system_info_response::Capabilities},
     },
     perdure::persistence::v1::ClusterMetadata,
 };

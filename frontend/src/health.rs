@@ -1,32 +1,78 @@
-//! gRPC health: what load balancers, `temporal operator cluster health` and SDKs ask.
+//! Whether this server takes work: one switch behind gRPC health and `/health`.
 
-use tonic_health::{ServingStatus, pb::health_server::{Health as HealthApi, HealthServer}, server::HealthReporter};
+use std::sync::{Arc, OnceLock};
+
+use perdure_storage::Store;
+use tokio::sync::watch;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
 
 /// The names under which clients ask; the empty one is the server as a whole.
 const SERVICES: [&str; 3] =
     ["", "temporal.api.workflowservice.v1.WorkflowService", "temporal.api.operatorservice.v1.OperatorService"];
 
-/// The switch behind the health service. Cheap to clone.
+/// | from | to | when |
+/// |---|---|---|
+/// | Starting | Serving | the store is open, its leases are held, all services listen |
+/// | Starting, Serving | Stopping | the server was asked to stop |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Starting,
+    Serving,
+    Stopping,
+}
+
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
     reporter: HealthReporter,
+    phase: watch::Sender<Phase>,
+    store: Arc<OnceLock<Arc<dyn Store>>>,
 }
 
 impl Health {
-    /// Both start as serving: the server answers only when all behind it is ready.
-    pub async fn new() -> (Self, HealthServer<impl HealthApi>) {
-        let (reporter, service) = tonic_health::server::health_reporter();
-        let health = Self { reporter };
-        health.set(ServingStatus::Serving).await;
-        (health, service)
+    /// Starts as not serving.
+    pub async fn new() -> Self {
+        let health = Self {
+            reporter: HealthReporter::new(),
+            phase: watch::Sender::new(Phase::Starting),
+            store: Arc::new(OnceLock::new()),
+        };
+        health.report(ServingStatus::NotServing).await;
+        health
     }
 
-    /// The server is stopping: clients shall go elsewhere.
+    /// `grpc.health.v1.Health`.
+    pub fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+    }
+
+    /// From now on the server is healthy while `store` answers.
+    pub async fn serve(&self, store: Arc<dyn Store>) {
+        // Serving begins once; a second store would be a second server.
+        let _ = self.store.set(store);
+        self.phase.send_replace(Phase::Serving);
+        self.report(ServingStatus::Serving).await;
+    }
+
+    /// Clients shall go elsewhere.
     pub async fn stop(&self) {
-        self.set(ServingStatus::NotServing).await;
+        self.phase.send_replace(Phase::Stopping);
+        self.report(ServingStatus::NotServing).await;
     }
 
-    async fn set(&self, status: ServingStatus) {
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.get()
+    }
+
+    async fn report(&self, status: ServingStatus) {
         for service in SERVICES {
             self.reporter.set_service_status(service, status).await;
         }

@@ -68,7 +68,9 @@ impl OperatorService for Operator {
             return Err(status::invalid("SearchAttributes are not set on request."));
         }
         let namespace = self.resolve(&request.namespace)?;
-        if let Some((name, _)) = built_in().find(|(name, _)| request.search_attributes.iter().any(|asked| asked == name)) {
+        if let Some((name, _)) =
+            built_in().find(|(name, _)| request.search_attributes.iter().any(|asked| asked == name))
+        {
             return Err(status::invalid(format!("Unable to remove non-custom search attributes: {name}.")));
         }
         let remove = |stored: &mut Namespace| {

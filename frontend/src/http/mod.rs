@@ -1,48 +1,50 @@
 //! The HTTP side: health for containers and load balancers.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use perdure_storage::Store;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use crate::cluster::SERVER_VERSION;
+use crate::{
+    cluster::SERVER_VERSION,
+    health::{Health, Phase},
+};
 
 /// A store that needs longer than this is as good as down. Shorter than the time-outs of common probes.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-#[derive(Clone)]
-struct HealthState {
-    store: Arc<dyn Store>,
-    stopping: CancellationToken,
-}
-
-/// Routes: `GET /health` (and `/healthz`). After `stopping` is cancelled the server says that it is not healthy.
-pub fn router(store: Arc<dyn Store>, stopping: CancellationToken) -> Router {
+/// `GET /health` (and `/healthz`): whether this server takes work. `GET /livez`: whether the process answers, which is all
+/// that a liveness probe may ask of a server that waits for its database or for a lease.
+pub fn router(health: Health) -> Router {
     Router::new()
-        .route("/health", get(health))
-        .route("/healthz", get(health))
-        .with_state(HealthState { store, stopping })
+        .route("/health", get(ready))
+        .route("/healthz", get(ready))
+        .route("/livez", get(|| async { answer(StatusCode::OK, "ok") }))
+        .with_state(health)
 }
 
-/// 200 only while the store answers and the server takes work; the reason of a failure is in the server's log.
-async fn health(State(state): State<HealthState>) -> (StatusCode, Json<Value>) {
-    let (code, status) = if state.stopping.is_cancelled() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else {
-        match timeout(PING_TIMEOUT, state.store.ping()).await {
-            Ok(Ok(())) => (StatusCode::OK, "ok"),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "health: the store does not answer");
-                (StatusCode::SERVICE_UNAVAILABLE, "store unavailable")
+/// 200 only while the server serves and its store answers; the reason of a failure is in the server's log.
+async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    match (health.phase(), health.store()) {
+        (Phase::Serving, Some(store)) => match ping(&**store).await {
+            Ok(()) => answer(StatusCode::OK, "ok"),
+            Err(error) => {
+                tracing::warn!(error, "health: the store does not answer");
+                answer(StatusCode::SERVICE_UNAVAILABLE, "store unavailable")
             }
-            Err(_) => {
-                tracing::warn!(timeout = ?PING_TIMEOUT, "health: the store does not answer in time");
-                (StatusCode::SERVICE_UNAVAILABLE, "store unavailable")
-            }
-        }
-    };
+        },
+        (Phase::Stopping, _) => answer(StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        (Phase::Starting | Phase::Serving, _) => answer(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+    }
+}
+
+async fn ping(store: &dyn Store) -> Result<(), String> {
+    let answered = timeout(PING_TIMEOUT, store.ping()).await;
+    answered.map_err(|_| format!("no answer within {PING_TIMEOUT:?}"))?.map_err(|error| error.to_string())
+}
+
+fn answer(code: StatusCode, status: &str) -> (StatusCode, Json<Value>) {
     (code, Json(json!({"status": status, "version": SERVER_VERSION})))
 }

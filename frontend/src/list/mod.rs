@@ -155,7 +155,10 @@ fn group(group: CountGroup) -> AggregationGroup {
     let name = query::status_name(group.status).unwrap_or_default();
     let metadata = [("encoding", "json/plain"), (TYPE_KEY, AttributeKind::Keyword.name())];
     let value = Payload {
-        metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), Bytes::from_static(value.as_bytes()))).collect(),
+        metadata: metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Bytes::from_static(value.as_bytes())))
+            .collect(),
         data: format!("{name:?}").into(),
         ..Payload::default()
     };

@@ -12,10 +12,9 @@ use prost::{Message, bytes::Bytes};
 pub(super) fn execution_info(row: VisibilityRow) -> Result<WorkflowExecutionInfo, StoreError> {
     let memo: Memo = decode(&row.memo)?;
     let search_attributes: SearchAttributes = decode(&row.search_attributes)?;
-    let parent_execution = row.parent_workflow_id.map(|workflow_id| WorkflowExecution {
-        workflow_id,
-        run_id: row.parent_run_id.unwrap_or_default(),
-    });
+    let parent_execution = row
+        .parent_workflow_id
+        .map(|workflow_id| WorkflowExecution { workflow_id, run_id: row.parent_run_id.unwrap_or_default() });
     Ok(WorkflowExecutionInfo {
         execution: Some(WorkflowExecution { workflow_id: row.workflow_id, run_id: row.run_id.to_string() }),
         r#type: Some(WorkflowType { name: row.workflow_type }),

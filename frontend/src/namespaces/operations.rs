@@ -35,7 +35,10 @@ pub(crate) fn required(name: &str) -> Result<(), Status> {
 }
 
 impl Namespaces {
-    pub(crate) async fn register(&self, request: RegisterNamespaceRequest) -> Result<RegisterNamespaceResponse, Status> {
+    pub(crate) async fn register(
+        &self,
+        request: RegisterNamespaceRequest,
+    ) -> Result<RegisterNamespaceResponse, Status> {
         required(&request.namespace)?;
         if request.namespace.len() > NAME_LENGTH_MAX {
             return Err(status::invalid("Namespace length exceeds limit."));

@@ -208,7 +208,9 @@ fn allow(column: &Column, operator: &str) -> Result<(), QueryError> {
         AttributeKind::KeywordList => equality || membership,
         AttributeKind::Keyword if column.field == Field::Status => order || membership,
         AttributeKind::Keyword => order || membership || prefix,
-        AttributeKind::Int | AttributeKind::Double | AttributeKind::Bool | AttributeKind::Datetime => order || membership,
+        AttributeKind::Int | AttributeKind::Double | AttributeKind::Bool | AttributeKind::Datetime => {
+            order || membership
+        }
     };
     if allowed { Ok(()) } else { Err(unsupported(column, operator)) }
 }

@@ -64,11 +64,7 @@ fn number<'s>(input: &mut Input<'s>) -> ModalResult<Kind<'s>> {
     let exponent = || (one_of(['e', 'E']), opt(one_of(['+', '-'])), digit1).void();
     let fraction = || ('.', digit1).void();
     alt((
-        alt((
-            (opt(digit1), fraction(), opt(exponent())).take(),
-            (digit1, exponent()).take(),
-        ))
-        .map(Kind::Float),
+        alt(((opt(digit1), fraction(), opt(exponent())).take(), (digit1, exponent()).take())).map(Kind::Float),
         digit1.map(Kind::Int),
     ))
     .parse_next(input)
@@ -82,12 +78,7 @@ fn sign<'s>(input: &mut Input<'s>) -> ModalResult<&'s str> {
 /// Doubling the quote or a backslash puts a quote inside.
 fn quoted<'s>(quote: char) -> impl Parser<Input<'s>, String, winnow::error::ErrMode<winnow::error::ContextError>> {
     let character = move |input: &mut Input<'s>| -> ModalResult<char> {
-        alt((
-            terminated(quote, quote),
-            preceded('\\', any).map(unescape),
-            none_of([quote, '\\']),
-        ))
-        .parse_next(input)
+        alt((terminated(quote, quote), preceded('\\', any).map(unescape), none_of([quote, '\\']))).parse_next(input)
     };
     let text = repeat(0.., character).fold(String::new, |mut text, c| {
         text.push(c);

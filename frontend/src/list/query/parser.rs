@@ -26,9 +26,37 @@ const BEFORE_CLAUSE: usize = "select * from table1 ".len();
 
 /// Words that cannot be a name without backticks.
 const RESERVED: [&str; 31] = [
-    "and", "as", "asc", "between", "by", "case", "desc", "div", "else", "end", "escape", "exists", "false", "from", "group",
-    "having", "in", "is", "like", "limit", "not", "null", "offset", "or", "order", "regexp", "select", "starts_with", "true",
-    "union", "where",
+    "and",
+    "as",
+    "asc",
+    "between",
+    "by",
+    "case",
+    "desc",
+    "div",
+    "else",
+    "end",
+    "escape",
+    "exists",
+    "false",
+    "from",
+    "group",
+    "having",
+    "in",
+    "is",
+    "like",
+    "limit",
+    "not",
+    "null",
+    "offset",
+    "or",
+    "order",
+    "regexp",
+    "select",
+    "starts_with",
+    "true",
+    "union",
+    "where",
 ];
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,9 +73,21 @@ pub(super) enum Expr {
     Or(Vec<Expr>),
     Not(Box<Expr>),
     /// The operator is in upper case, with its `NOT`.
-    Compare { left: Operand, operator: String, right: Operand },
-    Between { left: Operand, negated: bool, low: Operand, high: Operand },
-    IsNull { left: Operand, negated: bool },
+    Compare {
+        left: Operand,
+        operator: String,
+        right: Operand,
+    },
+    Between {
+        left: Operand,
+        negated: bool,
+        low: Operand,
+        high: Operand,
+    },
+    IsNull {
+        left: Operand,
+        negated: bool,
+    },
     IsTruth(Operand),
     Bare(Operand),
 }

@@ -15,17 +15,8 @@ const HOUR: Nanos = 60 * MINUTE;
 const DAY: Nanos = 24 * HOUR;
 
 /// Names of statuses in filters and in groups, by number.
-const STATUSES: [&str; 9] = [
-    "Unspecified",
-    "Running",
-    "Completed",
-    "Failed",
-    "Canceled",
-    "Terminated",
-    "ContinuedAsNew",
-    "TimedOut",
-    "Paused",
-];
+const STATUSES: [&str; 9] =
+    ["Unspecified", "Running", "Completed", "Failed", "Canceled", "Terminated", "ContinuedAsNew", "TimedOut", "Paused"];
 
 /// `Running` for 1. None for a number that is no status.
 pub(in crate::list) fn status_name(status: i32) -> Option<&'static str> {

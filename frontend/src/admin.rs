@@ -1,0 +1,112 @@
+//! The RPCs on namespaces, the cluster and lists, as `service.rs` wants them: resolve the namespace, hand over.
+
+use perdure_proto::api::workflowservice as api;
+use tonic::Status;
+
+use crate::{Frontend, call::Call, operator};
+
+impl Frontend {
+    pub(crate) async fn register_namespace(
+        &self,
+        _: &Call,
+        request: api::RegisterNamespaceRequest,
+    ) -> Result<api::RegisterNamespaceResponse, Status> {
+        self.namespaces.register(request).await
+    }
+
+    pub(crate) async fn describe_namespace(
+        &self,
+        _: &Call,
+        request: api::DescribeNamespaceRequest,
+    ) -> Result<api::DescribeNamespaceResponse, Status> {
+        self.namespaces.describe(&request)
+    }
+
+    pub(crate) async fn list_namespaces(
+        &self,
+        _: &Call,
+        request: api::ListNamespacesRequest,
+    ) -> Result<api::ListNamespacesResponse, Status> {
+        Ok(self.namespaces.list(&request))
+    }
+
+    pub(crate) async fn update_namespace(
+        &self,
+        _: &Call,
+        request: api::UpdateNamespaceRequest,
+    ) -> Result<api::UpdateNamespaceResponse, Status> {
+        self.namespaces.update(request).await
+    }
+
+    pub(crate) async fn deprecate_namespace(
+        &self,
+        _: &Call,
+        request: api::DeprecateNamespaceRequest,
+    ) -> Result<api::DeprecateNamespaceResponse, Status> {
+        self.namespaces.deprecate(&request).await
+    }
+
+    pub(crate) async fn get_system_info(
+        &self,
+        _: &Call,
+        _: api::GetSystemInfoRequest,
+    ) -> Result<api::GetSystemInfoResponse, Status> {
+        Ok(self.cluster.system_info())
+    }
+
+    pub(crate) async fn get_cluster_info(
+        &self,
+        _: &Call,
+        _: api::GetClusterInfoRequest,
+    ) -> Result<api::GetClusterInfoResponse, Status> {
+        Ok(self.cluster.cluster_info())
+    }
+
+    pub(crate) async fn get_search_attributes(
+        &self,
+        _: &Call,
+        _: api::GetSearchAttributesRequest,
+    ) -> Result<api::GetSearchAttributesResponse, Status> {
+        Ok(operator::search_attributes())
+    }
+
+    pub(crate) async fn list_workflows(
+        &self,
+        _: &Call,
+        request: api::ListWorkflowExecutionsRequest,
+    ) -> Result<api::ListWorkflowExecutionsResponse, Status> {
+        self.lists.list(&self.namespaces.resolve(&request.namespace)?, &request).await
+    }
+
+    pub(crate) async fn scan_workflows(
+        &self,
+        _: &Call,
+        request: api::ScanWorkflowExecutionsRequest,
+    ) -> Result<api::ScanWorkflowExecutionsResponse, Status> {
+        self.lists.scan(&self.namespaces.resolve(&request.namespace)?, &request).await
+    }
+
+    pub(crate) async fn count_workflows(
+        &self,
+        _: &Call,
+        request: api::CountWorkflowExecutionsRequest,
+    ) -> Result<api::CountWorkflowExecutionsResponse, Status> {
+        self.lists.count(&self.namespaces.resolve(&request.namespace)?, &request).await
+    }
+
+    pub(crate) async fn list_open_workflows(
+        &self,
+        _: &Call,
+        request: api::ListOpenWorkflowExecutionsRequest,
+    ) -> Result<api::ListOpenWorkflowExecutionsResponse, Status> {
+        self.lists.open(&self.namespaces.resolve(&request.namespace)?, request).await
+    }
+
+    pub(crate) async fn list_closed_workflows(
+        &self,
+        _: &Call,
+        request: api::ListClosedWorkflowExecutionsRequest,
+    ) -> Result<api::ListClosedWorkflowExecutionsResponse, Status> {
+        self.lists.closed(&self.namespaces.resolve(&request.namespace)?, request).await
+    }
+}
