@@ -24,7 +24,7 @@ pub(crate) fn of_call(error: Error, target: &Target) -> Status {
         (Error::Busy(message), _) => status::resource_exhausted(message, ResourceExhaustedCause::SystemOverloaded),
         (Error::Unavailable, _) => status::unavailable(),
         (Error::Timeout, _) => status::deadline_exceeded(),
-        (Error::QueryFailed { message, failure }, _) => status::query_failed(message, failure),
+        (Error::QueryFailed { message, failure }, _) => status::query_failed(message, failure.map(|failure| *failure)),
         (error @ (Error::QueryRejected(_) | Error::UpdateNotFound | Error::UpdateAborted), _) => {
             status::not_found(error.to_string())
         }

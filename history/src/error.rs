@@ -23,7 +23,7 @@ pub enum Error {
     Timeout,
     /// The worker answered the query with an error.
     #[error("{message}")]
-    QueryFailed { message: String, failure: Option<Failure> },
+    QueryFailed { message: String, failure: Option<Box<Failure>> },
     /// The caller's reject condition refused the query.
     #[error("the query was rejected")]
     QueryRejected(WorkflowExecutionStatus),

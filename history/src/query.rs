@@ -68,7 +68,7 @@ fn outcome(answer: QueryAnswer) -> Result<QueryOutcome, Error> {
     match answer {
         QueryAnswer::Answered(result) => Ok(QueryOutcome { result }),
         QueryAnswer::Failed { message, failure } => {
-            Err(Error::QueryFailed { message, failure: failure.map(|failure| *failure) })
+            Err(Error::QueryFailed { message, failure })
         }
     }
 }

@@ -67,7 +67,7 @@ impl Shard {
         let Some(query) = self.cells.get_mut(&key).and_then(|cell| cell.queries.remove(query_id)) else { return };
         let answer = match result.result_type() {
             QueryResultType::Answered => Ok(QueryRoute::Answered(QueryOutcome { result: result.answer })),
-            _ => Err(Error::QueryFailed { message: result.error_message, failure: result.failure }),
+            _ => Err(Error::QueryFailed { message: result.error_message, failure: result.failure.map(Box::new) }),
         };
         self.send_when_durable(Box::new(move || drop(query.reply.send(answer))));
     }
