@@ -67,8 +67,6 @@ impl DirectQuery {
 fn outcome(answer: QueryAnswer) -> Result<QueryOutcome, Error> {
     match answer {
         QueryAnswer::Answered(result) => Ok(QueryOutcome { result }),
-        QueryAnswer::Failed { message, failure } => {
-            Err(Error::QueryFailed { message, failure })
-        }
+        QueryAnswer::Failed { message, failure } => Err(Error::QueryFailed { message, failure }),
     }
 }

@@ -183,7 +183,7 @@ impl Tail {
     }
 
     /// The history from this event on, if all of it is in memory and a batch begins there.
-    pub(crate) fn from_event(&self, event_id: i64) -> Option<RawHistory> {
+    pub(crate) fn since(&self, event_id: i64) -> Option<RawHistory> {
         if self.first_event_id? > event_id {
             return None;
         }

@@ -130,7 +130,7 @@ impl Shard {
         let history = if first_event_id > info.last_event_id {
             Some(Default::default())
         } else {
-            cell.tail.from_event(first_event_id)
+            cell.tail.since(first_event_id)
         };
         let waiting = cell.queries.iter_mut().filter(|(_, query)| !query.sent);
         let queries = waiting

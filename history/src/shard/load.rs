@@ -1,7 +1,7 @@
 //! Reading runs that are not cached. All misses of a round share one read; what waits for a run waits behind its read, other
 //! runs go on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use perdure_engine::{Corrupt, WorkflowState, journal};
 use perdure_storage::{RunKey, StoreError, StoredRun, WorkflowKey};
@@ -28,7 +28,7 @@ pub(super) struct Loader {
 }
 
 enum Waiting {
-    Op(Op),
+    Op(Box<Op>),
     Start(Box<StartOp>),
 }
 
@@ -38,7 +38,7 @@ impl Shard {
         let slot = op.target.workflow.slot();
         let run_id = op.target.run_id.or_else(|| self.current.get(&op.target.workflow).copied());
         let Some(run_id) = run_id else {
-            self.park_workflow(op.target.workflow.clone(), Waiting::Op(op));
+            self.park_workflow(op.target.workflow.clone(), Waiting::Op(Box::new(op)));
             return None;
         };
         let key = RunKey { slot, run_id };
@@ -72,8 +72,8 @@ impl Shard {
 
     /// Loads a run for its own sake: it is due.
     pub(super) fn want_run(&mut self, key: RunKey) {
-        if !self.loader.runs.contains_key(&key) {
-            self.loader.runs.insert(key, Vec::new());
+        if let Entry::Vacant(entry) = self.loader.runs.entry(key) {
+            entry.insert(Vec::new());
             self.loader.wanted.runs.push(key);
         }
     }
@@ -186,7 +186,7 @@ impl Shard {
         let known = self.current.contains_key(&workflow);
         for waiting in waiting {
             match (waiting, known, current) {
-                (Waiting::Op(op), true, _) => self.operate(op),
+                (Waiting::Op(op), true, _) => self.operate(*op),
                 (Waiting::Start(start), true, _) => self.start(start),
                 (Waiting::Op(op), false, None) => op.action.refuse(Error::WorkflowNotFound),
                 (Waiting::Start(start), false, None) => self.start_first(start),

@@ -114,12 +114,13 @@ impl Shard {
             self.load_wanted();
             self.evict();
             self.commit_gathered();
-            if self.in_flight.is_none() && self.dirty.is_empty() {
-                if let Some(stopped) = self.stopping.take() {
-                    // The one who waited for the stop may have given up.
-                    let _ = stopped.send(());
-                    return;
-                }
+            if self.in_flight.is_none()
+                && self.dirty.is_empty()
+                && let Some(stopped) = self.stopping.take()
+            {
+                // The one who waited for the stop may have given up.
+                let _ = stopped.send(());
+                return;
             }
         }
     }

@@ -1,13 +1,11 @@
 //! Runs from start to close through shards, on the store in memory: a raw worker, no SDK.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::{World, command, start};
 use perdure_engine::{Input, Reply, Signal};
 use perdure_history::Error;
 use perdure_proto::api::{enums::EventType, query::WorkflowQuery};
-use world::{World, command, start};
 
 #[tokio::test]
 async fn a_workflow_runs_to_its_end() {

@@ -1,6 +1,6 @@
 //! A node on the store in memory, with a worker that speaks to it directly.
 
-pub mod command;
+pub(crate) mod command;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -21,20 +21,20 @@ use perdure_storage::{MemoryStore, RunKey, Store, WorkflowKey};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub const QUEUE: &str = "queue";
+pub(crate) const QUEUE: &str = "queue";
 const OWNER: &str = "node";
 const NAMESPACE: Uuid = Uuid::from_u128(7);
 /// Longer than any machine needs: a wait that ends by it is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone)]
-pub struct World {
-    pub history: History,
+pub(crate) struct World {
+    pub(crate) history: History,
     matching: Matching,
     store: Arc<MemoryStore>,
 }
 
-pub fn start(workflow_id: &str) -> Start {
+pub(crate) fn start(workflow_id: &str) -> Start {
     Start {
         namespace_id: NAMESPACE.to_string(),
         namespace: "default".into(),
@@ -48,16 +48,16 @@ pub fn start(workflow_id: &str) -> Start {
 }
 
 impl World {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with_cache(1_000).await
     }
 
-    pub async fn with_cache(cached_runs: usize) -> Self {
+    pub(crate) async fn with_cache(cached_runs: usize) -> Self {
         Self::on(Arc::new(MemoryStore::new()), cached_runs).await
     }
 
     /// A new node on the same store.
-    pub async fn reopen(&self) -> Self {
+    pub(crate) async fn reopen(&self) -> Self {
         Self::on(self.store.clone(), 1_000).await
     }
 
@@ -75,17 +75,17 @@ impl World {
         Self { history: history.await.expect("open"), matching, store }
     }
 
-    pub fn target(&self, workflow_id: &str) -> Target {
+    pub(crate) fn target(&self, workflow_id: &str) -> Target {
         Target { workflow: WorkflowKey::new(NAMESPACE, workflow_id), run_id: None }
     }
 
     /// The next commit finds its lease taken over.
-    pub async fn lose_lease(&self) {
+    pub(crate) async fn lose_lease(&self) {
         self.store.acquire_leases(OWNER, 1, Duration::from_secs(60)).await.expect("the same owner takes its leases");
     }
 
     /// Tries again while the node reloads.
-    pub async fn until_ok<T, F: Future<Output = Result<T, Error>>>(&self, call: impl Fn() -> F) -> T {
+    pub(crate) async fn until_ok<T, F: Future<Output = Result<T, Error>>>(&self, call: impl Fn() -> F) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match call().await {
@@ -104,7 +104,7 @@ impl World {
         self.matching.poll(key, poller, Instant::now() + PATIENCE).await
     }
 
-    pub async fn poll_workflow_task(&self) -> StartedWorkflowTask {
+    pub(crate) async fn poll_workflow_task(&self) -> StartedWorkflowTask {
         match self.poll(QueueKind::Workflow).await {
             Poll::Task(task) => match *task {
                 StartedTask::Workflow(task) => task,
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    pub async fn poll_activity_task(&self) -> StartedActivityTask {
+    pub(crate) async fn poll_activity_task(&self) -> StartedActivityTask {
         match self.poll(QueueKind::Activity).await {
             Poll::Task(task) => match *task {
                 StartedTask::Activity(task) => task,
@@ -124,16 +124,20 @@ impl World {
         }
     }
 
-    pub async fn complete(&self, task: &StartedWorkflowTask, commands: Vec<Command>) -> Responded {
+    pub(crate) async fn complete(&self, task: &StartedWorkflowTask, commands: Vec<Command>) -> Responded {
         self.try_complete(task, commands).await.expect("complete")
     }
 
-    pub async fn try_complete(&self, task: &StartedWorkflowTask, commands: Vec<Command>) -> Result<Responded, Error> {
+    pub(crate) async fn try_complete(
+        &self,
+        task: &StartedWorkflowTask,
+        commands: Vec<Command>,
+    ) -> Result<Responded, Error> {
         self.respond(task, RespondWorkflowTaskCompletedRequest { commands, ..Default::default() }).await
     }
 
     /// Completes without commands and answers all queries.
-    pub async fn complete_with_answers(&self, task: &StartedWorkflowTask) {
+    pub(crate) async fn complete_with_answers(&self, task: &StartedWorkflowTask) {
         let answer = WorkflowQueryResult {
             result_type: QueryResultType::Answered as i32,
             answer: Some(Payloads::default()),
@@ -144,7 +148,7 @@ impl World {
         self.respond(task, request).await.expect("complete");
     }
 
-    async fn respond(
+    pub(crate) async fn respond(
         &self,
         task: &StartedWorkflowTask,
         request: RespondWorkflowTaskCompletedRequest,
@@ -159,7 +163,7 @@ impl World {
         self.history.respond_workflow_task(target, token, request, PollerInfo::default()).await
     }
 
-    pub async fn complete_activity(&self, task: &StartedActivityTask) {
+    pub(crate) async fn complete_activity(&self, task: &StartedActivityTask) {
         let activity = ActivityRef::Token {
             scheduled_event_id: task.info.activity.scheduled_event_id,
             attempt: task.info.activity.attempt,
@@ -170,12 +174,12 @@ impl World {
         self.history.input(target, input).await.expect("complete the activity");
     }
 
-    pub async fn query(&self, workflow_id: &str, query: WorkflowQuery) -> Result<QueryOutcome, Error> {
+    pub(crate) async fn query(&self, workflow_id: &str, query: WorkflowQuery) -> Result<QueryOutcome, Error> {
         let deadline = Instant::now() + PATIENCE;
         self.history.query(self.target(workflow_id), query, QueryRejectCondition::None, deadline).await
     }
 
-    pub async fn answer_query(&self) {
+    pub(crate) async fn answer_query(&self) {
         match self.poll(QueueKind::Workflow).await {
             Poll::Query(task) => {
                 assert!(self.matching.complete_query(&task.task_id, QueryAnswer::Answered(Some(Payloads::default()))));
@@ -185,7 +189,7 @@ impl World {
     }
 
     /// The types of all events of the current run that are stored.
-    pub async fn event_types(&self, workflow_id: &str) -> Vec<EventType> {
+    pub(crate) async fn event_types(&self, workflow_id: &str) -> Vec<EventType> {
         let target = self.target(workflow_id);
         let run_id = self.history.view(target.clone(), |state| state.run.run_id.clone()).await.expect("a run");
         let run = RunKey { slot: target.workflow.slot(), run_id: run_id.parse().expect("a run id") };

@@ -14,14 +14,14 @@ use perdure_proto::api::{
 
 use super::QUEUE;
 
-pub fn complete() -> Command {
+pub(crate) fn complete() -> Command {
     command(
         CommandType::CompleteWorkflowExecution,
         Attributes::CompleteWorkflowExecutionCommandAttributes(CompleteWorkflowExecutionCommandAttributes::default()),
     )
 }
 
-pub fn schedule_activity(activity_id: &str) -> Command {
+pub(crate) fn schedule_activity(activity_id: &str) -> Command {
     let attributes = ScheduleActivityTaskCommandAttributes {
         activity_id: activity_id.into(),
         activity_type: Some(ActivityType { name: "activity".into() }),
@@ -32,12 +32,12 @@ pub fn schedule_activity(activity_id: &str) -> Command {
     command(CommandType::ScheduleActivityTask, Attributes::ScheduleActivityTaskCommandAttributes(attributes))
 }
 
-pub fn start_timer(timer_id: &str, after: Duration) -> Command {
+pub(crate) fn start_timer(timer_id: &str, after: Duration) -> Command {
     let attributes = StartTimerCommandAttributes { timer_id: timer_id.into(), start_to_fire_timeout: duration(after) };
     command(CommandType::StartTimer, Attributes::StartTimerCommandAttributes(attributes))
 }
 
-pub fn start_child(workflow_id: &str) -> Command {
+pub(crate) fn start_child(workflow_id: &str) -> Command {
     let attributes = StartChildWorkflowExecutionCommandAttributes {
         workflow_id: workflow_id.into(),
         workflow_type: Some(WorkflowType { name: "Child".into() }),
