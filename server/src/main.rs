@@ -1,1 +1,56 @@
-fn main() {}
+//! The binary `perdure`: settings, wiring, shutdown.
+
+mod args;
+mod dev;
+mod grpc;
+mod limits;
+mod logging;
+mod run;
+mod settings;
+mod signals;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    args::{Args, Command, ServerCommand},
+    settings::Settings,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match start(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("perdure: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match args.command {
+        Command::Server(ServerCommand::Start(start)) => {
+            let (settings, notices) = settings::load(start.config.as_deref(), std::env::vars())?;
+            serve(&runtime, settings, &notices)
+        }
+        Command::Server(ServerCommand::StartDev(dev)) => {
+            let (settings, notices) = dev.settings()?;
+            serve(&runtime, settings, &notices)
+        }
+        Command::Operator(command) => runtime.block_on(command.run()),
+    }
+}
+
+fn serve(runtime: &tokio::runtime::Runtime, settings: Settings, notices: &[String]) -> anyhow::Result<()> {
+    logging::start(&settings.log)?;
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
+    runtime.block_on(run::run(settings))
+}

@@ -1,0 +1,215 @@
+//! `perdure server start-dev`: the flags of `temporal server start-dev`, which SDKs' test environments pass too.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::settings::{Listen, Log, LogFormat, Settings, StoreKind, StoreSettings};
+
+/// Between the ports of gRPC and of HTTP, where the latter is not given.
+const HTTP_PORT_OFFSET: u16 = 1_000;
+
+#[derive(Args, Clone, Debug)]
+pub struct StartDev {
+    /// SQLite file that keeps the state; without it, state ends with the process.
+    #[arg(long, short = 'f')]
+    db_filename: Option<PathBuf>,
+    /// Namespaces to create beside `default`. May be repeated.
+    #[arg(long, short)]
+    namespace: Vec<String>,
+    /// Port of the gRPC API.
+    #[arg(long, short, default_value_t = 7233)]
+    port: u16,
+    /// Port of the HTTP side in headless mode.
+    #[arg(long, default_value_t = 0)]
+    http_port: u16,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    metrics_port: Option<u16>,
+    /// Port of the HTTP side; the gRPC port + 1000 if not given.
+    #[arg(long)]
+    ui_port: Option<u16>,
+    /// No HTTP side (unless --http-port).
+    #[arg(long)]
+    headless: bool,
+    /// Address of the gRPC API.
+    #[arg(long, default_value = "localhost")]
+    ip: String,
+    /// Address of the HTTP side; that of the gRPC API if not given.
+    #[arg(long)]
+    ui_ip: Option<String>,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    ui_public_path: Option<String>,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    ui_asset_path: Option<String>,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    ui_codec_endpoint: Option<String>,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    ui_disable_news_fetch: bool,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    sqlite_pragma: Vec<String>,
+    /// A limit, as `limit.maxIDLength=255`. May be repeated; other keys are accepted for compatibility.
+    #[arg(long, value_name = "KEY=VALUE")]
+    dynamic_config_value: Vec<String>,
+    /// Log what is at least this important: debug, info, warn, error, never.
+    #[arg(long, default_value = "warn")]
+    log_level: String,
+    /// Form of logs.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// Accepted for compatibility.
+    #[arg(long)]
+    log_config: bool,
+    /// Search attribute of all namespaces that are created, as `Name=Keyword`. May be repeated.
+    #[arg(long, value_name = "NAME=TYPE")]
+    search_attribute: Vec<String>,
+}
+
+impl StartDev {
+    /// The settings, and one notice of the flags that have no effect.
+    pub fn settings(self) -> anyhow::Result<(Settings, Vec<String>)> {
+        let http_port = match (self.headless, self.ui_port) {
+            (true, _) => self.http_port,
+            (false, Some(port)) => port,
+            (false, None) => match self.port.checked_add(HTTP_PORT_OFFSET) {
+                Some(port) => port,
+                None => {
+                    bail!("--port {} leaves no port for HTTP {HTTP_PORT_OFFSET} above it: give --ui-port", self.port)
+                }
+            },
+        };
+        let (limits, ignored_keys) = limits(&self.dynamic_config_value)?;
+        let notices = self.without_effect(ignored_keys);
+        let settings = Settings {
+            store: StoreSettings { kind: StoreKind::Sqlite, path: self.db_filename, ..StoreSettings::default() },
+            listen: Listen { ip: self.ip, grpc_port: self.port, http_ip: self.ui_ip, http_port },
+            log: Log { level: self.log_level, format: self.log_format },
+            namespaces: [vec!["default".to_owned()], self.namespace].concat(),
+            search_attributes: pairs("--search-attribute", &self.search_attribute)?,
+            limits,
+            ..Settings::default()
+        };
+        Ok((settings, notices))
+    }
+
+    fn without_effect(&self, ignored_keys: Vec<String>) -> Vec<String> {
+        let flags = [
+            ("--metrics-port", self.metrics_port.is_some()),
+            ("--ui-public-path", self.ui_public_path.is_some()),
+            ("--ui-asset-path", self.ui_asset_path.is_some()),
+            ("--ui-codec-endpoint", self.ui_codec_endpoint.is_some()),
+            ("--ui-disable-news-fetch", self.ui_disable_news_fetch),
+            ("--sqlite-pragma", !self.sqlite_pragma.is_empty()),
+            ("--log-config", self.log_config),
+            ("--http-port", self.http_port != 0 && !self.headless),
+        ];
+        let flags = flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
+        let keys = ignored_keys.into_iter().map(|key| format!("--dynamic-config-value {key}"));
+        let ignored: Vec<_> = flags.chain(keys).collect();
+        if ignored.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("these flags have no effect: {}", ignored.join(", "))]
+        }
+    }
+}
+
+/// The values that set a limit, and the keys of the others.
+fn limits(values: &[String]) -> anyhow::Result<(BTreeMap<String, i64>, Vec<String>)> {
+    let mut limits = BTreeMap::new();
+    let mut ignored = Vec::new();
+    for (key, value) in pairs("--dynamic-config-value", values)? {
+        match value.parse() {
+            Ok(number) if crate::limits::set(&mut Default::default(), &key, number) => {
+                limits.insert(key, number);
+            }
+            _ => ignored.push(key),
+        }
+    }
+    Ok((limits, ignored))
+}
+
+fn pairs(flag: &str, values: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut pairs = BTreeMap::new();
+    for pair in values {
+        match pair.split_once('=') {
+            Some((key, value)) if !key.is_empty() => pairs.insert(key.to_owned(), value.to_owned()),
+            _ => bail!("{flag} {pair}: NAME=VALUE is needed"),
+        };
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args as CommandLine, Command, ServerCommand};
+
+    fn settings(flags: &[&str]) -> anyhow::Result<(Settings, Vec<String>)> {
+        let line = ["perdure", "server", "start-dev"].iter().chain(flags);
+        match CommandLine::try_parse_from(line)?.command {
+            Command::Server(ServerCommand::StartDev(dev)) => dev.settings(),
+            other => bail!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let (settings, notices) = settings(&[]).unwrap();
+        assert_eq!(settings.store.kind, StoreKind::Sqlite);
+        assert_eq!(settings.store.path, None);
+        let listen = Listen { ip: "localhost".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233 };
+        assert_eq!(settings.listen, listen);
+        assert_eq!(settings.namespaces, ["default"]);
+        assert_eq!(notices, Vec::<String>::new());
+    }
+
+    #[test]
+    fn flags_of_an_sdks_test_environment() {
+        let (settings, notices) = settings(&[
+            "--port",
+            "4000",
+            "--namespace",
+            "test",
+            "--ip",
+            "127.0.0.1",
+            "--log-format",
+            "pretty",
+            "--log-level",
+            "warn",
+            "--dynamic-config-value",
+            "frontend.enableServerVersionCheck=false",
+            "--dynamic-config-value",
+            "limit.historyCount.suggestContinueAsNew=50",
+            "--headless",
+            "--search-attribute",
+            "Tag=Keyword",
+            "--db-filename",
+            "/tmp/x.db",
+        ])
+        .unwrap();
+        assert_eq!(settings.listen.http_port, 0);
+        assert_eq!(settings.namespaces, ["default", "test"]);
+        assert_eq!(settings.store.path, Some("/tmp/x.db".into()));
+        assert_eq!(settings.limits, BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), 50)]));
+        assert_eq!(settings.search_attributes, BTreeMap::from([("Tag".to_owned(), "Keyword".to_owned())]));
+        let expected = "these flags have no effect: --dynamic-config-value frontend.enableServerVersionCheck";
+        assert_eq!(notices, [expected]);
+    }
+
+    #[test]
+    fn errors() {
+        let no_port = settings(&["--port", "65000"]).unwrap_err();
+        assert!(no_port.to_string().contains("give --ui-port"), "{no_port}");
+        let no_value = settings(&["--search-attribute", "Tag"]).unwrap_err();
+        assert_eq!(no_value.to_string(), "--search-attribute Tag: NAME=VALUE is needed");
+    }
+}

@@ -1,0 +1,58 @@
+//! The gRPC side: Temporal's two services, health and reflection on one port.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use perdure_frontend::{Frontend, health::Health, layers, operator::Operator};
+use perdure_proto::{DESCRIPTORS, api::operatorservice::operator_service_server::OperatorServiceServer};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    codec::CompressionEncoding,
+    transport::{Server, server::TcpIncoming},
+};
+use tower::ServiceBuilder;
+
+/// A connection that does not answer a ping is dead, and its parked polls with it.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Calls of one connection at a time. Workers park many polls on one.
+const STREAMS_MAX: u32 = 10_000;
+
+/// HTTP/2 windows: a history page or a large payload should not wait for window updates.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Serves until `stop`, then lets the calls in flight end.
+pub async fn serve(
+    frontend: Frontend,
+    health: Health,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let operator = OperatorServiceServer::new(Operator::new(frontend.namespaces.clone(), frontend.cluster.clone()));
+    let reflection =
+        || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    Server::builder()
+        .layer(ServiceBuilder::new().map_response(layers::correct))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .add_service(
+            frontend
+                .into_service()
+                .accept_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Gzip),
+        )
+        .add_service(operator)
+        .add_service(health.service())
+        .add_service(reflection().build_v1().context("reflection")?)
+        .add_service(reflection().build_v1alpha().context("reflection")?)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await
+        .context("the gRPC server failed")
+}

@@ -1,0 +1,19 @@
+//! Logs, on standard error: text for people, JSON for machines.
+
+use anyhow::Context;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::settings::{Log, LogFormat};
+
+/// `never` is what Temporal's CLI calls `off`.
+pub fn start(log: &Log) -> anyhow::Result<()> {
+    let level = if log.level == "never" { "off" } else { &log.level };
+    let filter = EnvFilter::try_new(level).with_context(|| format!("{level:?} is not a log level"))?;
+    let output = match log.format {
+        LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(std::io::stderr).boxed(),
+        LogFormat::Json => {
+            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+        }
+    };
+    tracing_subscriber::registry().with(output.with_filter(filter)).try_init().context("logs cannot be started")
+}

@@ -1,0 +1,170 @@
+//! The settings of a server: defaults, then a YAML file, then the environment.
+
+mod environment;
+
+use std::{collections::BTreeMap, path::Path, path::PathBuf};
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Yaml},
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub store: StoreSettings,
+    pub listen: Listen,
+    pub log: Log,
+    /// Namespaces that are created at start where they do not exist.
+    pub namespaces: Vec<String>,
+    /// Retention of those that are created, as `72h`.
+    pub namespace_retention: String,
+    /// Search attributes of those namespaces: name to type, as `Keyword`.
+    pub search_attributes: BTreeMap<String, String>,
+    /// A file in the format of Temporal's dynamic configuration.
+    pub dynamic_config: Option<PathBuf>,
+    /// Values of the same kind, which win over the file: key to number.
+    pub limits: BTreeMap<String, i64>,
+    /// Runs that are kept in memory.
+    pub cached_runs: usize,
+    /// Seconds that calls in flight have to end when the server stops.
+    pub stop_grace_seconds: u64,
+}
+
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    pub kind: StoreKind,
+    /// PostgreSQL: `postgres://user:password@host:port/database`. Wins over the parts below.
+    pub url: Option<String>,
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub database: String,
+    /// PostgreSQL: connections at most.
+    pub max_connections: usize,
+    /// SQLite: the database's file. None: in memory.
+    pub path: Option<PathBuf>,
+    /// Seconds to wait for a database that does not answer at start.
+    pub wait_seconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    Postgresql,
+    Sqlite,
+    /// Lost with the process.
+    Memory,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// Address or host name to listen on.
+    pub ip: String,
+    pub grpc_port: u16,
+    /// Address of the HTTP side; None: the same.
+    pub http_ip: Option<String>,
+    /// 0: no HTTP.
+    pub http_port: u16,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter per module as `info,perdure_history=debug`.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[value(alias = "pretty")]
+    #[serde(alias = "pretty", alias = "console")]
+    Text,
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            store: StoreSettings::default(),
+            listen: Listen::default(),
+            log: Log::default(),
+            namespaces: vec!["default".to_owned()],
+            namespace_retention: "72h".to_owned(),
+            search_attributes: BTreeMap::new(),
+            dynamic_config: None,
+            limits: BTreeMap::new(),
+            cached_runs: 20_000,
+            stop_grace_seconds: 10,
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Postgresql,
+            url: None,
+            host: "localhost".to_owned(),
+            port: 5432,
+            user: "postgres".to_owned(),
+            password: String::new(),
+            database: "perdure".to_owned(),
+            max_connections: 20,
+            path: None,
+            wait_seconds: 60,
+        }
+    }
+}
+
+/// A log must not show the password, nor a URL that may hold one.
+impl std::fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let url = if self.url.is_some() { "by URL" } else { "by parts" };
+        write!(
+            f,
+            "{:?} {url} host={} port={} database={} path={:?}",
+            self.kind, self.host, self.port, self.database, self.path
+        )
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { ip: "127.0.0.1".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// The settings, and what an operator should be told about them.
+pub fn load(
+    file: Option<&Path>,
+    variables: impl Iterator<Item = (String, String)>,
+) -> anyhow::Result<(Settings, Vec<String>)> {
+    let environment = environment::read(variables)?;
+    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+    if let Some(file) = file {
+        if !file.is_file() {
+            bail!("there is no settings file {}", file.display());
+        }
+        figment = figment.merge(Yaml::file(file));
+    }
+    let figment = figment.merge(Serialized::defaults(environment.settings));
+    let settings = figment.extract().context("the settings cannot be read")?;
+    Ok((settings, environment.notices))
+}
+
+#[cfg(test)]
+mod tests;

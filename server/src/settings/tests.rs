@@ -1,0 +1,110 @@
+use std::io::Write;
+
+use super::*;
+
+fn from_environment(variables: &[(&str, &str)]) -> anyhow::Result<(Settings, Vec<String>)> {
+    load(None, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+#[test]
+fn nothing_set() {
+    let (settings, notices) = from_environment(&[("HOME", "/root"), ("DB", "")]).unwrap();
+    assert_eq!(settings, Settings::default());
+    assert_eq!(notices, Vec::<String>::new());
+}
+
+#[test]
+fn the_variables_of_temporals_compose_file() {
+    let (settings, notices) = from_environment(&[
+        ("DB", "postgres12"),
+        ("DB_PORT", "5433"),
+        ("POSTGRES_USER", "temporal"),
+        ("POSTGRES_PWD", "12345"),
+        ("POSTGRES_SEEDS", "postgresql, other"),
+        ("DBNAME", "workflows"),
+        ("BIND_ON_IP", "0.0.0.0"),
+        ("FRONTEND_GRPC_PORT", "7234"),
+        ("NUM_HISTORY_SHARDS", "512"),
+        ("DYNAMIC_CONFIG_FILE_PATH", "/etc/dynamic.yaml"),
+        ("DEFAULT_NAMESPACE", "jarvis-prod"),
+        ("DEFAULT_NAMESPACE_RETENTION", "3"),
+        ("LOG_FORMAT", "json"),
+    ])
+    .unwrap();
+    let expected = Settings {
+        store: StoreSettings {
+            kind: StoreKind::Postgresql,
+            host: "postgresql".to_owned(),
+            port: 5433,
+            user: "temporal".to_owned(),
+            password: "12345".to_owned(),
+            database: "workflows".to_owned(),
+            ..StoreSettings::default()
+        },
+        listen: Listen { ip: "0.0.0.0".to_owned(), grpc_port: 7234, ..Listen::default() },
+        log: Log { format: LogFormat::Json, ..Log::default() },
+        namespaces: vec!["jarvis-prod".to_owned()],
+        namespace_retention: "3".to_owned(),
+        dynamic_config: Some("/etc/dynamic.yaml".into()),
+        ..Settings::default()
+    };
+    assert_eq!(settings, expected);
+    let expected = [
+        "POSTGRES_SEEDS names several hosts: only the first is used",
+        "NUM_HISTORY_SHARDS has no effect: there is no number of shards to choose",
+    ];
+    assert_eq!(notices, expected);
+}
+
+#[test]
+fn no_default_namespace() {
+    let (settings, _) =
+        from_environment(&[("DEFAULT_NAMESPACE", "n"), ("SKIP_DEFAULT_NAMESPACE_CREATION", "true")]).unwrap();
+    assert_eq!(settings.namespaces, Vec::<String>::new());
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let cases = [
+        (("DB", "cassandra"), "DB=cassandra is not supported: use DB=postgres12 or DB=sqlite"),
+        (("DB_PORT", "x"), "DB_PORT=x: a number is needed"),
+        (
+            ("SQL_TLS_ENABLED", "true"),
+            "SQL_TLS_ENABLED=true: TLS to the database is not built yet; use a tunnel, or unset it",
+        ),
+    ];
+    for (variable, expected) in cases {
+        assert_eq!(from_environment(&[variable]).unwrap_err().to_string(), expected);
+    }
+    let error = load(Some(Path::new("/no/such/file")), std::iter::empty()).unwrap_err();
+    assert_eq!(error.to_string(), "there is no settings file /no/such/file");
+    let error = from_environment(&[("DB_PORT", "70000")]).unwrap_err();
+    assert!(format!("{error:#}").contains("port"), "{error:#}");
+}
+
+#[test]
+fn a_file_under_the_environment() {
+    let path = std::env::temp_dir().join(format!("perdure-settings-{}.yaml", std::process::id()));
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(b"store:\n  kind: sqlite\n  path: /data/p.db\nlisten:\n  grpc_port: 9000\n  http_port: 0\n")
+        .unwrap();
+    let variables = [("FRONTEND_GRPC_PORT".to_owned(), "9001".to_owned())];
+    let (settings, _) = load(Some(&path), variables.into_iter()).unwrap();
+    std::fs::write(&path, "stoer:\n  kind: sqlite\n").unwrap();
+    let error = load(Some(&path), std::iter::empty()).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(settings.store.kind, StoreKind::Sqlite);
+    assert_eq!(settings.store.path.as_deref(), Some(Path::new("/data/p.db")));
+    assert_eq!((settings.listen.grpc_port, settings.listen.http_port), (9001, 0));
+    assert!(format!("{error:#}").contains("stoer"), "{error:#}");
+}
+
+#[test]
+fn a_password_is_not_shown() {
+    let store = StoreSettings {
+        password: "secret".to_owned(),
+        url: Some("postgres://u:secret@h/d".to_owned()),
+        ..StoreSettings::default()
+    };
+    assert!(!format!("{store:?}").contains("secret"));
+}
