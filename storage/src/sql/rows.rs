@@ -176,8 +176,8 @@ impl From<CountRecord> for CountGroup {
     }
 }
 
-pub(crate) fn namespaces(rows: Vec<Vec<u8>>) -> Result<Vec<Namespace>, StoreError> {
-    rows.iter().map(|data| Ok(Namespace::decode(data.as_slice())?)).collect()
+pub(crate) fn namespaces(rows: Vec<(Vec<u8>,)>) -> Result<Vec<Namespace>, StoreError> {
+    rows.iter().map(|(data,)| Ok(Namespace::decode(data.as_slice())?)).collect()
 }
 
 /// Turns all rows into our type.

@@ -53,14 +53,6 @@ pub(crate) const INSERT_LEASE: &str =
 /// $1 owner, $2 expiry.
 pub(crate) const TAKE_LEASES: &str = "UPDATE leases SET epoch = epoch + 1, owner = $1, expires_at = $2";
 
-/// $1 owner, $2 first slot, $3 epoch, $4 expiry.
-pub(crate) const RENEW_LEASE: &str =
-    "UPDATE leases SET expires_at = $4 WHERE owner = $1 AND first_slot = $2 AND epoch = $3";
-
-/// $1 owner, $2 first slot, $3 epoch. The epoch grows: what the owner still has under way must not follow.
-pub(crate) const RELEASE_LEASE: &str = "UPDATE leases SET epoch = epoch + 1, owner = '', expires_at = 0
-     WHERE owner = $1 AND first_slot = $2 AND epoch = $3";
-
 /// $1 id, $2 name, $3 data.
 pub(crate) const INSERT_NAMESPACE: &str = "INSERT INTO namespaces (id, name, data) VALUES ($1, $2, $3)";
 pub(crate) const UPDATE_NAMESPACE: &str = "UPDATE namespaces SET name = $2, data = $3 WHERE id = $1";

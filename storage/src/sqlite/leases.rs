@@ -14,6 +14,13 @@ use crate::{
     store::Lease,
 };
 
+/// $1 owner, $2 first slot, $3 epoch, $4 expiry.
+const RENEW: &str = "UPDATE leases SET expires_at = $4 WHERE owner = $1 AND first_slot = $2 AND epoch = $3";
+
+/// $1 owner, $2 first slot, $3 epoch. The epoch grows: what the owner still has under way must not follow.
+const RELEASE: &str = "UPDATE leases SET epoch = epoch + 1, owner = '', expires_at = 0
+     WHERE owner = $1 AND first_slot = $2 AND epoch = $3";
+
 pub(super) async fn acquire(
     connection: &mut SqliteConnection,
     owner: &str,
@@ -46,7 +53,7 @@ pub(super) async fn renew(
 ) -> Result<(), StoreError> {
     let expires_at = now().saturating_add(nanos(ttl));
     for lease in leases {
-        let query = sqlx::query(statements::RENEW_LEASE).bind(owner).bind(slot_to_sql(lease.first_slot));
+        let query = sqlx::query(RENEW).bind(owner).bind(slot_to_sql(lease.first_slot));
         let query = query.bind(lease.epoch).bind(expires_at);
         if query.execute(&mut *connection).await?.rows_affected() == 0 {
             return Err(lost(&stored(connection).await?, lease.first_slot));
@@ -61,7 +68,7 @@ pub(super) async fn release(
     leases: &[Lease],
 ) -> Result<(), StoreError> {
     for lease in leases {
-        let query = sqlx::query(statements::RELEASE_LEASE).bind(owner).bind(slot_to_sql(lease.first_slot));
+        let query = sqlx::query(RELEASE).bind(owner).bind(slot_to_sql(lease.first_slot));
         query.bind(lease.epoch).execute(&mut *connection).await?;
     }
     Ok(())

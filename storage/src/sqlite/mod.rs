@@ -168,7 +168,7 @@ impl Store for SqliteStore {
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
-        rows::namespaces(sqlx::query_scalar(statements::NAMESPACES).fetch_all(&mut *self.reader().await).await?)
+        rows::namespaces(sqlx::query_as(statements::NAMESPACES).fetch_all(&mut *self.reader().await).await?)
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

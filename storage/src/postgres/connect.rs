@@ -1,0 +1,112 @@
+//! Reaching the server, creating the database, bringing its schema up to date.
+
+use std::str::FromStr;
+
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+
+use super::{Connections, PostgresStore};
+use crate::error::StoreError;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// Where the database is. `url` wins over the fields after it; what is missing there comes from libpq's variables (`PGHOST`, …).
+#[derive(Clone, Debug)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host:port/database?sslmode=…`
+    pub url: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub database: Option<String>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    /// At most, of all kinds together; at least 2 are used.
+    pub max_connections: usize,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        Self { url: None, host: None, port: None, database: None, user: None, password: None, max_connections: 20 }
+    }
+}
+
+impl PostgresConfig {
+    pub fn from_url(url: impl Into<String>) -> Self {
+        Self { url: Some(url.into()), ..Self::default() }
+    }
+
+    fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        let mut options = match &self.url {
+            Some(url) => return PgConnectOptions::from_str(url),
+            None => PgConnectOptions::new(),
+        };
+        if let Some(host) = &self.host {
+            options = options.host(host);
+        }
+        if let Some(port) = self.port {
+            options = options.port(port);
+        }
+        if let Some(database) = &self.database {
+            options = options.database(database);
+        }
+        if let Some(user) = &self.user {
+            options = options.username(user);
+        }
+        if let Some(password) = &self.password {
+            options = options.password(password);
+        }
+        Ok(options)
+    }
+}
+
+impl PostgresStore {
+    /// Connects, creates the database if it does not exist and the user may, and sets the schema up or upgrades it.
+    pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
+        let options = config.options()?.application_name("perdure").disable_statement_logging();
+        // Just-in-time compilation pays for long reports, not for statements of a millisecond.
+        let options = options.options([("jit", "off")]);
+        let mut connection = connect_or_create(&options).await?;
+        MIGRATIONS.run_direct(None, &mut connection, false).await?;
+        connection.close().await?;
+
+        let for_lists = (config.max_connections / 4).max(1);
+        let for_keys = config.max_connections.saturating_sub(for_lists).max(1);
+        // All statements on keys go through an index, whatever the planner thinks of tables that were just created; and they
+        // are planned once, not with each call's values.
+        let key_options = options.clone().options([
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("plan_cache_mode", "force_generic_plan"),
+        ]);
+        Ok(Self { keys: Connections::new(key_options, for_keys), lists: Connections::new(options, for_lists) })
+    }
+}
+
+async fn connect_or_create(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    const DATABASE_MISSING: &str = "3D000";
+    match PgConnection::connect_with(options).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(DATABASE_MISSING) => {
+            create_database(options).await?;
+            PgConnection::connect_with(options).await
+        }
+        result => result,
+    }
+}
+
+async fn create_database(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    /// Another node was faster.
+    const DATABASE_EXISTS: [&str; 2] = ["42P04", "23505"];
+    let name = options.get_database().unwrap_or_else(|| options.get_username()).replace('"', "\"\"");
+    let mut connection = PgConnection::connect_with(&options.clone().database("postgres")).await?;
+    let statement =
+        format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'");
+    // An identifier cannot be bound; it comes from the operator and is quoted.
+    let created = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
+    connection.close().await?;
+    match created {
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| DATABASE_EXISTS.contains(&&*code)) => {
+            Ok(())
+        }
+        result => result.map(|_| ()),
+    }
+}

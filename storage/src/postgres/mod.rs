@@ -1,0 +1,166 @@
+//! The store in PostgreSQL.
+//!
+//! Commits and reads by key have connections of their own (`keys`), so that lists, which may take long, never stand before
+//! them. After a lost connection the next call connects again.
+
+mod commit;
+mod connect;
+mod connections;
+mod dialect;
+mod leases;
+mod runs;
+mod shapes;
+
+use std::{ops::Range, time::Duration};
+
+use async_trait::async_trait;
+use perdure_engine::Nanos;
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use prost::Message;
+use uuid::Uuid;
+
+use crate::{
+    batch::Batch,
+    error::{CommitError, StoreError},
+    keys::{RunKey, Slot, WorkflowKey},
+    sql::{
+        list,
+        rows::{self, CountRecord, DueRecord, EventsRecord, VisibilityRecord, slot_to_sql},
+        statements,
+    },
+    store::{EventBatch, Lease, Store, StoredRun},
+    visibility::{CountGroup, ListQuery, VisibilityRow},
+};
+pub use connect::PostgresConfig;
+use connections::Connections;
+
+#[derive(Debug)]
+pub struct PostgresStore {
+    keys: Connections,
+    lists: Connections,
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        commit::commit(&self.keys, &batch).await
+    }
+
+    async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {
+        runs::current_runs(&self.keys, workflows).await
+    }
+
+    async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
+        runs::load_runs(&self.keys, runs).await
+    }
+
+    async fn read_events(
+        &self,
+        run: RunKey,
+        from_event_id: i64,
+        end_event_id: i64,
+        max_batches: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<EventBatch>, StoreError> {
+        let query = sqlx::query_as::<_, EventsRecord>(statements::READ_EVENTS)
+            .bind(slot_to_sql(run.slot))
+            .bind(run.run_id)
+            .bind(from_event_id)
+            .bind(end_event_id)
+            .bind(rows::limit(max_batches))
+            .bind(rows::limit(max_bytes));
+        Ok(rows::convert(self.keys.fetch_all(query).await?))
+    }
+
+    async fn read_events_reverse(
+        &self,
+        run: RunKey,
+        last_event_id: i64,
+        max_batches: usize,
+    ) -> Result<Vec<EventBatch>, StoreError> {
+        let query = sqlx::query_as::<_, EventsRecord>(statements::READ_EVENTS_REVERSE)
+            .bind(slot_to_sql(run.slot))
+            .bind(run.run_id)
+            .bind(last_event_id)
+            .bind(rows::limit(max_batches));
+        Ok(rows::convert(self.keys.fetch_all(query).await?))
+    }
+
+    async fn due_runs(
+        &self,
+        slots: Range<Slot>,
+        from: Nanos,
+        to: Nanos,
+        limit: usize,
+    ) -> Result<Vec<(Nanos, RunKey)>, StoreError> {
+        let query = sqlx::query_as::<_, DueRecord>(statements::DUE_RUNS)
+            .bind(slot_to_sql(slots.start))
+            .bind(slot_to_sql(slots.end))
+            .bind(from)
+            .bind(to)
+            .bind(rows::limit(limit));
+        Ok(rows::convert(self.keys.fetch_all(query).await?))
+    }
+
+    async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+        leases::acquire(&self.keys, owner, ranges, ttl).await
+    }
+
+    async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError> {
+        leases::renew(&self.keys, owner, leases, ttl).await
+    }
+
+    async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError> {
+        leases::release(&self.keys, owner, leases).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
+        let mut sql = list::list(query);
+        let query = sql.build_query_as::<VisibilityRecord>().persistent(false);
+        Ok(rows::convert(self.lists.fetch_all(query).await?))
+    }
+
+    async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
+        let mut sql = list::count(query);
+        let (count,) = self.lists.fetch_one(sql.build_query_as().persistent(false)).await?;
+        Ok(count)
+    }
+
+    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError> {
+        let mut sql = list::count_by_status(query);
+        let query = sql.build_query_as::<CountRecord>().persistent(false);
+        Ok(rows::convert(self.lists.fetch_all(query).await?))
+    }
+
+    async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::INSERT_NAMESPACE)
+            .bind(&namespace.id)
+            .bind(&namespace.name)
+            .bind(namespace.encode_to_vec());
+        self.lists.execute(query).await?;
+        Ok(())
+    }
+
+    async fn update_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::UPDATE_NAMESPACE)
+            .bind(&namespace.id)
+            .bind(&namespace.name)
+            .bind(namespace.encode_to_vec());
+        rows::found(self.lists.execute(query).await?)
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
+        rows::namespaces(self.lists.fetch_all(sqlx::query_as(statements::NAMESPACES)).await?)
+    }
+
+    async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {
+        self.lists.execute(sqlx::query(statements::INSERT_METADATA).bind(initial.encode_to_vec())).await?;
+        let (data,): (Vec<u8>,) = self.lists.fetch_one(sqlx::query_as(statements::METADATA)).await?;
+        Ok(ClusterMetadata::decode(data.as_slice())?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.lists.execute(sqlx::query("SELECT 1")).await?;
+        Ok(())
+    }
+}

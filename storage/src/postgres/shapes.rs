@@ -1,0 +1,88 @@
+//! The statement of a commit: one round trip, one transaction.
+//!
+//! Each part writes one table from arrays and only if the fence found the lease. Parts that a batch has no rows for are left
+//! out, as even an empty one costs time: that makes sixteen shapes, each prepared once per connection.
+
+use std::sync::LazyLock;
+
+/// Parts of a batch, as bits.
+pub(super) mod part {
+    pub(in super::super) const CREATE: usize = 1;
+    pub(in super::super) const UPDATE: usize = 2;
+    pub(in super::super) const JOURNAL: usize = 4;
+    pub(in super::super) const VISIBILITY: usize = 8;
+    pub(super) const ALL: usize = 16;
+}
+
+/// The share lock holds off whoever takes the lease over until this transaction has ended; and a commit that comes second
+/// sees the new epoch.
+const FENCE: &str = "WITH fence AS MATERIALIZED (\
+    SELECT epoch FROM leases WHERE first_slot = $1 AND end_slot = $2 AND epoch = $3 FOR SHARE)";
+
+/// Arrays of `created`; `current` has the same.
+const CREATE_TYPES: [&str; 8] = ["smallint", "uuid", "uuid", "text", "bigint", "bigint", "bytea", "boolean"];
+const UPDATE_TYPES: [&str; 6] = ["smallint", "uuid", "bigint", "bigint", "bytea", "boolean"];
+const JOURNAL_TYPES: [&str; 7] = ["smallint", "uuid", "bigint", "bigint", "integer", "bytea", "bytea"];
+const VISIBILITY_TYPES: [&str; 19] = [
+    "uuid", "uuid", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "integer", "text", "text", "text",
+    "text", "text", "text", "text", "bytea", "bytea", "jsonb",
+];
+
+static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| (0..part::ALL).map(shape).collect());
+
+/// Answers one row: how many leases the fence found.
+pub(super) fn statement(parts: usize) -> &'static str {
+    &SHAPES[parts]
+}
+
+fn shape(parts: usize) -> String {
+    let mut sql = FENCE.to_owned();
+    let mut parameters = 3;
+    // `unnest($4::smallint[], …)`
+    let mut arrays = |types: &[&str]| {
+        let mut list = Vec::new();
+        for name in types {
+            parameters += 1;
+            list.push(format!("${parameters}::{name}[]"));
+        }
+        format!("unnest({})", list.join(", "))
+    };
+    if parts & part::CREATE != 0 {
+        let columns = "slot, run_id, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot";
+        let rows = arrays(&CREATE_TYPES);
+        let rows = format!("fence, {rows} AS new({columns}, make_current)");
+        sql.push_str(&format!(
+            ", created AS (INSERT INTO runs ({columns}) SELECT {columns} FROM {rows}), current AS (\
+             INSERT INTO current_runs (slot, namespace_id, workflow_id, run_id) \
+             SELECT slot, namespace_id, workflow_id, run_id FROM {rows} WHERE make_current \
+             ON CONFLICT (slot, namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id)"
+        ));
+    }
+    if parts & part::UPDATE != 0 {
+        let rows = arrays(&UPDATE_TYPES);
+        sql.push_str(&format!(
+            ", updated AS (UPDATE runs SET wake_at = CASE WHEN new.keep THEN runs.wake_at ELSE new.wake_at END, \
+             snapshot_seq = coalesce(new.snapshot_seq, runs.snapshot_seq), \
+             snapshot = coalesce(new.snapshot, runs.snapshot) \
+             FROM fence, {rows} AS new(slot, run_id, wake_at, snapshot_seq, snapshot, keep) \
+             WHERE runs.slot = new.slot AND runs.run_id = new.run_id)"
+        ));
+    }
+    if parts & part::JOURNAL != 0 {
+        let rows = arrays(&JOURNAL_TYPES);
+        sql.push_str(&format!(
+            ", written AS (INSERT INTO journal (slot, run_id, seq, first_event_id, event_count, events, changes) \
+             SELECT new.* FROM fence, {rows} AS new)"
+        ));
+    }
+    if parts & part::VISIBILITY != 0 {
+        let rows = arrays(&VISIBILITY_TYPES);
+        let (columns, updates) = (crate::sql::rows::VISIBILITY_COLUMNS, crate::sql::rows::VISIBILITY_UPDATES);
+        sql.push_str(&format!(
+            ", shown AS (INSERT INTO visibility ({columns}, search_values) SELECT new.* FROM fence, {rows} AS new \
+             ON CONFLICT (namespace_id, run_id) DO UPDATE SET {updates})"
+        ));
+    }
+    sql.push_str(" SELECT count(*) FROM fence");
+    sql
+}
