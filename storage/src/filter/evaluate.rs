@@ -31,10 +31,13 @@ impl Stored {
     fn passes(&self, test: &Test) -> Option<bool> {
         match test {
             Test::Equals(value) => self.equals(value),
-            Test::In(values) => Some(values.iter().any(|value| self.equals(value) == Some(true))),
+            Test::In(values) => values.iter().filter_map(|value| self.equals(value)).reduce(|one, other| one || other),
             Test::Less(value) => self.order(value).map(Ordering::is_lt),
             Test::LessOrEqual(value) => self.order(value).map(Ordering::is_le),
-            Test::Between(low, high) => Some(self.order(low)?.is_ge() && self.order(high)?.is_le()),
+            Test::Between(low, high) => {
+                let (low, high) = (self.order(low)?, self.order(high)?);
+                Some(low.is_ge() && high.is_le())
+            }
             Test::StartsWith(prefix) => match self {
                 Self::One(Value::Text(text)) => Some(text.starts_with(prefix)),
                 _ => None,

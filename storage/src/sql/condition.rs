@@ -172,17 +172,14 @@ fn push_attribute_test<D: Dialect>(
     test: &Test,
     negated: bool,
 ) {
-    let one;
-    let equal_to = match test {
-        Test::Equals(value) => {
-            one = [value.clone()];
-            Some(&one[..])
-        }
-        Test::In(values) => Some(values.as_slice()),
+    let fitting = |values: &[Value]| values.iter().filter(|value| fits(value, type_of(kind))).cloned().collect();
+    let equal_to: Option<Vec<Value>> = match test {
+        Test::Equals(value) => Some(fitting(std::slice::from_ref(value))),
+        Test::In(values) => Some(fitting(values)),
         _ => None,
     };
-    match (kind, equal_to) {
-        (_, Some([value])) if !fits(value, type_of(kind)) => {
+    match (kind, equal_to.as_deref()) {
+        (_, Some([])) => {
             sql.push("FALSE");
         }
         (AttributeKind::Text, Some(values)) => {
@@ -246,7 +243,7 @@ fn push_test<D: Dialect>(
             sql.push(" AND ");
             D::bind(sql, high.clone());
         }
-        Test::In(values) => {
+        Test::In(values) if values.iter().any(fits) => {
             operand.push(sql);
             D::push_one_of(sql, values.iter().filter(|value| fits(value)).cloned().collect());
         }

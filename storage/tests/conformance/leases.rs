@@ -1,0 +1,72 @@
+//! Leases: one owner at a time.
+
+use std::time::Duration;
+
+use perdure_storage::{Store, StoreError};
+
+use crate::{on_all_stores, rows::TTL};
+
+on_all_stores!(
+    first_owner_makes_equal_ranges,
+    lease_is_held_until_released,
+    expired_lease_is_taken_over,
+    lost_lease_is_not_renewed,
+    renewal_extends,
+);
+
+async fn first_owner_makes_equal_ranges(store: &dyn Store) {
+    let leases = store.acquire_leases("a", 3, TTL).await.unwrap();
+    let ranges: Vec<_> = leases.iter().map(|lease| lease.slots()).collect();
+    assert_eq!(ranges, [0..5461, 5461..10_922, 10_922..16_384]);
+    // The number of ranges is decided once.
+    let again = store.acquire_leases("a", 8, TTL).await.unwrap();
+    assert_eq!(again.iter().map(|lease| lease.slots()).collect::<Vec<_>>(), ranges);
+    assert!(again.iter().zip(&leases).all(|(new, old)| new.epoch > old.epoch));
+}
+
+async fn lease_is_held_until_released(store: &dyn Store) {
+    let leases = store.acquire_leases("a", 2, TTL).await.unwrap();
+    match store.acquire_leases("b", 2, TTL).await {
+        Err(StoreError::LeaseHeld { owner, expires_at }) => {
+            assert_eq!(owner, "a");
+            let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
+            let left = expires_at - now.as_nanos() as i64;
+            assert!((0..=2 * TTL.as_nanos() as i64).contains(&left), "{left}");
+        }
+        other => panic!("{other:?}"),
+    }
+    store.release_leases("b", &leases).await.unwrap();
+    assert!(store.acquire_leases("b", 2, TTL).await.is_err(), "only the owner releases");
+    store.release_leases("a", &leases[..1]).await.unwrap();
+    assert!(store.acquire_leases("b", 2, TTL).await.is_err(), "one is held yet");
+    store.release_leases("a", &leases).await.unwrap();
+    let taken = store.acquire_leases("b", 2, TTL).await.unwrap();
+    assert!(taken.iter().zip(&leases).all(|(new, old)| new.epoch > old.epoch && new.slots() == old.slots()));
+}
+
+async fn expired_lease_is_taken_over(store: &dyn Store) {
+    let old = store.acquire_leases("a", 1, Duration::ZERO).await.unwrap();
+    let new = store.acquire_leases("b", 1, TTL).await.unwrap();
+    assert!(new[0].epoch > old[0].epoch);
+    assert!(matches!(store.acquire_leases("a", 1, TTL).await, Err(StoreError::LeaseHeld { .. })));
+}
+
+async fn lost_lease_is_not_renewed(store: &dyn Store) {
+    let old = store.acquire_leases("a", 2, Duration::ZERO).await.unwrap();
+    let new = store.acquire_leases("b", 2, TTL).await.unwrap();
+    let result = store.renew_leases("a", &old, TTL).await;
+    assert!(matches!(&result, Err(StoreError::LeaseHeld { owner, .. }) if owner == "b"), "{result:?}");
+    let result = store.renew_leases("a", &new, TTL).await;
+    assert!(matches!(&result, Err(StoreError::LeaseHeld { .. })), "{result:?}");
+    store.renew_leases("b", &new, TTL).await.unwrap();
+    store.renew_leases("b", &[], TTL).await.unwrap();
+    store.release_leases("a", &old).await.unwrap();
+    store.renew_leases("b", &new, TTL).await.unwrap();
+}
+
+async fn renewal_extends(store: &dyn Store) {
+    // Expired, but nobody took it: still ours.
+    let leases = store.acquire_leases("a", 2, Duration::ZERO).await.unwrap();
+    store.renew_leases("a", &leases, TTL).await.unwrap();
+    assert!(matches!(store.acquire_leases("b", 2, TTL).await, Err(StoreError::LeaseHeld { .. })));
+}

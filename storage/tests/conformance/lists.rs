@@ -1,0 +1,125 @@
+//! Lists: order, pages, counts.
+
+use perdure_storage::{
+    Store, VisibilityRow,
+    visibility::{CompareOp, CountGroup, Field, Filter, ListQuery, Position, Value},
+};
+use uuid::Uuid;
+
+use crate::{
+    on_all_stores,
+    rows::{NAMESPACE, closed, commit, lease, show, visibility, write},
+};
+
+on_all_stores!(
+    default_order_is_open_first_then_newest,
+    pages_have_every_row_once,
+    namespaces_are_apart,
+    counts_by_status,
+    rows_come_back_whole,
+    statements_of_many_terms,
+);
+
+fn query(page_size: usize) -> ListQuery {
+    ListQuery { namespace_id: NAMESPACE, page_size, ..Default::default() }
+}
+
+fn ids(rows: &[VisibilityRow]) -> Vec<&str> {
+    rows.iter().map(|row| row.workflow_id.as_str()).collect()
+}
+
+async fn default_order_is_open_first_then_newest(store: &dyn Store) {
+    let lease = lease(store).await;
+    let rows = [
+        closed(visibility("closed 50, started 1", 1), 50, 2),
+        visibility("open, started 3", 3),
+        closed(visibility("closed 60, started 9", 9), 60, 3),
+        visibility("open, started 7", 7),
+        closed(visibility("closed 60, started 8", 8), 60, 2),
+    ];
+    show(store, &lease, &rows).await;
+    let expected =
+        ["open, started 7", "open, started 3", "closed 60, started 9", "closed 60, started 8", "closed 50, started 1"];
+    assert_eq!(ids(&store.list(&query(10)).await.unwrap()), expected);
+    assert_eq!(ids(&store.list(&query(2)).await.unwrap()), expected[..2]);
+}
+
+/// 41 rows with few different times: ties at every page's end.
+async fn pages_have_every_row_once(store: &dyn Store) {
+    let lease = lease(store).await;
+    let rows: Vec<_> = (0..41_i64)
+        .map(|index| {
+            let row = visibility(&format!("w{index}"), index / 7 % 3);
+            if index % 4 == 0 { row } else { closed(row, 100 + index % 3, 2) }
+        })
+        .collect();
+    show(store, &lease, &rows).await;
+    let whole = store.list(&query(100)).await.unwrap();
+    assert_eq!(whole.len(), rows.len());
+    assert!(whole.windows(2).all(|pair| Position::of(&pair[0]) > Position::of(&pair[1])));
+
+    for page_size in [1, 2, 5, 40, 41] {
+        let mut paged = Vec::new();
+        let mut next = query(page_size);
+        loop {
+            let page = store.list(&next).await.unwrap();
+            let Some(last) = page.last() else { break };
+            next.after = Some(Position::of(last));
+            paged.extend(page);
+        }
+        assert_eq!(paged, whole, "pages of {page_size}");
+    }
+}
+
+async fn namespaces_are_apart(store: &dyn Store) {
+    let lease = lease(store).await;
+    let other = VisibilityRow { namespace_id: Uuid::from_u128(8), ..visibility("other", 1) };
+    show(store, &lease, &[visibility("mine", 1), other]).await;
+    assert_eq!(ids(&store.list(&query(10)).await.unwrap()), ["mine"]);
+    assert_eq!(store.count(&query(0)).await.unwrap(), 1);
+    let nowhere = ListQuery { namespace_id: Uuid::nil(), ..query(10) };
+    assert_eq!(store.list(&nowhere).await.unwrap(), []);
+    assert_eq!(store.count_by_status(&nowhere).await.unwrap(), []);
+}
+
+async fn counts_by_status(store: &dyn Store) {
+    let lease = lease(store).await;
+    let mut rows: Vec<_> = (0..3).map(|time| closed(visibility("done", time), 10, 2)).collect();
+    rows.push(visibility("open", 1));
+    rows.push(closed(visibility("failed", 1), 10, 3));
+    show(store, &lease, &rows).await;
+    let group = |status, count| CountGroup { status, count };
+    assert_eq!(store.count_by_status(&query(0)).await.unwrap(), [group(1, 1), group(2, 3), group(3, 1)]);
+    assert_eq!(store.count(&query(0)).await.unwrap(), 5);
+    let started_at_1 = Filter::Compare { field: Field::StartTime, op: CompareOp::Eq, value: Value::Int(1) };
+    let filtered = ListQuery { filter: Some(started_at_1), ..query(0) };
+    assert_eq!(store.count_by_status(&filtered).await.unwrap(), [group(1, 1), group(2, 1), group(3, 1)]);
+    assert_eq!(store.count(&filtered).await.unwrap(), 3);
+}
+
+async fn rows_come_back_whole(store: &dyn Store) {
+    let lease = lease(store).await;
+    let row = VisibilityRow {
+        execution_time: 9,
+        parent_workflow_id: Some("O'Neil \\ \"ü\" 🦀".to_owned()),
+        parent_run_id: Some(Uuid::now_v7().to_string()),
+        memo: vec![0, 1, 255].into(),
+        search_attributes: vec![7; 5000].into(),
+        ..closed(visibility("%_'; --", -5), i64::MAX - 1, 7)
+    };
+    let written = VisibilityRow { search_values: serde_json::json!({"K'\"": "v"}), ..row.clone() };
+    show(store, &lease, &[written]).await;
+    assert_eq!(store.list(&query(10)).await.unwrap(), [row]);
+    commit(store, &lease, vec![write(crate::rows::run_key("w"))]).await.unwrap();
+}
+
+/// What a client may send must not hit a limit of the database's parser.
+async fn statements_of_many_terms(store: &dyn Store) {
+    let lease = lease(store).await;
+    show(store, &lease, &[visibility("w", 77)]).await;
+    let equals = |value: i64| Filter::Compare { field: Field::StartTime, op: CompareOp::Eq, value: Value::Int(value) };
+    let in_list = Filter::In { field: Field::StartTime, values: (0..20_000).map(Value::Int).collect() };
+    for filter in [Filter::Or((0..5000).map(equals).collect()), in_list] {
+        assert_eq!(store.count(&ListQuery { filter: Some(filter), ..query(0) }).await.unwrap(), 1);
+    }
+}
