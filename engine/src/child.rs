@@ -157,11 +157,8 @@ pub(crate) fn closed(
     let Some(close) = event.attributes.filter(|close| child.workflow_id == workflow_id && ends_child(close)) else {
         return Err(Reject::NotAwaited);
     };
-    let started_event_id = if is_started(&child) {
-        child.started_event_id
-    } else {
-        write_started(tx, &child, run_id.clone(), None)
-    };
+    let started_event_id =
+        if is_started(&child) { child.started_event_id } else { write_started(tx, &child, run_id.clone(), None) };
     let execution = WorkflowExecution { workflow_id, run_id };
     if let Some(attributes) = close_attributes(child, execution, started_event_id, close) {
         tx.event_or_buffer(attributes);
@@ -195,8 +192,8 @@ fn close_attributes(
     let workflow_execution = Some(execution);
     let workflow_type = Some(WorkflowType { name: child.workflow_type });
     Some(match close {
-        A::WorkflowExecutionCompletedEventAttributes(close) => A::ChildWorkflowExecutionCompletedEventAttributes(
-            ChildWorkflowExecutionCompletedEventAttributes {
+        A::WorkflowExecutionCompletedEventAttributes(close) => {
+            A::ChildWorkflowExecutionCompletedEventAttributes(ChildWorkflowExecutionCompletedEventAttributes {
                 result: close.result,
                 namespace,
                 namespace_id,
@@ -204,10 +201,10 @@ fn close_attributes(
                 workflow_type,
                 initiated_event_id,
                 started_event_id,
-            },
-        ),
-        A::WorkflowExecutionFailedEventAttributes(close) => A::ChildWorkflowExecutionFailedEventAttributes(
-            ChildWorkflowExecutionFailedEventAttributes {
+            })
+        }
+        A::WorkflowExecutionFailedEventAttributes(close) => {
+            A::ChildWorkflowExecutionFailedEventAttributes(ChildWorkflowExecutionFailedEventAttributes {
                 failure: close.failure,
                 namespace,
                 namespace_id,
@@ -216,10 +213,10 @@ fn close_attributes(
                 initiated_event_id,
                 started_event_id,
                 retry_state: close.retry_state,
-            },
-        ),
-        A::WorkflowExecutionCanceledEventAttributes(close) => A::ChildWorkflowExecutionCanceledEventAttributes(
-            ChildWorkflowExecutionCanceledEventAttributes {
+            })
+        }
+        A::WorkflowExecutionCanceledEventAttributes(close) => {
+            A::ChildWorkflowExecutionCanceledEventAttributes(ChildWorkflowExecutionCanceledEventAttributes {
                 details: close.details,
                 namespace,
                 namespace_id,
@@ -227,10 +224,10 @@ fn close_attributes(
                 workflow_type,
                 initiated_event_id,
                 started_event_id,
-            },
-        ),
-        A::WorkflowExecutionTimedOutEventAttributes(close) => A::ChildWorkflowExecutionTimedOutEventAttributes(
-            ChildWorkflowExecutionTimedOutEventAttributes {
+            })
+        }
+        A::WorkflowExecutionTimedOutEventAttributes(close) => {
+            A::ChildWorkflowExecutionTimedOutEventAttributes(ChildWorkflowExecutionTimedOutEventAttributes {
                 namespace,
                 namespace_id,
                 workflow_execution,
@@ -238,18 +235,18 @@ fn close_attributes(
                 initiated_event_id,
                 started_event_id,
                 retry_state: close.retry_state,
-            },
-        ),
-        A::WorkflowExecutionTerminatedEventAttributes(_) => A::ChildWorkflowExecutionTerminatedEventAttributes(
-            ChildWorkflowExecutionTerminatedEventAttributes {
+            })
+        }
+        A::WorkflowExecutionTerminatedEventAttributes(_) => {
+            A::ChildWorkflowExecutionTerminatedEventAttributes(ChildWorkflowExecutionTerminatedEventAttributes {
                 namespace,
                 namespace_id,
                 workflow_execution,
                 workflow_type,
                 initiated_event_id,
                 started_event_id,
-            },
-        ),
+            })
+        }
         _ => return None,
     })
 }

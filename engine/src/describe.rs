@@ -127,8 +127,7 @@ fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
         attempt: activity.attempt,
         maximum_attempts: policy.map_or(0, |policy| policy.maximum_attempts),
         scheduled_time: Some(timestamp(activity.attempt_scheduled_time)),
-        expiration_time: expires
-            .then(|| timestamp(activity.scheduled_time.saturating_add(activity.schedule_to_close))),
+        expiration_time: expires.then(|| timestamp(activity.scheduled_time.saturating_add(activity.schedule_to_close))),
         last_failure: activity.last_failure.clone(),
         last_worker_identity: activity.last_worker_identity.clone(),
         current_retry_interval: waits.map(|_| duration(activity.current_retry_interval)),

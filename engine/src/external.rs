@@ -64,11 +64,7 @@ pub(crate) fn request_id(run: &RunState, initiated_event_id: i64) -> String {
 }
 
 /// The signal was delivered, or cannot be: `failed_cause` is a SignalExternalWorkflowExecutionFailedCause.
-pub(crate) fn signal_done(
-    tx: &mut Tx,
-    initiated_event_id: i64,
-    failed_cause: Option<i32>,
-) -> Result<Reply, Reject> {
+pub(crate) fn signal_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
     let run = &tx.state.run;
     let initiated = run.external_signals.get(&initiated_event_id).and_then(|signal| signal.initiated.as_ref());
     let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =
@@ -104,11 +100,7 @@ pub(crate) fn signal_done(
 }
 
 /// The cancel request was delivered, or cannot be: `failed_cause` is a CancelExternalWorkflowExecutionFailedCause.
-pub(crate) fn cancel_done(
-    tx: &mut Tx,
-    initiated_event_id: i64,
-    failed_cause: Option<i32>,
-) -> Result<Reply, Reject> {
+pub(crate) fn cancel_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
     let run = &tx.state.run;
     let initiated = run.external_cancels.get(&initiated_event_id).and_then(|cancel| cancel.initiated.as_ref());
     let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =

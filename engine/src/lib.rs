@@ -41,6 +41,7 @@ mod update;
 pub mod validate;
 mod workflow_task;
 
+pub use activity::merge_priority;
 pub use admit::{Admission, CurrentRun, admit};
 pub use apply::Corrupt;
 pub use change::{Change, DurableChange, Kind, VolatileChange};

@@ -81,7 +81,7 @@ pub enum Reply {
     /// The update's stage now; waiters go on from here.
     Update {
         stage: UpdateWorkflowExecutionLifecycleStage,
-        outcome: Option<update::Outcome>,
+        outcome: Option<Box<update::Outcome>>,
     },
 }
 
@@ -152,7 +152,6 @@ pub fn server_failure(message: impl Into<String>, non_retryable: bool) -> Failur
     use perdure_proto::api::failure::{ServerFailureInfo, failure::FailureInfo};
     Failure {
         message: message.into(),
-        source: "Server".into(),
         failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo { non_retryable })),
         ..Default::default()
     }

@@ -142,8 +142,7 @@ pub fn validated(mut policy: RetryPolicy) -> Result<RetryPolicy, String> {
         validate::duration(field.as_ref()).map_err(|error| format!("invalid {name} set on retry policy: {error}"))
     };
     let initial = checked(&policy.initial_interval, "InitialInterval")?;
-    // Written so that NaN is refused too.
-    if !(policy.backoff_coefficient >= 1.0) {
+    if policy.backoff_coefficient.is_nan() || policy.backoff_coefficient < 1.0 {
         return Err("BackoffCoefficient cannot be less than 1 on retry policy.".into());
     }
     let maximum = checked(&policy.maximum_interval, "MaximumInterval")?;
@@ -169,4 +168,105 @@ pub fn validated(mut policy: RetryPolicy) -> Result<RetryPolicy, String> {
     policy.initial_interval = Some(duration(initial));
     policy.maximum_interval = Some(duration(maximum));
     Ok(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use perdure_proto::api::failure::{ApplicationFailureInfo, CanceledFailureInfo, TimeoutFailureInfo};
+
+    use super::*;
+    use crate::{outcome::server_failure, time::SECOND};
+
+    const NOW: Nanos = 1_000_000 * SECOND;
+
+    fn policy() -> RetryPolicy {
+        with_defaults(RetryPolicy::default(), &Limits::default())
+    }
+
+    fn next(policy: &RetryPolicy, attempt: i32, expiration: Nanos, failure: &Failure) -> Next {
+        Attempt { policy, attempt, now: NOW, expiration }.next(failure)
+    }
+
+    fn failure(info: FailureInfo) -> Failure {
+        Failure { failure_info: Some(info), ..Default::default() }
+    }
+
+    #[test]
+    fn waits() {
+        let of = |initial: i64, coefficient: f64, maximum: i64| RetryPolicy {
+            initial_interval: Some(duration(initial * SECOND)),
+            backoff_coefficient: coefficient,
+            maximum_interval: Some(duration(maximum * SECOND)),
+            ..Default::default()
+        };
+        for (policy, attempt, expected) in [
+            (of(1, 2.0, 100), 1, SECOND),
+            (of(1, 2.0, 100), 2, 2 * SECOND),
+            (of(1, 2.0, 100), 7, 64 * SECOND),
+            (of(1, 2.0, 100), 8, 100 * SECOND),
+            (of(1, 2.0, 100), i32::MAX, 100 * SECOND),
+            (of(3, 1.0, 0), 50, 3 * SECOND),
+            (of(1, 1.5, 0), 3, 2_250_000_000),
+            (of(1, 2.0, 0), 1_000, Nanos::MAX),
+        ] {
+            let wait = next(&policy, attempt, 0, &Failure::default());
+            assert_eq!(wait, Next::After(expected), "attempt {attempt} of {policy:?}");
+        }
+    }
+
+    #[test]
+    fn attempts_and_expiration_bound_the_retries() {
+        let three = RetryPolicy { maximum_attempts: 3, ..policy() };
+        let plain = Failure::default();
+        assert_eq!(next(&three, 2, 0, &plain), Next::After(2 * SECOND));
+        assert_eq!(next(&three, 3, 0, &plain), Next::Stop(RetryState::MaximumAttemptsReached));
+        assert_eq!(next(&policy(), 2, NOW + 2 * SECOND, &plain), Next::After(2 * SECOND), "just in time");
+        assert_eq!(next(&policy(), 2, NOW + 2 * SECOND - 1, &plain), Next::Stop(RetryState::Timeout));
+    }
+
+    #[test]
+    fn what_may_be_retried() {
+        use FailureInfo as F;
+        let timeout = |kind: TimeoutType| {
+            failure(F::TimeoutFailureInfo(TimeoutFailureInfo { timeout_type: kind as i32, ..Default::default() }))
+        };
+        let application = |name: &str, non_retryable| {
+            let info = ApplicationFailureInfo { r#type: name.into(), non_retryable, ..Default::default() };
+            failure(F::ApplicationFailureInfo(info))
+        };
+        let listed = ["Listed".to_owned(), "TemporalTimeout:Heartbeat".to_owned()];
+        for (failure, expected) in [
+            (Failure::default(), true),
+            (application("Other", false), true),
+            (application("Other", true), false),
+            (application("Listed", false), false),
+            (server_failure("x", false), true),
+            (server_failure("x", true), false),
+            (timeout(TimeoutType::StartToClose), true),
+            (timeout(TimeoutType::Heartbeat), false),
+            (timeout(TimeoutType::ScheduleToStart), false),
+            (timeout(TimeoutType::ScheduleToClose), false),
+            (failure(F::CanceledFailureInfo(CanceledFailureInfo::default())), false),
+        ] {
+            assert_eq!(is_retryable(&failure, &listed), expected, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_delay_of_the_failure_goes_before_the_policy() {
+        let with_delay = |delay| {
+            let info = ApplicationFailureInfo { next_retry_delay: Some(duration(delay)), ..Default::default() };
+            failure(FailureInfo::ApplicationFailureInfo(info))
+        };
+        assert_eq!(next(&policy(), 1, 0, &with_delay(500 * SECOND)), Next::After(500 * SECOND));
+        assert_eq!(next(&policy(), 1, 0, &with_delay(-SECOND)), Next::After(0));
+        let expiration = NOW + 499 * SECOND;
+        assert_eq!(next(&policy(), 1, expiration, &with_delay(500 * SECOND)), Next::Stop(RetryState::Timeout));
+    }
+
+    #[test]
+    fn one_attempt_makes_the_rest_of_a_policy_meaningless() {
+        let odd = RetryPolicy { maximum_attempts: 1, backoff_coefficient: 0.1, ..Default::default() };
+        assert_eq!(validated(odd.clone()), Ok(odd));
+    }
 }

@@ -63,7 +63,8 @@ pub fn task_queue(name: &str, parent: &str, id_length: usize) -> Result<(), Stri
         return Err(format!("task queue name cannot start with reserved prefix {RESERVED_TASK_QUEUE_PREFIX}"));
     }
     if name == INTERNAL_TASK_QUEUE && parent != INTERNAL_TASK_QUEUE {
-        return Err(format!("cannot use internal per-namespace task queue:{name}"));
+        let place = if parent.is_empty() { String::new() } else { format!(" (in parent component task queue: {parent})") };
+        return Err(format!("cannot use internal per-namespace task queue:{name}{place}"));
     }
     Ok(())
 }
@@ -91,7 +92,7 @@ pub fn priority(priority: Option<&Priority>) -> Result<(), String> {
     if priority.fairness_key.len() > FAIRNESS_KEY_LENGTH {
         return Err("fairness key length exceeds limit".into());
     }
-    if priority.fairness_weight < 0.0 {
+    if priority.fairness_weight.is_nan() || priority.fairness_weight < 0.0 {
         return Err("must be greater than zero".into());
     }
     Ok(())

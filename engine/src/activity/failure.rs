@@ -3,9 +3,7 @@
 use perdure_proto::api::{
     common::Payloads,
     enums::TimeoutType,
-    failure::{
-        ApplicationFailureInfo, Failure, ServerFailureInfo, TimeoutFailureInfo, failure::FailureInfo,
-    },
+    failure::{ApplicationFailureInfo, Failure, ServerFailureInfo, TimeoutFailureInfo, failure::FailureInfo},
 };
 use prost::Message;
 

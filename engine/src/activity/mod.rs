@@ -17,14 +17,13 @@ mod respond;
 mod start;
 mod timeout;
 
-use perdure_proto::api::history::{
-    ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes,
-};
+use perdure_proto::api::history::{ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes};
 
+pub use self::start::merge_priority;
 pub(crate) use self::{
     apply::{apply, apply_durable},
     respond::{canceled, completed, failed, heartbeat},
-    start::{merge_priority, start},
+    start::start,
     timeout::{next_deadline, wake},
 };
 use crate::{

@@ -31,7 +31,7 @@ pub(crate) fn start(
             let change = ActivityStartedChange { scheduled_event_id, time, identity, request_id, worker_version };
             tx.durable(Kind::ActivityStarted(change));
         }
-        Some(ActivityPhase::Started(started)) if started.request_id == request_id => {}
+        Some(ActivityPhase::Started(started)) if !request_id.is_empty() && started.request_id == request_id => {}
         Some(ActivityPhase::Started(_) | ActivityPhase::Backoff(_)) | None => return Err(Reject::StaleTask),
     }
     task(&tx.state.run, scheduled_event_id).map(|task| Reply::ActivityStarted(Box::new(task))).ok_or(Reject::StaleTask)
@@ -53,7 +53,7 @@ fn task(run: &RunState, scheduled_event_id: i64) -> Option<ActivityTaskStarted> 
 }
 
 /// What an activity or child does not say about its priority comes from its workflow, field by field.
-pub(crate) fn merge_priority(workflow: Option<&Priority>, own: Option<&Priority>) -> Option<Priority> {
+pub fn merge_priority(workflow: Option<&Priority>, own: Option<&Priority>) -> Option<Priority> {
     let (Some(base), Some(own)) = (workflow, own) else {
         return own.or(workflow).cloned();
     };

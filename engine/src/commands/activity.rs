@@ -80,7 +80,8 @@ fn normalized(
     let queue = command.task_queue.as_ref().ok_or("taskQueue is not set")?;
     let queue_name = if queue.name.is_empty() { workflow_queue } else { &queue.name };
     validate::task_queue(queue_name, workflow_queue, limits.id_length)?;
-    let task_queue = TaskQueue { name: queue_name.to_owned(), kind: TaskQueueKind::Normal as i32, ..Default::default() };
+    let task_queue =
+        TaskQueue { name: queue_name.to_owned(), kind: TaskQueueKind::Normal as i32, ..Default::default() };
     let activity_type = command.activity_type.as_ref().map_or("", |name| name.name.as_str());
     if command.activity_id.is_empty() {
         return Err("activityId is not set".into());

@@ -26,9 +26,12 @@ const COMMAND: &str = "StartChildWorkflowExecutionCommand";
 pub(super) fn start(
     tx: &mut Tx,
     batch: &mut Batch,
-    command: StartChildWorkflowExecutionCommandAttributes,
+    mut command: StartChildWorkflowExecutionCommandAttributes,
     extras: EventExtras,
 ) -> Result<(), WorkflowTaskFailure> {
+    if command.namespace.is_empty() {
+        command.namespace.clone_from(&tx.state.run.namespace);
+    }
     check_ids(tx, &command).map_err(|text| WorkflowTaskFailure::task_failed(CAUSE, text))?;
     check_sizes(tx, &command)?;
     let (pending, limit) = (tx.state.run.children.len(), tx.ctx.limits.pending_children);
@@ -59,7 +62,7 @@ fn about(command: &StartChildWorkflowExecutionCommandAttributes) -> String {
 fn check_ids(tx: &Tx, command: &StartChildWorkflowExecutionCommandAttributes) -> Result<(), String> {
     same_namespace(tx, &command.namespace)?;
     let (id, name, limit) = (&command.workflow_id, type_name(command), tx.ctx.limits.id_length);
-    let namespace = if command.namespace.is_empty() { &tx.state.run.namespace } else { &command.namespace };
+    let namespace = &command.namespace;
     if id.is_empty() {
         return Err(format!(
             "Required field WorkflowId is not set on {COMMAND}. WorkflowType={name} Namespace={namespace}"
@@ -91,8 +94,7 @@ fn check_sizes(tx: &Tx, command: &StartChildWorkflowExecutionCommandAttributes) 
     let limits = tx.ctx.limits;
     if let Some(attributes) = &command.search_attributes {
         validate::search_attribute_names(attributes).map_err(|error| {
-            let text =
-                format!("invalid SearchAttributes on StartChildWorkflowCommand: {error}. {}", about(command));
+            let text = format!("invalid SearchAttributes on StartChildWorkflowCommand: {error}. {}", about(command));
             WorkflowTaskFailure::task_failed(Cause::BadSearchAttributes, text)
         })?;
         validate::search_attribute_sizes(attributes)
@@ -139,14 +141,6 @@ fn initiated(
     let queue = queue.unwrap_or_else(|| run.task_queue.clone());
     validate::task_queue(&queue, &run.task_queue, limits.id_length)
         .map_err(|error| format!("invalid TaskQueue on {COMMAND}: {error}. {at} TaskQueue={queue}"))?;
-    let parent_close_policy = match command.parent_close_policy {
-        0 => ParentClosePolicy::Terminate as i32,
-        policy => policy,
-    };
-    let workflow_id_reuse_policy = match command.workflow_id_reuse_policy {
-        0 => WorkflowIdReusePolicy::AllowDuplicate as i32,
-        policy => policy,
-    };
     let memo = command.memo.map(|mut memo| {
         memo.fields = without_unset(memo.fields);
         memo
@@ -156,8 +150,7 @@ fn initiated(
         attributes
     });
     Ok(StartChildWorkflowExecutionInitiatedEventAttributes {
-        // Commands stay in the namespace of the run.
-        namespace: run.namespace.clone(),
+        namespace: command.namespace,
         namespace_id: run.namespace_id.clone(),
         workflow_id: command.workflow_id,
         workflow_type: command.workflow_type,
@@ -166,10 +159,10 @@ fn initiated(
         workflow_execution_timeout: Some(duration(execution_timeout)),
         workflow_run_timeout: Some(duration(run_timeout)),
         workflow_task_timeout: Some(duration(validate::task_timeout(task_timeout, run_timeout, limits))),
-        parent_close_policy,
+        parent_close_policy: or(command.parent_close_policy, ParentClosePolicy::Terminate as i32),
         control: command.control,
         workflow_task_completed_event_id: completed_event_id,
-        workflow_id_reuse_policy,
+        workflow_id_reuse_policy: or(command.workflow_id_reuse_policy, WorkflowIdReusePolicy::AllowDuplicate as i32),
         retry_policy,
         cron_schedule: command.cron_schedule,
         header: command.header,
@@ -180,4 +173,9 @@ fn initiated(
         versioning_override: command.versioning_override,
         ..Default::default()
     })
+}
+
+/// 0 is the unspecified value of every enumeration.
+fn or(value: i32, default: i32) -> i32 {
+    if value == 0 { default } else { value }
 }

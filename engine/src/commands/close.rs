@@ -13,14 +13,7 @@ use prost::Message;
 use prost_types::Duration;
 
 use super::{Batch, WorkflowTaskFailure};
-use crate::{
-    change::Kind,
-    close, retry,
-    state::Nanos,
-    time::duration,
-    tx::Tx,
-    validate,
-};
+use crate::{change::Kind, close, retry, state::Nanos, time::duration, tx::Tx, validate};
 
 pub(super) fn complete(
     tx: &mut Tx,
@@ -152,12 +145,7 @@ fn check_seen(tx: &Tx, batch: &Batch) -> Result<(), WorkflowTaskFailure> {
     Ok(())
 }
 
-fn check_size<M: Message>(
-    tx: &Tx,
-    payload: Option<&M>,
-    cause: Cause,
-    text: &str,
-) -> Result<(), WorkflowTaskFailure> {
+fn check_size<M: Message>(tx: &Tx, payload: Option<&M>, cause: Cause, text: &str) -> Result<(), WorkflowTaskFailure> {
     if payload.map_or(0, Message::encoded_len) as i64 > tx.ctx.limits.blob_size {
         return Err(WorkflowTaskFailure::run_terminated(cause, text));
     }

@@ -90,7 +90,12 @@ pub(crate) fn unset(command_type: i32) -> WorkflowTaskFailure {
 }
 
 /// A limit on things that are pending at the same time.
-pub(crate) fn too_many(cause: WorkflowTaskFailedCause, what: &str, pending: usize, limit: usize) -> WorkflowTaskFailure {
+pub(crate) fn too_many(
+    cause: WorkflowTaskFailedCause,
+    what: &str,
+    pending: usize,
+    limit: usize,
+) -> WorkflowTaskFailure {
     let text = format!("the number of {what}, {pending}, has reached the per-workflow limit of {limit}");
     WorkflowTaskFailure::task_failed(cause, text)
 }

@@ -72,8 +72,7 @@ fn check_id(tx: &Tx, cause: Cause, id: &str, command: &str) -> Result<(), Workfl
         return Err(WorkflowTaskFailure::task_failed(cause, format!("TimerId is not set on {command}.")));
     }
     if length > limit {
-        let text =
-            format!("TimerId on {command} exceeds length limit. TimerId={id} Length={length} Limit={limit}");
+        let text = format!("TimerId on {command} exceeds length limit. TimerId={id} Length={length} Limit={limit}");
         return Err(WorkflowTaskFailure::task_failed(cause, text));
     }
     Ok(())

@@ -8,7 +8,7 @@ mod send;
 use std::{sync::Arc, time::Duration};
 
 use perdure_engine::{
-    Input, Signal, Start, Task, input::ExternalInitiator, state::Parent, time::from_optional_duration,
+    Input, Signal, Start, Task, input::ExternalInitiator, merge_priority, state::Parent, time::from_optional_duration,
 };
 use perdure_proto::api::{
     enums::{ParentClosePolicy, WorkflowIdConflictPolicy},
@@ -116,6 +116,7 @@ fn start_child(cell: &Cell, initiated_event_id: i64) -> Option<Message> {
     start.namespace_id = or_own(&initiated.namespace_id, &run.namespace_id);
     start.namespace = or_own(&initiated.namespace, &run.namespace);
     start.request_id = child.create_request_id.clone();
+    start.priority = merge_priority(run.priority.as_ref(), initiated.priority.as_ref());
     start.root_workflow_id = root(&run.workflow_id, &run.root_workflow_id);
     start.root_run_id = root(&run.run_id, &run.root_run_id);
     start.parent = Some(Parent {
@@ -145,7 +146,6 @@ fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {
         memo: initiated.memo.clone(),
         search_attributes: initiated.search_attributes.clone(),
         user_metadata: event.user_metadata.clone(),
-        priority: initiated.priority.clone(),
         ..Start::default()
     }
 }

@@ -1,0 +1,15 @@
+//! Each machine of the engine from outside: one input after the other, and what each leads to.
+
+mod activity;
+mod activity_data;
+mod bad_values;
+mod child;
+mod close;
+mod commands;
+mod describe;
+mod external;
+mod script;
+mod start;
+mod timer;
+mod workflow_task;
+mod world;
