@@ -61,7 +61,7 @@ impl WorkflowState {
         match kind {
             Kind::Events(_) => return Err(Corrupt::at(0, "a stored mark is not a change")),
             Kind::EventBuffered(event) => {
-                run.buffered.push(event.clone());
+                run.buffered.push((**event).clone());
                 return self.apply_effect(event);
             }
             Kind::BufferFlushed(_) => run.buffered.clear(),

@@ -35,7 +35,7 @@ pub enum Kind {
     Events(u32),
     /// An event that waits for the started workflow task to end.
     #[prost(message, tag = "2")]
-    EventBuffered(HistoryEvent),
+    EventBuffered(Box<HistoryEvent>),
     /// The buffer was emptied; its events follow as events.
     #[prost(bool, tag = "3")]
     BufferFlushed(bool),

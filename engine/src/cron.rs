@@ -115,7 +115,7 @@ fn go_duration(text: &str) -> Option<Nanos> {
         rest = tail;
     }
     // A hundred years is the longest duration that the API takes anywhere.
-    (total >= 1.0 && total <= 3.2e18).then_some(total as Nanos)
+    (1.0..=3.2e18).contains(&total).then_some(total as Nanos)
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         original => original.into(),
     };
     let root = (!start.root_workflow_id.is_empty())
-        .then(|| WorkflowExecution { workflow_id: start.root_workflow_id, run_id: start.root_run_id });
+        .then_some(WorkflowExecution { workflow_id: start.root_workflow_id, run_id: start.root_run_id });
     let mut attributes = WorkflowExecutionStartedEventAttributes {
         workflow_type: Some(WorkflowType { name: start.workflow_type }),
         task_queue: Some(TaskQueue {

@@ -80,7 +80,7 @@ impl<'a, 'c> Tx<'a, 'c> {
     /// Keeps an event back until the buffer is flushed, whatever the workflow task does.
     pub(crate) fn buffer(&mut self, attributes: Attributes, extras: EventExtras) {
         let event = HistoryEvent { event_id: 0, ..self.build(attributes, extras) };
-        self.durable(Kind::EventBuffered(event));
+        self.durable(Kind::EventBuffered(Box::new(event)));
     }
 
     /// Appends a complete event, whose id must be the next one.

@@ -17,7 +17,6 @@ use perdure_proto::api::{
     enums::UpdateWorkflowExecutionLifecycleStage as Stage,
     failure::{ApplicationFailureInfo, Failure, failure::FailureInfo},
     history::{HistoryEvent, history_event::Attributes},
-
     update::{Outcome, Request, outcome::Value},
 };
 use prost::Message as _;
@@ -84,7 +83,7 @@ pub(crate) fn apply_volatile(volatile: &mut Volatile, change: &VolatileChange) -
 /// A new update request, or one that repeats an update id.
 pub(crate) fn admit(tx: &mut Tx, request: Request, update_id: String) -> Result<Reply, Reject> {
     if let Some((stage, outcome)) = known(tx.state, &update_id) {
-        return Ok(Reply::Update { stage, outcome });
+        return Ok(Reply::Update { stage, outcome: outcome.map(Box::new) });
     }
     if tx.state.run.close.is_some() {
         return Err(Reject::WorkflowClosed);

@@ -19,7 +19,7 @@ pub(crate) fn flush(tx: &mut Tx) {
     }
     let events = tx.state.run.buffered.clone();
     tx.durable(Kind::BufferFlushed(true));
-    let (ends, others): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| ends_something(event));
+    let (ends, others): (Vec<_>, Vec<_>) = events.into_iter().partition(ends_something);
     let mut started = BTreeMap::new();
     for mut event in others.into_iter().chain(ends) {
         event.event_id = tx.state.run.next_event_id;
@@ -87,6 +87,5 @@ pub(crate) fn enforce_limit(tx: &mut Tx) {
         return;
     }
     fail(tx, TaskFailure::by_server(WorkflowTaskFailedCause::ForceCloseCommand));
-    flush(tx);
     ensure_scheduled(tx);
 }

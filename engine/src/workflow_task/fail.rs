@@ -63,22 +63,10 @@ pub(crate) fn respond_failed(
         return Ok(Reply::Done);
     }
     update::on_task_failed(tx);
-    let TaskAnswer { failure, identity, binary_checksum } = request.into();
+    let RespondWorkflowTaskFailedRequest { failure, identity, binary_checksum, .. } = request;
     fail(tx, TaskFailure { cause, failure, identity, binary_checksum });
     ensure_scheduled(tx);
     Ok(Reply::Done)
-}
-
-struct TaskAnswer {
-    failure: Option<Failure>,
-    identity: String,
-    binary_checksum: String,
-}
-
-impl From<RespondWorkflowTaskFailedRequest> for TaskAnswer {
-    fn from(request: RespondWorkflowTaskFailedRequest) -> Self {
-        Self { failure: request.failure, identity: request.identity, binary_checksum: request.binary_checksum }
-    }
 }
 
 /// Fails the started task: with an event, or silently where it is a transient one.

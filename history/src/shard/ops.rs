@@ -1,6 +1,6 @@
 //! Operations on runs that exist.
 
-use perdure_engine::{Input, Reply, WorkflowTaskRef};
+use perdure_engine::{Input, Reject, Reply, WorkflowTaskRef};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskKind, TaskRef};
 use perdure_proto::api::{
     enums::UpdateWorkflowExecutionLifecycleStage as Stage, update, workflowservice::RespondWorkflowTaskCompletedRequest,
@@ -67,6 +67,9 @@ impl Shard {
     ) -> Result<Responded, Error> {
         let reply = self.step_inline(key, Input::WorkflowTaskCompleted { token, request })?;
         let Reply::WorkflowTaskCompleted(reply) = reply else { return Ok(Responded::default()) };
+        if reply.heartbeats_ended {
+            return Err(Reject::WorkflowTaskHeartbeatTimeout.into());
+        }
         let mut responded = Responded {
             reset_history_event_id: reply.reset_history_event_id,
             failed: reply.failed,
@@ -130,7 +133,7 @@ impl Shard {
         reply: ReplyTo<UpdateResult>,
     ) {
         match self.step(key, Input::Update { request, update_id: update_id.clone() }) {
-            Ok(Reply::Update { stage, outcome }) => self.answer_update(key, update_id, (stage, outcome), wait, reply),
+            Ok(Reply::Update { stage, outcome }) => self.answer_update(key, update_id, (stage, outcome.map(|outcome| *outcome)), wait, reply),
             Ok(_) => self.poll_update(key, update_id, wait, reply),
             Err(reject) => self.send_when_durable(Box::new(move || drop(reply.send(Err(Error::Reject(reject)))))),
         }
