@@ -1,6 +1,6 @@
 //! Answers and heartbeats of activities, by token and by id.
 
-use perdure_engine::{ActivityRef, Input, Reply, outcome::server_failure};
+use perdure_engine::{ActivityRef, Input, Reply, outcome::server_failure, validate};
 use perdure_history::Target;
 use perdure_proto::{
     api::{
@@ -26,7 +26,7 @@ use crate::{
     Frontend,
     call::Call,
     status, token,
-    validate::{duration, ids, sizes},
+    validate::{ids, sizes},
 };
 
 /// An activity of a run, and who speaks for it.
@@ -154,20 +154,13 @@ impl Frontend {
         Ok(Worker { target, activity: ActivityRef::Id(activity_id), identity })
     }
 
-    /// A result that is too large fails the activity: sending it again would not help.
     async fn complete(&self, worker: Worker, result: Option<Payloads>) -> Result<(), Status> {
-        if sizes::too_large(result.as_ref(), &self.limits) {
-            return self.fail_oversize(worker, sizes::COMPLETE_RESULT).await;
-        }
         let Worker { target, activity, identity } = worker;
         self.send(&target, Input::ActivityCompleted { activity, result, identity }).await?;
         Ok(())
     }
 
     async fn cancel(&self, worker: Worker, details: Option<Payloads>) -> Result<(), Status> {
-        if sizes::too_large(details.as_ref(), &self.limits) {
-            return self.fail_oversize(worker, sizes::CANCEL_DETAILS).await;
-        }
         let Worker { target, activity, identity } = worker;
         self.send(&target, Input::ActivityCanceled { activity, details, identity }).await?;
         Ok(())
@@ -175,45 +168,29 @@ impl Frontend {
 
     /// Whether the activity is asked to stop.
     async fn heartbeat(&self, worker: Worker, details: Option<Payloads>) -> Result<bool, Status> {
-        if sizes::too_large(details.as_ref(), &self.limits) {
-            self.fail_oversize(worker, sizes::HEARTBEAT).await?;
-            return Ok(true);
-        }
         let Worker { target, activity, identity } = worker;
         let reply = self.send(&target, Input::ActivityHeartbeat { activity, details, identity }).await?.reply;
         Ok(matches!(reply, Reply::Heartbeat { cancel_requested: true }))
     }
 
-    async fn fail_oversize(&self, worker: Worker, text: &str) -> Result<(), Status> {
-        let Worker { target, activity, identity } = worker;
-        let failure = Box::new(server_failure(text, true));
-        let input = Input::ActivityFailed { activity, failure, last_heartbeat_details: None, identity };
-        self.send(&target, input).await?;
-        Ok(())
-    }
-
-    /// The failures that took the place of what was too large.
+    /// Tells what was too large to be kept: the engine puts failures of its own in the place of it.
     async fn fail(
         &self,
         worker: Worker,
         failure: Option<Failure>,
-        heartbeat: Option<Payloads>,
+        last_heartbeat_details: Option<Payloads>,
     ) -> Result<Vec<Failure>, Status> {
-        let mut failure = checked(failure)?;
-        let mut replaced = Vec::new();
-        let heartbeat_too_large = sizes::too_large(heartbeat.as_ref(), &self.limits);
-        if heartbeat_too_large {
-            replaced.push(server_failure(sizes::HEARTBEAT, true));
+        let failure = Box::new(checked(failure)?);
+        let mut too_large = Vec::new();
+        if sizes::too_large(last_heartbeat_details.as_ref(), &self.limits) {
+            too_large.push(server_failure(sizes::HEARTBEAT, true));
         }
-        if sizes::too_large(Some(&failure), &self.limits) {
-            failure = sizes::replace_failure(failure);
-            replaced.push(failure.clone());
+        if sizes::too_large(Some(&*failure), &self.limits) {
+            too_large.push(server_failure(sizes::FAILURE, true));
         }
         let Worker { target, activity, identity } = worker;
-        let last_heartbeat_details = heartbeat.filter(|_| !heartbeat_too_large);
-        let input = Input::ActivityFailed { activity, failure: Box::new(failure), last_heartbeat_details, identity };
-        self.send(&target, input).await?;
-        Ok(replaced)
+        self.send(&target, Input::ActivityFailed { activity, failure, last_heartbeat_details, identity }).await?;
+        Ok(too_large)
     }
 }
 
@@ -226,6 +203,6 @@ fn checked(failure: Option<Failure>) -> Result<Failure, Status> {
     let Some(FailureInfo::ApplicationFailureInfo(info)) = &mut failure.failure_info else {
         return Err(status::invalid("Failure must have ApplicationFailureInfo."));
     };
-    info.next_retry_delay = info.next_retry_delay.take().filter(|delay| duration::nanos(Some(delay)).is_ok());
+    info.next_retry_delay = info.next_retry_delay.take().filter(|delay| validate::duration(Some(delay)).is_ok());
     Ok(failure)
 }

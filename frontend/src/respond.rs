@@ -106,8 +106,11 @@ impl Frontend {
     ) -> Result<RespondQueryTaskCompletedResponse, Status> {
         let (_, token) = self.open_task_token::<QueryTaskToken>(&request.task_token, &request.namespace)?;
         let answer = match sizes::blob(request.query_result.as_ref(), &self.limits) {
-            Ok(()) => answer(request)?,
-            Err(status) => QueryAnswer::Failed { message: status.message().to_owned(), failure: None },
+            Ok(()) => answer(request),
+            Err(status) => Some(QueryAnswer::Failed { message: status.message().to_owned(), failure: None }),
+        };
+        let Some(answer) = answer else {
+            return Ok(RespondQueryTaskCompletedResponse {});
         };
         if !self.matching.complete_query(&token.task_id, answer) {
             return Err(status::not_found(QueryTaskToken::NOT_FOUND));
@@ -116,14 +119,13 @@ impl Frontend {
     }
 }
 
-fn answer(request: RespondQueryTaskCompletedRequest) -> Result<QueryAnswer, Status> {
+/// None for an answer of no known type, which answers nothing: the query goes on waiting, as it does on the real server.
+fn answer(request: RespondQueryTaskCompletedRequest) -> Option<QueryAnswer> {
     match request.completed_type() {
-        QueryResultType::Answered => Ok(QueryAnswer::Answered(request.query_result)),
+        QueryResultType::Answered => Some(QueryAnswer::Answered(request.query_result)),
         QueryResultType::Failed => {
-            Ok(QueryAnswer::Failed { message: request.error_message, failure: request.failure.map(Box::new) })
+            Some(QueryAnswer::Failed { message: request.error_message, failure: request.failure.map(Box::new) })
         }
-        QueryResultType::Unspecified => {
-            Err(status::invalid(format!("unknown QueryResultType: {}", request.completed_type)))
-        }
+        QueryResultType::Unspecified => None,
     }
 }

@@ -9,12 +9,12 @@ use tonic::Status;
 use super::search_attributes;
 use crate::namespaces::AuthorizedNamespace;
 
-/// Checks each command's search attributes as those of a start.
+/// Checks the names and types of each command's search attributes.
 pub(crate) fn check_search_attributes(commands: &mut [Command], namespace: &AuthorizedNamespace) -> Result<(), Status> {
     commands
         .iter_mut()
         .filter_map(search_attributes_of)
-        .try_for_each(|attributes| search_attributes::check(attributes, namespace))
+        .try_for_each(|attributes| search_attributes::check_types(attributes, namespace))
 }
 
 fn search_attributes_of(command: &mut Command) -> Option<&mut SearchAttributes> {

@@ -1,11 +1,11 @@
 //! Search attributes that a client sets: known to the namespace, of the right type, not too large.
 
+use perdure_engine::validate;
 use perdure_proto::api::common::{Payload, SearchAttributes};
 use perdure_storage::{
     search_values::{TYPE_KEY, decode_value},
     visibility::AttributeKind,
 };
-use prost::Message;
 use serde_json::Value;
 use tonic::Status;
 
@@ -14,48 +14,57 @@ use crate::{
     status::invalid,
 };
 
-const MAX_KEYS: usize = 100;
-const MAX_VALUE: usize = 2 * 1_024;
-const MAX_TOTAL: usize = 40 * 1_024;
-
-/// Checks them and notes each value's type in its payload, as clients get it back.
+/// Of a start: names, types and sizes. Notes each value's type as [`check_types`] does.
 pub(crate) fn check(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
-    for name in attributes.indexed_fields.keys() {
-        if !is_system(name) && namespace.attribute(name).is_none() {
+    check_names(attributes, namespace)?;
+    validate::search_attribute_names(attributes).map_err(invalid)?;
+    check_values(attributes, namespace)?;
+    validate::search_attribute_sizes(attributes).map_err(invalid)?;
+    note_types(attributes, namespace);
+    Ok(())
+}
+
+/// Of a command: what the engine cannot know. Notes each value's type in its payload, as clients get it back and as lists
+/// read it.
+pub(crate) fn check_types(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    check_names(attributes, namespace)?;
+    check_values(attributes, namespace)?;
+    note_types(attributes, namespace);
+    Ok(())
+}
+
+fn check_names(attributes: &SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    let unknown = |name: &&String| !is_system(name) && namespace.attribute(name).is_none();
+    match attributes.indexed_fields.keys().find(unknown) {
+        Some(name) => {
             let namespace = namespace.name();
-            return Err(invalid(format!("Namespace {namespace} has no mapping defined for search attribute {name}")));
+            Err(invalid(format!("Namespace {namespace} has no mapping defined for search attribute {name}")))
         }
+        None => Ok(()),
     }
-    let count = attributes.indexed_fields.len();
-    if count > MAX_KEYS {
-        return Err(invalid(format!("number of search attributes {count} exceeds limit {MAX_KEYS}")));
-    }
-    let size = attributes.encoded_len();
-    for (name, payload) in &mut attributes.indexed_fields {
-        check_value(name, payload, namespace)?;
-    }
-    if let Some((name, payload)) = attributes.indexed_fields.iter().find(|(_, payload)| payload.data.len() > MAX_VALUE)
-    {
-        let size = payload.data.len();
-        return Err(invalid(format!("search attribute {name} value size {size} exceeds size limit {MAX_VALUE}")));
-    }
-    if size > MAX_TOTAL {
-        return Err(invalid(format!("total size of search attributes {size} exceeds size limit {MAX_TOTAL}")));
+}
+
+/// System attributes are left to the engine, which refuses them.
+fn check_values(attributes: &SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    for (name, payload) in attributes.indexed_fields.iter().filter(|(name, _)| !is_system(name)) {
+        let custom = namespace.custom_attribute(name);
+        let Some(kind) = custom.or_else(|| namespace.attribute(name).filter(|_| is_settable(name))) else {
+            return Err(invalid(format!("{name} attribute can't be set in SearchAttributes")));
+        };
+        let value = decode_value(payload, kind).map_err(|_| invalid_value(name, kind, payload))?;
+        if holds_nul(&value) {
+            return Err(invalid(format!("search attribute {name} must not contain a NUL byte")));
+        }
     }
     Ok(())
 }
 
-fn check_value(name: &str, payload: &mut Payload, namespace: &AuthorizedNamespace) -> Result<(), Status> {
-    let predefined = namespace.custom_attribute(name).is_none() && !is_settable(name);
-    let Some(kind) = namespace.attribute(name).filter(|_| !predefined) else {
-        return Err(invalid(format!("{name} attribute can't be set in SearchAttributes")));
-    };
-    let value = decode_value(payload, kind).map_err(|_| invalid_value(name, kind, payload))?;
-    if holds_nul(&value) {
-        return Err(invalid(format!("search attribute {name} must not contain a NUL byte")));
+fn note_types(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) {
+    for (name, payload) in &mut attributes.indexed_fields {
+        if let Some(kind) = namespace.attribute(name) {
+            payload.metadata.insert(TYPE_KEY.to_owned(), kind.name().into());
+        }
     }
-    payload.metadata.insert(TYPE_KEY.to_owned(), kind.name().into());
-    Ok(())
 }
 
 fn invalid_value(name: &str, kind: AttributeKind, payload: &Payload) -> Status {

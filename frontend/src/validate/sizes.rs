@@ -12,9 +12,7 @@ const MAX_DETAILS: usize = 20_000;
 /// What stays of a failure that is too large.
 const TRUNCATED_MESSAGE: usize = 4 * 1_024;
 
-pub(crate) const COMPLETE_RESULT: &str = "Complete result exceeds size limit.";
 pub(crate) const FAILURE: &str = "Failure exceeds size limit.";
-pub(crate) const CANCEL_DETAILS: &str = "Cancel details exceed size limit.";
 pub(crate) const HEARTBEAT: &str = "Heartbeat details exceed size limit.";
 
 pub(crate) fn too_large(blob: Option<&impl Message>, limits: &Limits) -> bool {

@@ -3,16 +3,16 @@
 //! StartWorkflowExecution and SignalWithStartWorkflowExecution differ in the order of the checks and in some texts; the
 //! rest is the same, so the second is a start with a signal.
 
-use perdure_engine::{Limits, Nanos, Signal, Start, cron};
+use perdure_engine::{Limits, Nanos, Signal, Start, cron, retry, validate};
 use perdure_proto::api::{
-    common::OnConflictOptions,
+    common::{OnConflictOptions, RetryPolicy},
     enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse},
     workflowservice::{SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest},
 };
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{callbacks, duration, ids, links, priority, retry_policy, search_attributes, sizes, task_queue};
+use super::{callbacks, ids, links, search_attributes, sizes, task_queue};
 use crate::{namespaces::AuthorizedNamespace, status::invalid};
 
 /// Checks in the order of StartWorkflowExecution.
@@ -24,7 +24,7 @@ pub(crate) fn start(
 ) -> Result<Start, Status> {
     let policies = policies(&request)?;
     ids::workflow_id(&request.workflow_id)?;
-    request.retry_policy = request.retry_policy.map(retry_policy::normalise).transpose()?;
+    request.retry_policy = retry_policy(request.retry_policy, limits)?;
     let start_delay = start_delay(&request)?;
     cron_schedule(&request.cron_schedule, now)?;
     ids::required("WorkflowType", type_name(&request))?;
@@ -61,7 +61,7 @@ pub(crate) fn signal_with_start(
     task_queue::check_user_defined(request.task_queue.as_ref())?;
     too_long("Request ID", &request.request_id)?;
     let timeouts = timeouts(&request, limits)?;
-    request.retry_policy = request.retry_policy.map(retry_policy::normalise).transpose()?;
+    request.retry_policy = retry_policy(request.retry_policy, limits)?;
     let start_delay = start_delay(&request)?;
     let policies = policies(&request)?;
     check_policies(policies)?;
@@ -120,6 +120,10 @@ fn type_name(request: &StartWorkflowExecutionRequest) -> &str {
     request.workflow_type.as_ref().map_or("", |kind| kind.name.as_str())
 }
 
+fn retry_policy(policy: Option<RetryPolicy>, limits: &Limits) -> Result<Option<RetryPolicy>, Status> {
+    policy.map(|policy| retry::validated(retry::with_defaults(policy, limits)).map_err(invalid)).transpose()
+}
+
 fn cron_schedule(schedule: &str, now: Nanos) -> Result<(), Status> {
     if schedule.is_empty() {
         return Ok(());
@@ -146,27 +150,19 @@ fn timeouts(request: &StartWorkflowExecutionRequest, limits: &Limits) -> Result<
     let execution = timeout("WorkflowExecutionTimeoutSeconds", request.workflow_execution_timeout.as_ref())?;
     let run = timeout("WorkflowRunTimeoutSeconds", request.workflow_run_timeout.as_ref())?;
     let task = timeout("WorkflowTaskTimeoutSeconds", request.workflow_task_timeout.as_ref())?;
-    let run = shorter(run, execution);
-    let task = if task == 0 { limits.workflow_task_timeout } else { task };
-    Ok(Timeouts { execution, run, task: shorter(task.min(limits.workflow_task_timeout_max), run) })
+    let run = validate::run_timeout(run, execution);
+    Ok(Timeouts { execution, run, task: validate::task_timeout(task, run, limits) })
 }
 
 fn timeout(name: &str, value: Option<&prost_types::Duration>) -> Result<Nanos, Status> {
-    duration::nanos(value).map_err(|cause| invalid(format!("An invalid {name} is set on request. cause: {cause}")))
+    validate::duration(value).map_err(|cause| invalid(format!("An invalid {name} is set on request. cause: {cause}")))
 }
 
-/// Of two spans, of which zero is none.
-fn shorter(a: Nanos, b: Nanos) -> Nanos {
-    match (a, b) {
-        (0, other) | (other, 0) => other,
-        _ => a.min(b),
-    }
-}
-
-/// A number without a meaning is refused: nobody could tell what should happen.
+/// A reuse policy without a meaning is the default one, as on the real server; a conflict policy without a meaning is
+/// refused: the real server fails with INTERNAL where it matters.
 fn policies(request: &StartWorkflowExecutionRequest) -> Result<(Reuse, Conflict), Status> {
     let (reuse, conflict) = (request.workflow_id_reuse_policy, request.workflow_id_conflict_policy);
-    let reuse = Reuse::try_from(reuse).map_err(|_| invalid(format!("unknown WorkflowIdReusePolicy: {reuse}")))?;
+    let reuse = Reuse::try_from(reuse).unwrap_or_default();
     let conflict =
         Conflict::try_from(conflict).map_err(|_| invalid(format!("unknown WorkflowIdConflictPolicy: {conflict}")))?;
     Ok((reuse, conflict))
@@ -192,7 +188,7 @@ fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNam
     if let Some(attributes) = &mut request.search_attributes {
         search_attributes::check(attributes, namespace)?;
     }
-    priority::check(request.priority.as_ref())?;
+    validate::priority(request.priority.as_ref()).map_err(invalid)?;
     ids::optional("Identity", &request.identity)
 }
 
