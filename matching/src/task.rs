@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use perdure_engine::{
     Nanos,
     outcome::{ActivityTaskStarted, WorkflowTaskStarted},
@@ -108,7 +107,6 @@ pub struct QueryTask {
     pub query: WorkflowQuery,
     pub workflow_type: String,
     pub previous_started_event_id: i64,
-    pub started_event_id: i64,
     /// The last event of the history that the worker must have seen.
     pub last_event_id: i64,
     /// Sent to a sticky queue: the worker has the run cached and needs no history.
@@ -136,6 +134,3 @@ pub enum RecordError {
 pub trait Recorder: Send + Sync + 'static {
     async fn record_started(&self, task: &TaskRef, poller: &PollerInfo) -> Result<StartedTask, RecordError>;
 }
-
-/// Opaque bytes that go back to the client unread.
-pub type Opaque = Bytes;

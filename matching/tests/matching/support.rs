@@ -123,7 +123,6 @@ pub(crate) fn query(id: &str, sticky: bool) -> QueryTask {
         query: Default::default(),
         workflow_type: "type".into(),
         previous_started_event_id: 3,
-        started_event_id: 0,
         last_event_id: 4,
         sticky,
     }
