@@ -24,7 +24,7 @@ use crate::{
     input::WorkflowTaskRef,
     outcome::{Notice, Outcome, Reply, WorkflowTaskCompletedReply, server_failure},
     reject::Reject,
-    state::{Nanos, Sticky, WorkflowTask},
+    state::{Nanos, Sticky, WorkflowState, WorkflowTask},
     time::from_optional_duration,
     tx::Tx,
     update,
@@ -46,7 +46,7 @@ pub(crate) fn complete(
         return Ok(end_heartbeats(tx));
     }
     let executes = !request.commands.is_empty() || !request.messages.is_empty() || update::any_sent(tx.state);
-    let checkpoint = executes.then(|| tx.state.clone());
+    let checkpoint = executes.then(|| Checkpoint::of(tx.state));
     let dropped = may_be_dropped(tx, &request);
     let completed_event_id = if dropped {
         tx.volatile(VolatileChange::SpeculativeTaskCleared);
@@ -68,7 +68,7 @@ pub(crate) fn complete(
         match executed {
             Ok(executed) => eager_activities = executed.eager_activities,
             Err(failure) => {
-                *tx.state = checkpoint;
+                checkpoint.restore(tx.state);
                 tx.out = Outcome::default();
                 return fail_completion(tx, &task, failure, request);
             }
@@ -87,6 +87,24 @@ pub(crate) fn complete(
         reset_history_event_id: if dropped { tx.state.run.last_completed_started_event_id } else { 0 },
         ..Default::default()
     }))
+}
+
+/// The state before the commands, for undoing them.
+struct Checkpoint(WorkflowState);
+
+impl Checkpoint {
+    /// Ids of signals, of which a run may have ten thousand, are not copied: no command changes them.
+    fn of(state: &mut WorkflowState) -> Self {
+        let signal_request_ids = std::mem::take(&mut state.run.signal_request_ids);
+        let copy = state.clone();
+        state.run.signal_request_ids = signal_request_ids;
+        Self(copy)
+    }
+
+    fn restore(mut self, state: &mut WorkflowState) {
+        std::mem::swap(&mut self.0.run.signal_request_ids, &mut state.run.signal_request_ids);
+        *state = self.0;
+    }
 }
 
 fn check_versioning(request: &RespondWorkflowTaskCompletedRequest) -> Result<(), Reject> {
