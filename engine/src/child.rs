@@ -191,62 +191,38 @@ fn close_attributes(
     let Child { namespace, namespace_id, initiated_event_id, .. } = child;
     let workflow_execution = Some(execution);
     let workflow_type = Some(WorkflowType { name: child.workflow_type });
+    // An event's own fields, and those that all ends of children have.
+    macro_rules! end {
+        ($event:ident { $($field:ident),* }) => {
+            A::$event($event {
+                namespace,
+                namespace_id,
+                workflow_execution,
+                workflow_type,
+                initiated_event_id,
+                started_event_id,
+                $($field,)*
+            })
+        };
+    }
     Some(match close {
         A::WorkflowExecutionCompletedEventAttributes(close) => {
-            A::ChildWorkflowExecutionCompletedEventAttributes(ChildWorkflowExecutionCompletedEventAttributes {
-                result: close.result,
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-            })
+            let result = close.result;
+            end!(ChildWorkflowExecutionCompletedEventAttributes { result })
         }
         A::WorkflowExecutionFailedEventAttributes(close) => {
-            A::ChildWorkflowExecutionFailedEventAttributes(ChildWorkflowExecutionFailedEventAttributes {
-                failure: close.failure,
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-                retry_state: close.retry_state,
-            })
+            let (failure, retry_state) = (close.failure, close.retry_state);
+            end!(ChildWorkflowExecutionFailedEventAttributes { failure, retry_state })
         }
         A::WorkflowExecutionCanceledEventAttributes(close) => {
-            A::ChildWorkflowExecutionCanceledEventAttributes(ChildWorkflowExecutionCanceledEventAttributes {
-                details: close.details,
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-            })
+            let details = close.details;
+            end!(ChildWorkflowExecutionCanceledEventAttributes { details })
         }
         A::WorkflowExecutionTimedOutEventAttributes(close) => {
-            A::ChildWorkflowExecutionTimedOutEventAttributes(ChildWorkflowExecutionTimedOutEventAttributes {
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-                retry_state: close.retry_state,
-            })
+            let retry_state = close.retry_state;
+            end!(ChildWorkflowExecutionTimedOutEventAttributes { retry_state })
         }
-        A::WorkflowExecutionTerminatedEventAttributes(_) => {
-            A::ChildWorkflowExecutionTerminatedEventAttributes(ChildWorkflowExecutionTerminatedEventAttributes {
-                namespace,
-                namespace_id,
-                workflow_execution,
-                workflow_type,
-                initiated_event_id,
-                started_event_id,
-            })
-        }
+        A::WorkflowExecutionTerminatedEventAttributes(_) => end!(ChildWorkflowExecutionTerminatedEventAttributes {}),
         _ => return None,
     })
 }

@@ -63,72 +63,72 @@ pub(crate) fn request_id(run: &RunState, initiated_event_id: i64) -> String {
     format!("{}:{initiated_event_id}", run.run_id)
 }
 
-/// The signal was delivered, or cannot be: `failed_cause` is a SignalExternalWorkflowExecutionFailedCause.
-pub(crate) fn signal_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
-    let run = &tx.state.run;
-    let initiated = run.external_signals.get(&initiated_event_id).and_then(|signal| signal.initiated.as_ref());
-    let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =
-        initiated.filter(|_| run.close.is_none()).and_then(|event| event.attributes.clone())
-    else {
-        return Err(Reject::NotAwaited);
-    };
-    tx.event_or_buffer(match failed_cause {
-        None => Attributes::ExternalWorkflowExecutionSignaledEventAttributes(
-            ExternalWorkflowExecutionSignaledEventAttributes {
-                initiated_event_id,
-                namespace: initiated.namespace,
-                namespace_id: initiated.namespace_id,
-                workflow_execution: initiated.workflow_execution,
-                control: initiated.control,
-            },
-        ),
-        Some(cause) => Attributes::SignalExternalWorkflowExecutionFailedEventAttributes(
-            SignalExternalWorkflowExecutionFailedEventAttributes {
+/// The event that tells how a delivery went: `$done` or, with a cause, `$failed`, with the target of `$initiated`.
+macro_rules! delivered {
+    ($initiated:ident, $initiated_event_id:ident, $cause:ident, $done:ident { $($field:ident),* }, $failed:ident) => {
+        match $cause {
+            None => Attributes::$done($done {
+                initiated_event_id: $initiated_event_id,
+                namespace: $initiated.namespace,
+                namespace_id: $initiated.namespace_id,
+                workflow_execution: $initiated.workflow_execution,
+                $($field: $initiated.$field,)*
+            }),
+            Some(cause) => Attributes::$failed($failed {
                 cause,
                 // Temporal never sets it.
                 workflow_task_completed_event_id: 0,
-                namespace: initiated.namespace,
-                namespace_id: initiated.namespace_id,
-                workflow_execution: initiated.workflow_execution,
-                initiated_event_id,
-                control: initiated.control,
-            },
-        ),
-    });
+                namespace: $initiated.namespace,
+                namespace_id: $initiated.namespace_id,
+                workflow_execution: $initiated.workflow_execution,
+                initiated_event_id: $initiated_event_id,
+                control: $initiated.control,
+            }),
+        }
+    };
+}
+
+/// The signal was delivered, or cannot be: `failed_cause` is a SignalExternalWorkflowExecutionFailedCause.
+pub(crate) fn signal_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
+    let signal = tx.state.run.external_signals.get(&initiated_event_id);
+    let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =
+        awaited(tx, signal.and_then(|signal| signal.initiated.as_ref()))
+    else {
+        return Err(Reject::NotAwaited);
+    };
+    let attributes = delivered!(
+        initiated,
+        initiated_event_id,
+        failed_cause,
+        ExternalWorkflowExecutionSignaledEventAttributes { control },
+        SignalExternalWorkflowExecutionFailedEventAttributes
+    );
+    tx.event_or_buffer(attributes);
     workflow_task::ensure_scheduled(tx);
     Ok(Reply::Done)
 }
 
 /// The cancel request was delivered, or cannot be: `failed_cause` is a CancelExternalWorkflowExecutionFailedCause.
 pub(crate) fn cancel_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
-    let run = &tx.state.run;
-    let initiated = run.external_cancels.get(&initiated_event_id).and_then(|cancel| cancel.initiated.as_ref());
+    let cancel = tx.state.run.external_cancels.get(&initiated_event_id);
     let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =
-        initiated.filter(|_| run.close.is_none()).and_then(|event| event.attributes.clone())
+        awaited(tx, cancel.and_then(|cancel| cancel.initiated.as_ref()))
     else {
         return Err(Reject::NotAwaited);
     };
-    tx.event_or_buffer(match failed_cause {
-        None => Attributes::ExternalWorkflowExecutionCancelRequestedEventAttributes(
-            ExternalWorkflowExecutionCancelRequestedEventAttributes {
-                initiated_event_id,
-                namespace: initiated.namespace,
-                namespace_id: initiated.namespace_id,
-                workflow_execution: initiated.workflow_execution,
-            },
-        ),
-        Some(cause) => Attributes::RequestCancelExternalWorkflowExecutionFailedEventAttributes(
-            RequestCancelExternalWorkflowExecutionFailedEventAttributes {
-                cause,
-                workflow_task_completed_event_id: 0,
-                namespace: initiated.namespace,
-                namespace_id: initiated.namespace_id,
-                workflow_execution: initiated.workflow_execution,
-                initiated_event_id,
-                control: initiated.control,
-            },
-        ),
-    });
+    let attributes = delivered!(
+        initiated,
+        initiated_event_id,
+        failed_cause,
+        ExternalWorkflowExecutionCancelRequestedEventAttributes {},
+        RequestCancelExternalWorkflowExecutionFailedEventAttributes
+    );
+    tx.event_or_buffer(attributes);
     workflow_task::ensure_scheduled(tx);
     Ok(Reply::Done)
+}
+
+/// What was initiated, while the run that wants to know the outcome is open.
+fn awaited(tx: &Tx, initiated: Option<&HistoryEvent>) -> Option<Attributes> {
+    initiated.filter(|_| tx.state.run.close.is_none()).and_then(|event| event.attributes.clone())
 }

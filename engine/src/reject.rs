@@ -12,8 +12,8 @@ pub enum Reject {
     /// NOT_FOUND. Not from the engine, which must keep the change: the host's answer to `heartbeats_ended`.
     #[error("workflow task heartbeat timeout")]
     WorkflowTaskHeartbeatTimeout,
-    /// NOT_FOUND: stale token, closed or unknown activity.
-    #[error("workflow execution already completed")]
+    /// NOT_FOUND: a stale token, or an activity that has ended.
+    #[error("invalid activityID or activity already timed out or invoking workflow is completed")]
     ActivityGone,
     /// NOT_FOUND, by id.
     #[error("cannot find pending activity with ActivityID {0}, check workflow execution history for more details")]

@@ -132,6 +132,11 @@ pub fn with_defaults(mut policy: RetryPolicy, limits: &Limits) -> RetryPolicy {
     policy
 }
 
+/// The policy of a workflow, complete and checked. None given means no retries.
+pub fn for_workflow(policy: Option<RetryPolicy>, limits: &Limits) -> Result<Option<RetryPolicy>, String> {
+    policy.map(|policy| validated(with_defaults(policy, limits))).transpose()
+}
+
 /// Checks a policy whose defaults are filled in, and caps its durations. The error is the text for the caller.
 pub fn validated(mut policy: RetryPolicy) -> Result<RetryPolicy, String> {
     if policy.maximum_attempts == 1 {

@@ -126,13 +126,8 @@ fn initiated(
     let run_timeout = checked(&command.workflow_run_timeout, "WorkflowRunTimeout")?;
     let task_timeout = checked(&command.workflow_task_timeout, "WorkflowTaskTimeout")?;
     let run_timeout = validate::run_timeout(run_timeout, execution_timeout);
-    let retry_policy = match command.retry_policy {
-        None => None,
-        Some(policy) => Some(
-            retry::validated(retry::with_defaults(policy, limits))
-                .map_err(|error| format!("invalid WorkflowRetryPolicy on {COMMAND}: {error}. {at}"))?,
-        ),
-    };
+    let retry_policy = retry::for_workflow(command.retry_policy, limits)
+        .map_err(|error| format!("invalid WorkflowRetryPolicy on {COMMAND}: {error}. {at}"))?;
     if !command.cron_schedule.is_empty() && !cron::is_valid(&command.cron_schedule, tx.now()) {
         return Err(format!("invalid CronSchedule on {COMMAND}: invalid CronSchedule.. {at}"));
     }

@@ -119,13 +119,8 @@ fn inherited(
     let task_timeout = or(checked(&command.workflow_task_timeout, "WorkflowTaskTimeout")?, run.task_timeout);
     let backoff = checked(&command.backoff_start_interval, "BackoffStartInterval")?;
     let run_timeout = validate::run_timeout(run_timeout, run.execution_timeout);
-    command.retry_policy = match command.retry_policy.take() {
-        None => None,
-        Some(policy) => Some(
-            retry::validated(retry::with_defaults(policy, limits))
-                .map_err(|error| format!("invalid WorkflowRetryPolicy on {COMMAND}: {error}. {at}"))?,
-        ),
-    };
+    command.retry_policy = retry::for_workflow(command.retry_policy.take(), limits)
+        .map_err(|error| format!("invalid WorkflowRetryPolicy on {COMMAND}: {error}. {at}"))?;
     command.workflow_run_timeout = Some(duration(run_timeout));
     command.workflow_task_timeout = Some(duration(validate::task_timeout(task_timeout, run_timeout, limits)));
     command.backoff_start_interval = command.backoff_start_interval.map(|_| duration(backoff));
