@@ -45,6 +45,7 @@ impl Cluster {
                 activity_failure_include_heartbeat: true,
                 encoded_failure_attributes: true,
                 upsert_memo: true,
+                eager_workflow_start: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
                 ..Capabilities::default()

@@ -16,6 +16,7 @@ use super::{AuthorizedNamespace, Inner};
 /// What this server can do for a namespace. SDKs switch code paths on by these, so each is true only when it is built.
 fn capabilities() -> Capabilities {
     Capabilities {
+        eager_workflow_start: true,
         sync_update: true,
         async_update: true,
         worker_poll_complete_on_shutdown: true,

@@ -151,4 +151,4 @@ impl Namespaces {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

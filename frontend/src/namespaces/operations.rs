@@ -76,12 +76,8 @@ impl Namespaces {
         if self.find(name).is_err() {
             let retention = Duration::try_from(retention).map_err(|_| status::invalid("The retention is too long."))?;
             let retention = valid_retention(Some(&retention))?;
-            let created = self
-                .create(Namespace { name: name.to_owned(), retention: Some(retention), ..Namespace::default() })
-                .await;
-            if let Err(error) = created {
-                return Err(error);
-            }
+            self.create(Namespace { name: name.to_owned(), retention: Some(retention), ..Namespace::default() })
+                .await?;
         }
         self.change(name, |stored| {
             for (attribute, kind) in search_attributes {
