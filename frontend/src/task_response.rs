@@ -91,7 +91,7 @@ impl Frontend {
             workflow_execution: Some(WorkflowExecution { workflow_id, run_id: task.run.run_id.to_string() }),
             workflow_type: Some(WorkflowType { name: task.workflow_type }),
             previous_started_event_id: task.previous_started_event_id,
-            started_event_id: task.started_event_id,
+            // No started event: the Go SDK would otherwise expect a history that ends there, also where it has none.
             attempt: 1,
             history: Some(history),
             next_page_token,

@@ -33,7 +33,6 @@ impl DirectQuery {
             query,
             workflow_type: run.workflow_type.clone(),
             previous_started_event_id: run.last_completed_started_event_id,
-            started_event_id: run.last_completed_started_event_id,
             last_event_id: run.next_event_id - 1,
             sticky: false,
         };

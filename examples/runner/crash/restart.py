@@ -82,9 +82,9 @@ async def _under_way(walk: WorkflowHandle) -> bool:
 async def _retried(stage: Stage, walks: list[WorkflowHandle]) -> int:
     """The number of activities that a kill made the server try again."""
     retried = 0
+    results = [await walk.result() for walk in walks]
     effects = Ledger(stage.work_dir).effects()
-    for walk in walks:
-        nonces = await walk.result()
+    for walk, nonces in zip(walks, results, strict=True):
         steps = [effects[nonce]["step"] for nonce in nonces]
         check_equal(steps, list(range(STEPS)), f"steps of {walk.id}")
         for started in of_kind(await stage.events(walk), "activity_task_started"):
