@@ -34,6 +34,7 @@ use crate::{
     child,
     event::event_time,
     input::Start,
+    obligations::obligations,
     outcome::{Notice, Reply, Task, UpdateAbort},
     reject::Reject,
     state::{Close, Nanos, OwedAtClose, RunState, WorkflowState},
@@ -175,9 +176,10 @@ fn earlier_result(run: &RunState) -> Option<Payloads> {
 fn end(tx: &mut Tx, attributes: Attributes, links: Vec<Link>, next_run: Option<Start>) {
     tx.event_with(attributes, EventExtras { links, ..Default::default() });
     update::on_close(tx, if next_run.is_some() { UpdateAbort::ContinuedAsNew } else { UpdateAbort::WorkflowClosing });
-    let mut owed = Vec::new();
-    push_obligations(tx.state, &mut owed);
-    tx.out.tasks.extend(owed);
+    // What this step has asked for while the run was open may be wanted no longer.
+    let owed = obligations(tx.state);
+    tx.out.tasks.retain(|task| owed.contains(task));
+    push_obligations(tx.state, &mut tx.out.tasks);
     tx.out.next_run = next_run.map(Box::new);
     tx.notice(Notice::Closed);
 }

@@ -1,6 +1,6 @@
 //! Bad commands: what each is answered, word for word as recorded from the real server.
 
-use perdure_engine::{Reject, Reply, validate::MAX_DURATION};
+use perdure_engine::{Reject, Reply, Task, validate::MAX_DURATION};
 use perdure_proto::api::{
     command::{
         CancelWorkflowExecutionCommandAttributes, Command, CompleteWorkflowExecutionCommandAttributes,
@@ -9,7 +9,7 @@ use perdure_proto::api::{
         UpsertWorkflowSearchAttributesCommandAttributes, command::Attributes as C,
     },
     common::{Memo, Payload, SearchAttributes},
-    enums::{CommandType as K, EventType as T, WorkflowTaskFailedCause as Cause},
+    enums::{CommandType as K, EventType as T, ParentClosePolicy, WorkflowTaskFailedCause as Cause},
     failure::Failure,
     history::history_event::Attributes as A,
     sdk::UserMetadata,
@@ -319,6 +319,29 @@ fn a_run_may_close_with_the_completion_that_cancels_its_activity() {
         "nobody is left who would hear that the activity was canceled"
     );
     assert!(world.state.run.buffered.is_empty());
+}
+
+#[test]
+fn what_a_closing_completion_begins_is_not_handed_out() {
+    let mut world = World::new();
+    let abandoned = match child::start("abandoned") {
+        Command { attributes: Some(C::StartChildWorkflowExecutionCommandAttributes(mut attributes)), .. } => {
+            attributes.set_parent_close_policy(ParentClosePolicy::Abandon);
+            command(K::StartChildWorkflowExecution, C::StartChildWorkflowExecutionCommandAttributes(attributes))
+        }
+        other => panic!("{other:?}"),
+    };
+    let step = world.complete(vec![
+        schedule(schedule_attributes("a")),
+        external::signal("x"),
+        child::start("ends with its parent"),
+        abandoned,
+        complete(),
+    ]);
+    let ids: Vec<i64> = world.state.run.children.keys().copied().collect();
+    let expected =
+        [Task::StartChild { initiated_event_id: ids[1] }, Task::ApplyParentClosePolicy { initiated_event_id: ids[0] }];
+    assert_eq!(step.tasks, expected);
 }
 
 #[test]
