@@ -27,7 +27,11 @@ impl Connection {
         let endpoint = Endpoint::from_shared(uri).with_context(|| format!("{:?} is not an address", self.address))?;
         let endpoint = endpoint.connect_timeout(TIMEOUT).timeout(TIMEOUT);
         endpoint.connect().await.map_err(|error| {
-            anyhow!("no server answers at {} ({}): is it running, and is the address right?", self.address, root(&error))
+            anyhow!(
+                "no server answers at {} ({}): is it running, and is the address right?",
+                self.address,
+                root(&error)
+            )
         })
     }
 

@@ -10,13 +10,13 @@ use crate::dev::StartDev;
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]
 #[command(name = "perdure", version, arg_required_else_help = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run a server.
     #[command(subcommand)]
     Server(ServerCommand),
@@ -26,7 +26,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum ServerCommand {
+pub(crate) enum ServerCommand {
     /// Run a server with the settings of a file and of the environment.
     Start(Start),
     /// Run a server for development: nothing to set up, in memory unless a file is named.
@@ -34,8 +34,8 @@ pub enum ServerCommand {
 }
 
 #[derive(ClapArgs, Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// Settings in YAML; the environment overrides them.
     #[arg(long, short, env = "PERDURE_CONFIG")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use crate::settings::{Listen, Log, LogFormat, Settings, StoreKind, StoreSettings
 const HTTP_PORT_OFFSET: u16 = 1_000;
 
 #[derive(Args, Clone, Debug)]
-pub struct StartDev {
+pub(crate) struct StartDev {
     /// SQLite file that keeps the state; without it, state ends with the process.
     #[arg(long, short = 'f')]
     db_filename: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub struct StartDev {
 
 impl StartDev {
     /// The settings, and one notice of the flags that have no effect.
-    pub fn settings(self) -> anyhow::Result<(Settings, Vec<String>)> {
+    pub(crate) fn settings(self) -> anyhow::Result<(Settings, Vec<String>)> {
         let http_port = match (self.headless, self.ui_port) {
             (true, _) => self.http_port,
             (false, Some(port)) => port,

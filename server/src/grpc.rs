@@ -25,7 +25,7 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// Serves until `stop`, then lets the calls in flight end.
-pub async fn serve(
+pub(crate) async fn serve(
     frontend: Frontend,
     health: Health,
     listener: TcpListener,

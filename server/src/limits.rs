@@ -6,21 +6,27 @@ use anyhow::{Context, bail};
 use figment::{
     Figment,
     providers::{Format, Yaml},
-    value::Value,
 };
 use perdure_engine::Limits;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// One value of a key. Those with constraints hold for some namespaces or queues only: they are not supported.
 #[derive(Deserialize)]
 struct Constrained {
-    value: Value,
+    value: Setting,
     #[serde(default)]
-    constraints: BTreeMap<String, Value>,
+    constraints: BTreeMap<String, IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Setting {
+    Number(i64),
+    Other(IgnoredAny),
 }
 
 /// Reads a file of the form `key: [{value: …, constraints: {}}]`. Keys without effect are told once and stop nothing.
-pub fn read_file(limits: &mut Limits, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn read_file(limits: &mut Limits, path: &Path) -> anyhow::Result<()> {
     if !path.is_file() {
         bail!("there is no dynamic configuration file {}", path.display());
     }
@@ -30,9 +36,11 @@ pub fn read_file(limits: &mut Limits, path: &Path) -> anyhow::Result<()> {
     let mut ignored = Vec::new();
     for (key, values) in keys {
         let unconstrained = values.iter().find(|value| value.constraints.is_empty());
-        let number =
-            unconstrained.and_then(|value| value.value.to_i128()).and_then(|number| i64::try_from(number).ok());
-        if !number.is_some_and(|number| set(limits, &key, number)) {
+        let known = match unconstrained.map(|value| &value.value) {
+            Some(Setting::Number(number)) => set(limits, &key, *number),
+            Some(Setting::Other(_)) | None => false,
+        };
+        if !known {
             ignored.push(key);
         }
     }
@@ -44,7 +52,7 @@ pub fn read_file(limits: &mut Limits, path: &Path) -> anyhow::Result<()> {
 }
 
 /// Sets one limit by its key, in any case of letters. False if there is no such limit or the value is not one.
-pub fn set(limits: &mut Limits, key: &str, value: i64) -> bool {
+pub(crate) fn set(limits: &mut Limits, key: &str, value: i64) -> bool {
     let Ok(count) = usize::try_from(value) else { return false };
     match key.to_ascii_lowercase().as_str() {
         "limit.blobsize.error" => limits.blob_size = value,

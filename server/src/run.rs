@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Runs a server until a signal stops it.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = signals::listen()?;
     let health = Health::new().await;
     let http = serve_http(&settings, &health, stop.clone()).await?;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 const INTERRUPTED: i32 = 130;
 
 /// The token is cancelled at the first signal.
-pub fn listen() -> anyhow::Result<CancellationToken> {
+pub(crate) fn listen() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = CancellationToken::new();

@@ -17,17 +17,17 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const CLUSTER_NAME: &str = "active";
 
 /// A store, ready: its schema is that of this version.
-pub struct Opened {
-    pub store: Arc<dyn Store>,
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
     /// As clients see it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Slot ranges, and so shards, that a new database is divided into. SQLite has one writer.
-    pub ranges: u16,
-    pub metadata: ClusterMetadata,
+    pub(crate) ranges: u16,
+    pub(crate) metadata: ClusterMetadata,
 }
 
 /// Waits for a database that cannot be reached yet: in containers it often starts later than the server.
-pub async fn open(settings: &StoreSettings) -> anyhow::Result<Opened> {
+pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Opened> {
     let give_up = Instant::now() + Duration::from_secs(settings.wait_seconds);
     loop {
         match try_open(settings).await {

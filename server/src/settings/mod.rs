@@ -13,48 +13,48 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    pub store: StoreSettings,
-    pub listen: Listen,
-    pub log: Log,
+pub(crate) struct Settings {
+    pub(crate) store: StoreSettings,
+    pub(crate) listen: Listen,
+    pub(crate) log: Log,
     /// Namespaces that are created at start where they do not exist.
-    pub namespaces: Vec<String>,
+    pub(crate) namespaces: Vec<String>,
     /// Retention of those that are created, as `72h`.
-    pub namespace_retention: String,
+    pub(crate) namespace_retention: String,
     /// Search attributes of those namespaces: name to type, as `Keyword`.
-    pub search_attributes: BTreeMap<String, String>,
+    pub(crate) search_attributes: BTreeMap<String, String>,
     /// A file in the format of Temporal's dynamic configuration.
-    pub dynamic_config: Option<PathBuf>,
+    pub(crate) dynamic_config: Option<PathBuf>,
     /// Values of the same kind, which win over the file: key to number.
-    pub limits: BTreeMap<String, i64>,
+    pub(crate) limits: BTreeMap<String, i64>,
     /// Runs that are kept in memory.
-    pub cached_runs: usize,
+    pub(crate) cached_runs: usize,
     /// Seconds that calls in flight have to end when the server stops.
-    pub stop_grace_seconds: u64,
+    pub(crate) stop_grace_seconds: u64,
 }
 
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct StoreSettings {
-    pub kind: StoreKind,
+pub(crate) struct StoreSettings {
+    pub(crate) kind: StoreKind,
     /// PostgreSQL: `postgres://user:password@host:port/database`. Wins over the parts below.
-    pub url: Option<String>,
-    pub host: String,
-    pub port: u16,
-    pub user: String,
-    pub password: String,
-    pub database: String,
+    pub(crate) url: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) database: String,
     /// PostgreSQL: connections at most.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// SQLite: the database's file. None: in memory.
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
     /// Seconds to wait for a database that does not answer at start.
-    pub wait_seconds: u64,
+    pub(crate) wait_seconds: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum StoreKind {
+pub(crate) enum StoreKind {
     Postgresql,
     Sqlite,
     /// Lost with the process.
@@ -63,27 +63,27 @@ pub enum StoreKind {
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Listen {
+pub(crate) struct Listen {
     /// Address or host name to listen on.
-    pub ip: String,
-    pub grpc_port: u16,
+    pub(crate) ip: String,
+    pub(crate) grpc_port: u16,
     /// Address of the HTTP side; None: the same.
-    pub http_ip: Option<String>,
+    pub(crate) http_ip: Option<String>,
     /// 0: no HTTP.
-    pub http_port: u16,
+    pub(crate) http_port: u16,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Log {
+pub(crate) struct Log {
     /// `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter per module as `info,perdure_history=debug`.
-    pub level: String,
-    pub format: LogFormat,
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     #[value(alias = "pretty")]
     #[serde(alias = "pretty", alias = "console")]
     Text,
@@ -149,7 +149,7 @@ impl Default for Log {
 }
 
 /// The settings, and what an operator should be told about them.
-pub fn load(
+pub(crate) fn load(
     file: Option<&Path>,
     variables: impl Iterator<Item = (String, String)>,
 ) -> anyhow::Result<(Settings, Vec<String>)> {
