@@ -5,7 +5,6 @@ use perdure_proto::api::{
     common::{Payloads, WorkerVersionStamp},
     failure::Failure,
     history::HistoryEvent,
-    update,
 };
 
 use crate::state::{AdmittedUpdate, Nanos, TaskStarted, WorkflowTask};
@@ -173,6 +172,3 @@ pub enum VolatileChange {
     SpeculativeTaskStarted(TaskStarted),
     SpeculativeTaskCleared,
 }
-
-/// Helper for waiting updates' outcomes.
-pub type UpdateOutcome = update::Outcome;
