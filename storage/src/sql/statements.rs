@@ -2,16 +2,30 @@
 
 /// $1 slot, $2 run id, $3 event id. `bisect` ends with low = high = seq of the last journal row whose first event id is
 /// not greater: sequence numbers have no gaps, so this is a binary search over the key. No row at all: low = 1, high = NULL.
+///
+/// Written with subqueries that read one row: PostgreSQL takes a join or an aggregate here for cheap and reads all of the run.
 macro_rules! bisect {
     () => {
-        "WITH RECURSIVE bisect(low, high) AS (
-             SELECT CAST(1 AS bigint), max(seq) FROM journal WHERE slot = $1 AND run_id = $2
-             UNION ALL
-             SELECT CASE WHEN first_event_id <= $3 THEN seq ELSE low END,
-                    CASE WHEN first_event_id <= $3 THEN high ELSE seq - 1 END
-             FROM bisect JOIN journal ON slot = $1 AND run_id = $2 AND seq = (low + high + 1) / 2
-             WHERE low < high
-         ) "
+        concat!(
+            "WITH RECURSIVE bisect(low, high) AS (
+                 SELECT CAST(1 AS bigint),
+                        (SELECT seq FROM journal WHERE slot = $1 AND run_id = $2 ORDER BY seq DESC LIMIT 1)
+                 UNION ALL
+                 SELECT CASE WHEN ",
+            middle_is_not_after!(),
+            " THEN (low + high + 1) / 2 ELSE low END,
+                        CASE WHEN ",
+            middle_is_not_after!(),
+            " THEN high ELSE (low + high + 1) / 2 - 1 END
+                 FROM bisect WHERE low < high
+             ) "
+        )
+    };
+}
+
+macro_rules! middle_is_not_after {
+    () => {
+        "(SELECT first_event_id FROM journal WHERE slot = $1 AND run_id = $2 AND seq = (low + high + 1) / 2) <= $3"
     };
 }
 
