@@ -28,11 +28,13 @@ pub(crate) struct Opened {
 
 /// Waits for a database that cannot be reached yet: in containers it often starts later than the server.
 pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Opened> {
+    // A file that cannot be opened now is misspelt or held by another server: nobody should wait for it.
+    let may_come = settings.kind == StoreKind::Postgresql;
     let give_up = Instant::now() + Duration::from_secs(settings.wait_seconds);
     loop {
         match try_open(settings).await {
             Ok(opened) => return Ok(opened),
-            Err(error @ StoreError::Unavailable(_)) if Instant::now() < give_up => {
+            Err(error @ StoreError::Unavailable(_)) if may_come && Instant::now() < give_up => {
                 tracing::warn!(%error, store = ?settings, "waiting for the database");
                 sleep(RETRY_PAUSE).await;
             }

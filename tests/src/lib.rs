@@ -24,4 +24,4 @@ pub use folders::fresh_folder;
 pub use program::{go, python};
 pub use server::{Server, perdure};
 
-pub use xtask::http;
+pub use xtask::{http, ports};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnectOptions;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -15,9 +15,10 @@ use xtask::{ports, process};
 
 use crate::{Database, folders};
 
-/// How long a server may take to become healthy, and to end.
+/// How long a server may take to become healthy, to end, and to answer one question about its health.
 const START_MAX: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(30);
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Between the look for a free port and the server's listening another process may take the port.
@@ -138,8 +139,10 @@ impl Server {
         let Ok(channel) = self.channel().await else { return false };
         // What the SDKs ask for when they connect.
         let service = "temporal.api.workflowservice.v1.WorkflowService".to_owned();
-        let answer = HealthClient::new(channel).check(HealthCheckRequest { service }).await;
-        answer.is_ok_and(|answer| answer.get_ref().status() == ServingStatus::Serving)
+        let mut client = HealthClient::new(channel);
+        // A server that still opens its database listens already, and does not answer yet.
+        let answer = timeout(ANSWER_MAX, client.check(HealthCheckRequest { service })).await;
+        matches!(answer, Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::Serving)
     }
 }
 

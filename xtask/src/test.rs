@@ -26,6 +26,8 @@ pub async fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         test.arg("--workspace");
     }
     test.args(arguments);
+    // A failed test returns an error that says what is wrong; a backtrace would bury it.
+    test.env("RUST_LIB_BACKTRACE", "0");
     test.env("PERDURE_TEST_POSTGRES", cluster.url());
     test.env("PERDURE_TEST_PYTHON", python);
     test.env("PERDURE_TEST_SERVER", workspace.server());
