@@ -88,37 +88,113 @@ pub struct Signal {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     Signal(Box<Signal>),
-    RequestCancel { reason: String, identity: String, request_id: String, external: Option<ExternalInitiator>, links: Vec<Link>, },
-    Terminate { reason: String, details: Option<Payloads>, identity: String, links: Vec<Link> },
+    RequestCancel {
+        reason: String,
+        identity: String,
+        request_id: String,
+        external: Option<ExternalInitiator>,
+        links: Vec<Link>,
+    },
+    Terminate {
+        reason: String,
+        details: Option<Payloads>,
+        identity: String,
+        links: Vec<Link>,
+    },
     /// A second start found this run open and conflict policy USE_EXISTING wants its request id kept.
-    AttachStart { request_id: String, attach_request_id: bool, attach_callbacks: bool, attach_links: bool, callbacks: Vec<Callback>, links: Vec<Link> },
+    AttachStart {
+        request_id: String,
+        attach_request_id: bool,
+        attach_callbacks: bool,
+        attach_links: bool,
+        callbacks: Vec<Callback>,
+        links: Vec<Link>,
+    },
 
     /// A worker takes the pending workflow task (normal, transient or speculative).
-    WorkflowTaskStart { scheduled_event_id: i64, attempt: i32, identity: String, request_id: String, worker_version: Option<WorkerVersionStamp> },
-    WorkflowTaskCompleted { token: WorkflowTaskRef, request: Box<RespondWorkflowTaskCompletedRequest> },
-    WorkflowTaskFailed { token: WorkflowTaskRef, request: Box<RespondWorkflowTaskFailedRequest> },
+    WorkflowTaskStart {
+        scheduled_event_id: i64,
+        attempt: i32,
+        identity: String,
+        request_id: String,
+        worker_version: Option<WorkerVersionStamp>,
+    },
+    WorkflowTaskCompleted {
+        token: WorkflowTaskRef,
+        request: Box<RespondWorkflowTaskCompletedRequest>,
+    },
+    WorkflowTaskFailed {
+        token: WorkflowTaskRef,
+        request: Box<RespondWorkflowTaskFailedRequest>,
+    },
 
-    ActivityStart { scheduled_event_id: i64, attempt: i32, identity: String, request_id: String, worker_version: Option<WorkerVersionStamp> },
-    ActivityCompleted { activity: ActivityRef, result: Option<Payloads>, identity: String },
-    ActivityFailed { activity: ActivityRef, failure: Box<Failure>, last_heartbeat_details: Option<Payloads>, identity: String },
-    ActivityCanceled { activity: ActivityRef, details: Option<Payloads>, identity: String },
-    ActivityHeartbeat { activity: ActivityRef, details: Option<Payloads>, identity: String },
+    ActivityStart {
+        scheduled_event_id: i64,
+        attempt: i32,
+        identity: String,
+        request_id: String,
+        worker_version: Option<WorkerVersionStamp>,
+    },
+    ActivityCompleted {
+        activity: ActivityRef,
+        result: Option<Payloads>,
+        identity: String,
+    },
+    ActivityFailed {
+        activity: ActivityRef,
+        failure: Box<Failure>,
+        last_heartbeat_details: Option<Payloads>,
+        identity: String,
+    },
+    ActivityCanceled {
+        activity: ActivityRef,
+        details: Option<Payloads>,
+        identity: String,
+    },
+    ActivityHeartbeat {
+        activity: ActivityRef,
+        details: Option<Payloads>,
+        identity: String,
+    },
 
     /// Time has passed: act on every deadline that is not after `ctx.now`.
     Wake,
 
-    ChildStarted { initiated_event_id: i64, run_id: String, header: Option<Header> },
-    ChildStartFailed { initiated_event_id: i64, cause: i32 },
+    ChildStarted {
+        initiated_event_id: i64,
+        run_id: String,
+        header: Option<Header>,
+    },
+    ChildStartFailed {
+        initiated_event_id: i64,
+        cause: i32,
+    },
     /// A child of this run closed; `event` is its close event.
-    ChildClosed { initiated_event_id: i64, workflow_id: String, run_id: String, event: Box<HistoryEvent> },
+    ChildClosed {
+        initiated_event_id: i64,
+        workflow_id: String,
+        run_id: String,
+        event: Box<HistoryEvent>,
+    },
     /// None: delivered. Some: SignalExternalWorkflowExecutionFailedCause.
-    ExternalSignalDone { initiated_event_id: i64, failed_cause: Option<i32> },
-    ExternalCancelDone { initiated_event_id: i64, failed_cause: Option<i32> },
+    ExternalSignalDone {
+        initiated_event_id: i64,
+        failed_cause: Option<i32>,
+    },
+    ExternalCancelDone {
+        initiated_event_id: i64,
+        failed_cause: Option<i32>,
+    },
     ParentNotified,
-    ChildReleased { initiated_event_id: i64 },
+    ChildReleased {
+        initiated_event_id: i64,
+    },
 
     /// An update request; the reply tells its stage.
-    Update { request: Box<update::Request>, update_id: String },
+    Update {
+        request: Box<update::Request>,
+        update_id: String,
+    },
     /// The worker of the sticky queue is gone.
     ResetSticky,
     /// Queries wait and no workflow task is pending or started that could carry them: nothing to do for the engine;

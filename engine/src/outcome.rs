@@ -50,7 +50,7 @@ pub enum Notice {
     UpdateAborted { update_id: String, reason: UpdateAbort },
     /// Answers to queries that went out with the completed workflow task, by query id.
     QueryAnswered { query_id: String, result: perdure_proto::api::query::WorkflowQueryResult },
-    /// The workflow task that carried queries ended without answers: they go on.
+    /// The workflow task ended: queries that it carried and that have no answer by now go on.
     QueriesUnanswered,
     /// The run closed.
     Closed,

@@ -137,6 +137,7 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         workflow_id: start.workflow_id,
         completion_callbacks: start.completion_callbacks,
         root_workflow_execution: root,
+        eager_execution_accepted: start.request_eager_execution && continued.backoff == 0,
         priority: start.priority,
         ..Default::default()
     };

@@ -212,6 +212,7 @@ fn answer_queries(tx: &mut Tx, request: &mut RespondWorkflowTaskCompletedRequest
     for (query_id, result) in std::mem::take(&mut request.query_results) {
         tx.notice(Notice::QueryAnswered { query_id, result });
     }
+    tx.notice(Notice::QueriesUnanswered);
 }
 
 /// Schedules the next task if there is something to do for it; says whether the worker takes it at once.
@@ -249,6 +250,7 @@ fn fail_completion(
     if dropped || consequence == Consequence::Refused {
         return Err(Reject::InvalidArgument(message));
     }
+    update::on_task_failed(tx);
     fail(
         tx,
         TaskFailure {

@@ -1,15 +1,21 @@
 //! Ways through the table, and what the events and replies say on them.
 
-use perdure_engine::{Input, Reject, Reply, Signal, WorkflowTaskRef, next_deadline, obligations, transient_events};
+use perdure_engine::{
+    Input, Notice, Reject, Reply, Signal, WorkflowTaskRef, next_deadline, obligations, transient_events,
+};
 use perdure_proto::api::{
     enums::{EventType as T, TimeoutType, WorkflowTaskFailedCause as Cause},
     history::history_event::Attributes,
+    query::WorkflowQueryResult,
     taskqueue::{StickyExecutionAttributes, TaskQueue},
     workflowservice::RespondWorkflowTaskCompletedRequest,
 };
 
 use super::{Phase, complete_workflow, fail, phase, respond, signal, take, world_in};
-use crate::world::{SECOND, Step, World, payloads, seconds};
+use crate::{
+    activity::{schedule, schedule_attributes},
+    world::{SECOND, Step, World, payloads, seconds},
+};
 
 #[test]
 fn a_repeated_take_gets_the_same_answer() {
@@ -273,4 +279,52 @@ fn versioning_needs_its_options() {
     let mut world = world_in(Phase::Started);
     let request = RespondWorkflowTaskCompletedRequest { versioning_behavior: 1, ..Default::default() };
     assert!(matches!(respond(&mut world, request), Err(Reject::InvalidArgument(_))));
+}
+
+#[test]
+fn what_waited_is_written_with_the_ends_last() {
+    let mut world = World::new();
+    world.complete(["a", "b"].map(|id| schedule(schedule_attributes(id))).to_vec());
+    let ids: Vec<i64> = world.state.run.activities.keys().copied().collect();
+    world.step(signal("first")).unwrap();
+    world.start_task();
+    for &id in &ids {
+        let activity = world.take(id);
+        let (result, identity) = (payloads("1"), "worker".into());
+        assert!(world.step(Input::ActivityCompleted { activity, result, identity }).unwrap().events.is_empty());
+        assert!(!world.state.run.activities.contains_key(&id), "its effect does not wait");
+    }
+    world.advance(SECOND);
+    world.step(signal("second")).unwrap();
+    let step = respond(&mut world, RespondWorkflowTaskCompletedRequest::default()).unwrap();
+    let types = [
+        T::WorkflowTaskCompleted,
+        T::ActivityTaskStarted,
+        T::ActivityTaskStarted,
+        T::WorkflowExecutionSignaled,
+        T::ActivityTaskCompleted,
+        T::ActivityTaskCompleted,
+        T::WorkflowTaskScheduled,
+    ];
+    assert_eq!(step.types(), types);
+    let first_id = step.events[0].event_id;
+    for (position, event) in step.events.iter().enumerate() {
+        assert_eq!(event.event_id, first_id + position as i64);
+        if let Some(Attributes::ActivityTaskCompletedEventAttributes(completed)) = &event.attributes {
+            // Each end names the start that got its id just now.
+            assert_eq!(completed.started_event_id, event.event_id - 3);
+        }
+    }
+}
+
+#[test]
+fn queries_are_answered_before_the_others_go_on() {
+    let mut world = World::new();
+    world.start_task();
+    let result = WorkflowQueryResult { answer: payloads("1"), ..Default::default() };
+    let query_results = [("q".to_owned(), result.clone())].into();
+    let request = RespondWorkflowTaskCompletedRequest { query_results, ..Default::default() };
+    let step = respond(&mut world, request).unwrap();
+    let answered = Notice::QueryAnswered { query_id: "q".into(), result };
+    assert_eq!(step.notices, [answered, Notice::QueriesUnanswered]);
 }
