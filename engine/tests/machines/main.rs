@@ -8,6 +8,7 @@ mod close;
 mod commands;
 mod describe;
 mod external;
+mod requests;
 mod script;
 mod start;
 mod timer;
