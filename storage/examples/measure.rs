@@ -18,31 +18,33 @@ use perdure_storage::{
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+type Error = Box<dyn std::error::Error>;
+
 const NAMESPACE: Uuid = Uuid::from_u128(1);
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let url = std::env::args().nth(1).expect("usage: measure <url>");
-    let store = PostgresStore::connect(PostgresConfig::from_url(&url)).await.expect("connect");
-    let lease = store.acquire_leases("measure", 1, Duration::from_secs(3600)).await.expect("lease").remove(0);
-    let mut admin = PgConnection::connect(&url).await.expect("connect");
+async fn main() -> Result<(), Error> {
+    let url = std::env::args().nth(1).ok_or("usage: measure <url>")?;
+    let store = PostgresStore::connect(PostgresConfig::from_url(&url)).await?;
+    let lease = store.acquire_leases("measure", 1, Duration::from_secs(3600)).await?.remove(0);
+    let mut admin = PgConnection::connect(&url).await?;
     println!("{:>22} {:>6} {:>12} {:>12} {:>12}", "writes", "K", "PG CPU us", "WAL bytes", "us");
     // Warm up: prepared statements, catalogue caches.
     let runs = new_runs(10);
     for phase in Phase::ALL {
         for runs in runs.chunks(2) {
-            store.commit(batch(&lease, phase, runs)).await.expect("commit");
+            store.commit(batch(&lease, phase, runs)).await?;
         }
     }
     for (k, count) in [(1, 1500), (10, 5000), (100, 20_000)] {
         let runs = new_runs(count);
         for phase in Phase::ALL {
-            let (cpu, wal, start) = (cpu_micros(&mut admin).await, wal(&mut admin).await, Instant::now());
+            let (cpu, wal, start) = (cpu_micros(&mut admin).await?, wal(&mut admin).await?, Instant::now());
             for runs in runs.chunks(k) {
-                store.commit(batch(&lease, phase, runs)).await.expect("commit");
+                store.commit(batch(&lease, phase, runs)).await?;
             }
             let time = start.elapsed().as_micros() as f64;
-            let (cpu, wal) = (cpu_micros(&mut admin).await - cpu, wal_since(&mut admin, &wal).await);
+            let (cpu, wal) = (cpu_micros(&mut admin).await? - cpu, wal_since(&mut admin, &wal).await?);
             let per_write = |total: f64| total / count as f64;
             println!(
                 "{:>22} {k:>6} {:>12.1} {:>12.0} {:>12.1}",
@@ -53,17 +55,17 @@ async fn main() {
             );
         }
     }
-    long_history("PostgreSQL", &store, &lease).await;
-    let sqlite = SqliteStore::open(None).await.expect("open");
-    let lease = sqlite.acquire_leases("measure", 1, Duration::from_secs(3600)).await.expect("lease").remove(0);
-    long_history("SQLite", &sqlite, &lease).await;
+    long_history("PostgreSQL", &store, &lease).await?;
+    let sqlite = SqliteStore::open(None).await?;
+    let lease = sqlite.acquire_leases("measure", 1, Duration::from_secs(3600)).await?.remove(0);
+    long_history("SQLite", &sqlite, &lease).await
 }
 
 /// 50,000 events, three to a row.
-async fn long_history(name: &str, store: &dyn Store, lease: &Lease) {
+async fn long_history(name: &str, store: &dyn Store, lease: &Lease) -> Result<(), Error> {
     const EVENTS: i64 = 50_000;
     let (key, id) = new_runs(1).remove(0);
-    store.commit(batch(lease, Phase::Start, &[(key, id)])).await.expect("commit");
+    store.commit(batch(lease, Phase::Start, &[(key, id)])).await?;
     for seq in 2..EVENTS / 3 {
         let row = JournalRow {
             seq,
@@ -74,24 +76,25 @@ async fn long_history(name: &str, store: &dyn Store, lease: &Lease) {
         };
         let write =
             RunWrite { key, create: None, journal: Some(row), snapshot: None, wake_at: WakeAt::Keep, visibility: None };
-        store.commit(Batch { lease: lease.clone(), runs: vec![write] }).await.expect("commit");
+        store.commit(Batch { lease: lease.clone(), runs: vec![write] }).await?;
     }
     for event_id in [3, EVENTS / 2, EVENTS - 100] {
         let start = Instant::now();
         for _ in 0..20 {
-            store.read_events(key, event_id, EVENTS, 30, 1 << 20).await.expect("read");
+            store.read_events(key, event_id, EVENTS, 30, 1 << 20).await?;
         }
         let forward = start.elapsed().as_micros() / 20;
         let start = Instant::now();
         for _ in 0..20 {
-            store.read_events_reverse(key, event_id, 30).await.expect("read");
+            store.read_events_reverse(key, event_id, 30).await?;
         }
         let backward = start.elapsed().as_micros() / 20;
         println!("{name}: 30 batches from event {event_id}: {forward} us forward, {backward} us backward");
     }
     let start = Instant::now();
-    let loaded = store.load_runs(&[key]).await.expect("load").remove(0).expect("run");
+    let loaded = store.load_runs(&[key]).await?.remove(0).ok_or("the run is gone")?;
     println!("{name}: load of {} journal rows: {} us", loaded.journal.len(), start.elapsed().as_micros());
+    Ok(())
 }
 
 /// The commits of a workflow with one activity.
@@ -162,24 +165,20 @@ fn write(phase: Phase, key: RunKey, id: &str) -> RunWrite {
 }
 
 /// CPU time so far of the server's processes that are connected to something or belong to the server itself.
-async fn cpu_micros(admin: &mut PgConnection) -> f64 {
-    let pids: Vec<i32> =
-        sqlx::query_scalar("SELECT pid FROM pg_stat_activity").fetch_all(admin).await.expect("activity");
-    pids.iter()
-        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/schedstat")).ok())
-        .filter_map(|line| line.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()))
-        .sum::<f64>()
-        / 1000.0
+async fn cpu_micros(admin: &mut PgConnection) -> Result<f64, Error> {
+    let pids: Vec<i32> = sqlx::query_scalar("SELECT pid FROM pg_stat_activity").fetch_all(admin).await?;
+    let nanos = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    Ok(pids.iter().filter_map(nanos).sum::<f64>() / 1000.0)
 }
 
-async fn wal(admin: &mut PgConnection) -> String {
-    sqlx::query_scalar("SELECT pg_current_wal_lsn()::text").fetch_one(admin).await.expect("lsn")
+async fn wal(admin: &mut PgConnection) -> Result<String, Error> {
+    Ok(sqlx::query_scalar("SELECT pg_current_wal_lsn()::text").fetch_one(admin).await?)
 }
 
-async fn wal_since(admin: &mut PgConnection, start: &str) -> f64 {
-    sqlx::query_scalar("SELECT (pg_current_wal_lsn() - $1::text::pg_lsn)::float8")
-        .bind(start)
-        .fetch_one(admin)
-        .await
-        .expect("lsn")
+async fn wal_since(admin: &mut PgConnection, start: &str) -> Result<f64, Error> {
+    let query = sqlx::query_scalar("SELECT (pg_current_wal_lsn() - $1::text::pg_lsn)::float8").bind(start);
+    Ok(query.fetch_one(admin).await?)
 }

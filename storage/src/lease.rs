@@ -24,6 +24,11 @@ pub(crate) struct LeaseRow {
 }
 
 impl LeaseRow {
+    /// Another owner has it, and its time is not over.
+    pub(crate) fn is_held_from(&self, owner: &str, now: Nanos) -> bool {
+        self.owner != owner && self.expires_at > now
+    }
+
     pub(crate) fn held_error(&self) -> StoreError {
         StoreError::LeaseHeld { owner: self.owner.clone(), expires_at: self.expires_at }
     }
@@ -31,7 +36,7 @@ impl LeaseRow {
 
 /// `LeaseHeld` if one of the rows has another owner whose time is not over.
 pub(crate) fn check_free(rows: &[LeaseRow], owner: &str, now: Nanos) -> Result<(), StoreError> {
-    match rows.iter().find(|row| row.owner != owner && row.expires_at > now) {
+    match rows.iter().find(|row| row.is_held_from(owner, now)) {
         Some(held) => Err(held.held_error()),
         None => Ok(()),
     }

@@ -93,7 +93,7 @@ pub trait Store: Send + Sync + 'static {
     // === Leases ===
 
     /// Takes all lease rows of the database for `owner` (creating `ranges` equal ones where there are none yet), if they are
-    /// free, expired, or already this owner's. Epochs grow. `LeaseHeld` otherwise.
+    /// free, expired, of an owner that is known to be gone, or already this owner's. Epochs grow. `LeaseHeld` otherwise.
     async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError>;
 
     /// Extends leases that are still ours; `LeaseHeld` where one is not.

@@ -1,10 +1,14 @@
 //! Reaching the server, creating the database, bringing its schema up to date.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-use super::{Connections, PostgresStore};
+use super::{
+    PostgresStore,
+    connections::{Connections, STATEMENT_TIMEOUT},
+    presence::Presence,
+};
 use crate::error::StoreError;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
@@ -19,7 +23,7 @@ pub struct PostgresConfig {
     pub database: Option<String>,
     pub user: Option<String>,
     pub password: Option<String>,
-    /// At most, of all kinds together; at least 2 are used.
+    /// At most, of all kinds together; at least 2 are used. One more says that the owner of the leases lives.
     pub max_connections: usize,
 }
 
@@ -63,9 +67,10 @@ impl PostgresStore {
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
         let options = config.options()?.application_name("perdure").disable_statement_logging();
         // Just-in-time compilation pays for long reports, not for statements of a millisecond.
-        let options = options.options([("jit", "off")]);
+        let options =
+            options.options([("jit", "off".to_owned()), ("statement_timeout", milliseconds(STATEMENT_TIMEOUT))]);
         let mut connection = connect_or_create(&options).await?;
-        MIGRATIONS.run_direct(None, &mut connection, false).await?;
+        MIGRATIONS.run(&mut connection).await?;
         connection.close().await?;
 
         let for_lists = (config.max_connections / 4).max(1);
@@ -78,8 +83,16 @@ impl PostgresStore {
             ("enable_mergejoin", "off"),
             ("plan_cache_mode", "force_generic_plan"),
         ]);
-        Ok(Self { keys: Connections::new(key_options, for_keys), lists: Connections::new(options, for_lists) })
+        Ok(Self {
+            keys: Connections::new(key_options, for_keys),
+            lists: Connections::new(options.clone(), for_lists),
+            presence: Presence::new(options),
+        })
     }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }
 
 async fn connect_or_create(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {

@@ -4,6 +4,7 @@
 //! commit. Here a connection comes back only after a statement that went well, and is closed otherwise.
 
 use std::{
+    io,
     ops::{Deref, DerefMut},
     time::Duration,
 };
@@ -17,6 +18,12 @@ use sqlx::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The server ends a statement after this time.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// If the server does not, because it or the network is gone: a little later.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(70);
 
 pub(super) trait Row: for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
@@ -47,9 +54,7 @@ impl Connections {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options))
-                .await
-                .map_err(|_| Error::PoolTimedOut)??,
+            None => within(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options)).await?,
         };
         Ok(InUse { connection, home: self, _permit: permit })
     }
@@ -59,20 +64,20 @@ impl Connections {
         query: QueryAs<'_, Postgres, T, PgArguments>,
     ) -> Result<Vec<T>, Error> {
         let mut connection = self.get().await?;
-        let result = query.fetch_all(&mut *connection).await;
+        let result = answer(query.fetch_all(&mut *connection)).await;
         connection.finish(result)
     }
 
     pub(super) async fn fetch_one<T: Row>(&self, query: QueryAs<'_, Postgres, T, PgArguments>) -> Result<T, Error> {
         let mut connection = self.get().await?;
-        let result = query.fetch_one(&mut *connection).await;
+        let result = answer(query.fetch_one(&mut *connection)).await;
         connection.finish(result)
     }
 
     /// How many rows were written.
     pub(super) async fn execute(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, Error> {
         let mut connection = self.get().await?;
-        let result = query.execute(&mut *connection).await;
+        let result = answer(query.execute(&mut *connection)).await;
         Ok(connection.finish(result)?.rows_affected())
     }
 }
@@ -87,6 +92,17 @@ impl InUse<'_> {
             Err(_) => self.home.idle.lock().clear(),
         }
         result
+    }
+}
+
+pub(super) async fn answer<T>(statement: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    within(ANSWER_TIMEOUT, statement).await
+}
+
+async fn within<T>(time: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(time, call).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Io(io::ErrorKind::TimedOut.into())),
     }
 }
 

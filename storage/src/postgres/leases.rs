@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Postgres, postgres::PgArguments};
 
-use super::Connections;
+use super::{
+    connections::{Connections, answer},
+    presence::{self, Presence},
+};
 use crate::{
     error::StoreError,
-    lease::{LeaseRow, check_free, equal_ranges, lost, nanos},
+    lease::{LeaseRow, equal_ranges, lost, nanos},
     sql::{
         rows::{self, LeaseRecord, slot_to_sql},
         statements,
@@ -30,18 +33,20 @@ const RELEASE: &str = "UPDATE leases SET epoch = leases.epoch + 1, owner = '', e
 
 pub(super) async fn acquire(
     connections: &Connections,
+    presence: &Presence,
     owner: &str,
     ranges: u16,
     ttl: Duration,
 ) -> Result<Vec<Lease>, StoreError> {
     let mut connection = connections.get().await?;
-    let result = take(&mut connection, owner, ranges, ttl).await;
+    let result = answer(take(&mut connection, presence, owner, ranges, ttl)).await;
     connection.finish(result)?
 }
 
 /// The outer error is the database's.
 async fn take(
     connection: &mut PgConnection,
+    presence: &Presence,
     owner: &str,
     ranges: u16,
     ttl: Duration,
@@ -51,10 +56,14 @@ async fn take(
     sqlx::query("LOCK TABLE leases IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
     let held = stored(&mut transaction).await?;
     let now: i64 = sqlx::query_scalar(NOW).fetch_one(&mut *transaction).await?;
-    if let Err(held) = check_free(&held, owner, now) {
-        transaction.rollback().await?;
-        return Ok(Err(held));
+    for row in held.iter().filter(|row| row.is_held_from(owner, now)) {
+        if !presence::is_gone(&mut transaction, &row.owner).await? {
+            transaction.rollback().await?;
+            return Ok(Err(row.held_error()));
+        }
     }
+    // Before anybody can read that this owner has the leases.
+    presence.enter(owner).await?;
     if held.is_empty() {
         for slots in equal_ranges(ranges) {
             let insert = sqlx::query(statements::INSERT_LEASE).bind(slot_to_sql(slots.start));
@@ -71,13 +80,14 @@ async fn take(
 
 pub(super) async fn renew(
     connections: &Connections,
+    presence: &Presence,
     owner: &str,
     leases: &[Lease],
     ttl: Duration,
 ) -> Result<(), StoreError> {
     let renewed = update(connections, sqlx::query(RENEW), owner, leases, Some(nanos(ttl))).await?;
     if renewed == leases.len() as u64 {
-        return Ok(());
+        return Ok(presence.enter(owner).await?);
     }
     let rows: Vec<LeaseRow> =
         rows::convert(connections.fetch_all(sqlx::query_as::<_, LeaseRecord>(statements::LEASES)).await?);

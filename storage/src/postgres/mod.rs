@@ -8,6 +8,7 @@ mod connect;
 mod connections;
 mod dialect;
 mod leases;
+mod presence;
 mod runs;
 mod shapes;
 
@@ -33,11 +34,13 @@ use crate::{
 };
 pub use connect::PostgresConfig;
 use connections::Connections;
+use presence::Presence;
 
 #[derive(Debug)]
 pub struct PostgresStore {
     keys: Connections,
     lists: Connections,
+    presence: Presence,
 }
 
 #[async_trait]
@@ -103,11 +106,11 @@ impl Store for PostgresStore {
     }
 
     async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
-        leases::acquire(&self.keys, owner, ranges, ttl).await
+        leases::acquire(&self.keys, &self.presence, owner, ranges, ttl).await
     }
 
     async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError> {
-        leases::renew(&self.keys, owner, leases, ttl).await
+        leases::renew(&self.keys, &self.presence, owner, leases, ttl).await
     }
 
     async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError> {

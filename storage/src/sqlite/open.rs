@@ -33,7 +33,7 @@ impl SqliteStore {
     pub async fn open(path: Option<&Path>) -> Result<Self, StoreError> {
         let lock = path.map(lock).transpose()?;
         let mut writer = SqliteConnection::connect_with(&options(path)).await?;
-        MIGRATIONS.run_direct(None, &mut writer, false).await?;
+        MIGRATIONS.run(&mut writer).await?;
         // Whoever held leases is gone: it would hold the file's lock.
         sqlx::query("UPDATE leases SET expires_at = 0").execute(&mut writer).await?;
         let mut readers = Vec::new();

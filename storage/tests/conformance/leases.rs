@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use perdure_storage::{Store, StoreError};
+use futures::future::join_all;
+use perdure_storage::{CommitError, RunWrite, Store, StoreError, visibility::ListQuery};
 
-use crate::{on_all_stores, rows::TTL};
+use crate::{
+    on_all_stores,
+    rows::{NAMESPACE, TTL, commit, create, lease, run_key, visibility},
+};
 
 on_all_stores!(
     first_owner_makes_equal_ranges,
@@ -12,6 +16,7 @@ on_all_stores!(
     expired_lease_is_taken_over,
     lost_lease_is_not_renewed,
     renewal_extends,
+    takeover_draws_a_line,
 );
 
 async fn first_owner_makes_equal_ranges(store: &dyn Store) {
@@ -69,4 +74,31 @@ async fn renewal_extends(store: &dyn Store) {
     let leases = store.acquire_leases("a", 2, Duration::ZERO).await.unwrap();
     store.renew_leases("a", &leases, TTL).await.unwrap();
     assert!(matches!(store.acquire_leases("b", 2, TTL).await, Err(StoreError::LeaseHeld { .. })));
+}
+
+/// Commits under way when the lease changes hands: those that the new owner does not see never arrive.
+async fn takeover_draws_a_line(store: &dyn Store) {
+    let old = lease(store).await;
+    let query = ListQuery { namespace_id: NAMESPACE, ..Default::default() };
+    let writers = (0..4).map(async |writer| {
+        for written in 0.. {
+            let id = format!("{writer}-{written}");
+            let first = RunWrite { visibility: Some(visibility(&id, 1)), ..create(run_key(&id), &id) };
+            match commit(store, &old, vec![first]).await {
+                Ok(()) => tokio::task::yield_now().await,
+                Err(CommitError::LeaseLost) => return written,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        0
+    });
+    let takeover = async {
+        while store.count(&query).await.unwrap() < 20 {
+            tokio::task::yield_now().await;
+        }
+        lease(store).await;
+        store.count(&query).await.unwrap()
+    };
+    let (written, seen) = futures::join!(join_all(writers), takeover);
+    assert_eq!(written.iter().sum::<i64>(), seen);
 }

@@ -66,6 +66,48 @@ async fn sqlite_file_gives_leases_to_the_next_process() {
     store.acquire_leases("next", 1, TTL).await.unwrap();
 }
 
+/// An owner's connection proves that it lives, and its end that the owner is gone: no wait for its lease.
+#[tokio::test]
+async fn postgres_gives_leases_of_a_dead_owner_to_the_next() {
+    let database = TestDatabase::new();
+    let (first, second) = (database.connect().await, database.connect().await);
+    let old = first.acquire_leases("first", 1, TTL).await.unwrap();
+    assert!(matches!(second.acquire_leases("second", 1, TTL).await, Err(StoreError::LeaseHeld { .. })));
+    // The same as the end of its process: all of its connections end.
+    drop(first);
+    let new = loop {
+        match second.acquire_leases("second", 1, TTL).await {
+            Ok(leases) => break leases,
+            // PostgreSQL has not noticed yet.
+            Err(StoreError::LeaseHeld { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(new[0].epoch > old[0].epoch);
+    drop(second);
+    database.drop().await;
+}
+
+/// The owner lives and has only lost its connections: its next renewal says so again.
+#[tokio::test]
+async fn postgres_owner_comes_back_with_its_renewal() {
+    let database = TestDatabase::new();
+    let (first, second) = (database.connect().await, database.connect().await);
+    let leases = first.acquire_leases("first", 1, TTL).await.unwrap();
+    database.cut_connections().await;
+    // Dead idle connections: a call may say so, the next one works.
+    while first.renew_leases("first", &leases, TTL).await.is_err() {}
+    loop {
+        match second.acquire_leases("second", 1, TTL).await {
+            Err(StoreError::LeaseHeld { owner, .. }) => break assert_eq!(owner, "first"),
+            Err(StoreError::Unavailable(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    drop((first, second));
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn sqlite_file_has_one_process() {
     let directory = TestDirectory::new();
