@@ -31,7 +31,8 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let operator = OperatorServiceServer::new(Operator::new(frontend.namespaces.clone(), frontend.cluster.clone()));
+    let operator = OperatorServiceServer::new(Operator::new(frontend.namespaces.clone(), frontend.cluster.clone()))
+        .accept_compressed(CompressionEncoding::Gzip);
     let reflection =
         || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -45,8 +46,8 @@ pub(crate) async fn serve(
         .add_service(
             frontend
                 .into_service()
-                .accept_compressed(CompressionEncoding::Gzip)
-                .send_compressed(CompressionEncoding::Gzip),
+                // Answers go out as they are: compressing each small one would cost more than the network saves.
+                .accept_compressed(CompressionEncoding::Gzip),
         )
         .add_service(operator)
         .add_service(health.service())
