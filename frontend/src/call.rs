@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use perdure_engine::Nanos;
 use tokio::time::Instant;
-use tonic::metadata::MetadataMap;
+use tonic::{Status, metadata::MetadataMap};
+
+use crate::client_version;
 
 /// Shortest deadline with which a worker may poll.
 pub(crate) const MIN_POLL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,18 +27,22 @@ pub(crate) struct Call {
     pub(crate) time: Nanos,
     /// None: the client set none.
     pub(crate) timeout: Option<Duration>,
-    client_name: String,
+    /// The client shows histories to people.
+    is_reader: bool,
 }
 
 impl Call {
-    pub(crate) fn new(metadata: &MetadataMap) -> Self {
-        let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-        Self {
+    /// FAILED_PRECONDITION for a client that this server is too old or too new for.
+    pub(crate) fn new(metadata: &MetadataMap) -> Result<Self, Status> {
+        let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let client_name = text("client-name");
+        client_version::check(client_name, text("client-version"), text("supported-server-versions"))?;
+        Ok(Self {
             received: Instant::now(),
             time: unix_now(),
-            timeout: text("grpc-timeout").and_then(parse_timeout),
-            client_name: text("client-name").unwrap_or_default().to_owned(),
-        }
+            timeout: parse_timeout(text("grpc-timeout")),
+            is_reader: READERS.contains(&client_name),
+        })
     }
 
     /// When to answer at the latest: after `longest`, or a little before the client's own deadline, so that the answer
@@ -48,7 +54,7 @@ impl Call {
 
     /// Whether the client is an SDK, which wants the events of a task that is not stored yet.
     pub(crate) fn wants_transient_events(&self) -> bool {
-        !READERS.contains(&self.client_name.as_str())
+        !self.is_reader
     }
 }
 
@@ -109,7 +115,7 @@ mod tests {
 
     #[test]
     fn answers_before_the_clients_deadline() {
-        let call = |timeout| Call { received: Instant::now(), time: 0, timeout, client_name: String::new() };
+        let call = |timeout| Call { received: Instant::now(), time: 0, timeout, is_reader: false };
         let wait = |timeout, longest| {
             let call = call(timeout);
             call.deadline(longest) - call.received

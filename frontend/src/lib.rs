@@ -3,6 +3,7 @@
 mod activity;
 mod admin;
 mod call;
+mod client_version;
 pub mod cluster;
 mod control;
 mod describe;

@@ -12,7 +12,7 @@ macro_rules! serve {
         #[tonic::async_trait]
         impl WorkflowService for Frontend {
             $(async fn $method(&self, request: Request<api::$request>) -> Result<Response<api::$response>, Status> {
-                let call = Call::new(request.metadata());
+                let call = Call::new(request.metadata())?;
                 $handler(self, &call, request.into_inner()).await.map(Response::new)
             })*
         }

@@ -83,6 +83,23 @@ pub(crate) fn already_started(
     detailed(Code::AlreadyExists, message, "WorkflowExecutionAlreadyStartedFailure", detail)
 }
 
+pub(crate) fn client_version_not_supported(detail: &errordetails::ClientVersionNotSupportedFailure) -> Status {
+    let errordetails::ClientVersionNotSupportedFailure { client_version, client_name, supported_versions } = detail;
+    let message = format!(
+        "Client version {client_version} is not supported. Server supports {client_name} versions: {supported_versions}"
+    );
+    detailed(Code::FailedPrecondition, message, "ClientVersionNotSupportedFailure", detail)
+}
+
+pub(crate) fn server_version_not_supported(detail: &errordetails::ServerVersionNotSupportedFailure) -> Status {
+    let errordetails::ServerVersionNotSupportedFailure { server_version, client_supported_server_versions } = detail;
+    let message = format!(
+        "Server version {server_version} is not supported. Client supports server versions: \
+         {client_supported_server_versions}"
+    );
+    detailed(Code::FailedPrecondition, message, "ServerVersionNotSupportedFailure", detail)
+}
+
 pub(crate) fn permission_denied(message: impl Into<String>) -> Status {
     let detail = errordetails::PermissionDeniedFailure::default();
     detailed(Code::PermissionDenied, message, "PermissionDeniedFailure", &detail)
