@@ -37,13 +37,12 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let Some(opened) = unless_stopped(&stop, store::open(&settings.store)).await.transpose()? else { return Ok(()) };
     let limits = read_limits(&settings)?;
     let matching = Matching::new(MatchingLimits::default());
-    let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
-    // Before the leases: holding the address is what makes the owner's name its own.
-    let listener = bind(address).await?;
-    let opening = open_history(&settings, &opened, &matching, &limits, owner(listener.local_addr()?));
+    let opening = open_history(&settings, &opened, &matching, &limits);
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
     let frontend = open_frontend(&settings, &opened, history.clone(), matching.clone(), limits).await?;
+    let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
+    let listener = bind(address).await?;
     health.serve(opened.store.clone()).await;
     tracing::info!(%address, store = opened.name, version = SERVER_VERSION, "serving");
 
@@ -96,31 +95,23 @@ async fn open_history(
     opened: &Opened,
     matching: &Matching,
     limits: &Limits,
-    owner: String,
 ) -> anyhow::Result<History> {
     let config = HistoryConfig {
         store: opened.store.clone(),
         matching: matching.clone(),
         clock: Arc::new(SystemClock::default()),
         limits: limits.clone(),
-        owner,
+        owner: owner(),
         ranges: opened.ranges,
         cached_runs: settings.cached_runs,
     };
     History::open(config).await.map_err(|error| anyhow!("{error}")).context("the leases of the database cannot be had")
 }
 
-/// Names this process in the database. Only one living process can listen on an address of one network of one running
-/// kernel. So no two have the same name, and a server that is started again after it was killed has its old one: it takes
-/// its leases back at once instead of waiting for their end.
-fn owner(listening: SocketAddr) -> String {
+/// Names this process in the database: no two may have the same name, nor one after a restart its old one.
+fn owner() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    let network = std::fs::read_link("/proc/self/ns/net");
-    match (kernel, network) {
-        (Ok(kernel), Ok(network)) => format!("{host}/{}/{}/{listening}", kernel.trim(), network.display()),
-        _ => format!("{host}/{}/{}", std::process::id(), uuid::Uuid::new_v4().simple()),
-    }
+    format!("{host}/{}/{}", std::process::id(), uuid::Uuid::new_v4().simple())
 }
 
 async fn open_frontend(

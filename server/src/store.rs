@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::bail;
 use perdure_proto::perdure::persistence::v1::ClusterMetadata;
 use perdure_storage::{MemoryStore, PostgresConfig, PostgresStore, SqliteStore, Store, StoreError};
 use tokio::time::{Instant, sleep};
@@ -35,13 +35,11 @@ pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Opened> {
         match try_open(settings).await {
             Ok(opened) => return Ok(opened),
             Err(error @ StoreError::Unavailable(_)) if may_come && Instant::now() < give_up => {
-                tracing::warn!(%error, store = ?settings, "waiting for the database");
+                tracing::warn!(%error, store = %settings, "waiting for the database");
                 sleep(RETRY_PAUSE).await;
             }
             Err(error) => {
-                return Err(anyhow!("{error}")).with_context(|| {
-                    format!("the database cannot be used ({settings:?}): check that it runs, its address and the user")
-                });
+                bail!("the database cannot be used: {error}\n({settings}: does it run, are address and user right?)")
             }
         }
     }

@@ -124,15 +124,24 @@ impl Default for StoreSettings {
     }
 }
 
-/// A log must not show the password, nor a URL that may hold one.
+/// What a log may show: neither the password nor a URL that may hold one.
+impl std::fmt::Display for StoreSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port, user, database, .. } = self;
+        match (self.kind, &self.url, &self.path) {
+            (StoreKind::Postgresql, Some(_), _) => f.write_str("PostgreSQL by store.url"),
+            (StoreKind::Postgresql, None, _) => {
+                write!(f, "PostgreSQL at {host}:{port}, user {user}, database {database}")
+            }
+            (StoreKind::Sqlite, _, Some(path)) => write!(f, "SQLite file {}", path.display()),
+            (StoreKind::Sqlite | StoreKind::Memory, ..) => f.write_str("memory"),
+        }
+    }
+}
+
 impl std::fmt::Debug for StoreSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let url = if self.url.is_some() { "by URL" } else { "by parts" };
-        write!(
-            f,
-            "{:?} {url} host={} port={} database={} path={:?}",
-            self.kind, self.host, self.port, self.database, self.path
-        )
+        write!(f, "{self}")
     }
 }
 

@@ -101,10 +101,10 @@ fn a_file_under_the_environment() {
 
 #[test]
 fn a_password_is_not_shown() {
-    let store = StoreSettings {
-        password: "secret".to_owned(),
-        url: Some("postgres://u:secret@h/d".to_owned()),
-        ..StoreSettings::default()
-    };
-    assert!(!format!("{store:?}").contains("secret"));
+    let by_parts = StoreSettings { password: "secret".to_owned(), ..StoreSettings::default() };
+    let by_url = StoreSettings { url: Some("postgres://u:secret@h/d".to_owned()), ..by_parts.clone() };
+    assert_eq!(by_parts.to_string(), "PostgreSQL at localhost:5432, user postgres, database perdure");
+    for settings in [by_parts, by_url] {
+        assert!(!format!("{settings} {settings:?}").contains("secret"));
+    }
 }
