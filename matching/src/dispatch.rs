@@ -95,6 +95,7 @@ impl Dispatch {
             }
             Err(RecordError::Stale) => self.task = None,
             Err(RecordError::Retry) => {
+                tracing::debug!("history cannot tell whether a task is wanted; its queue pauses");
                 self.return_task();
                 sleep(self.queue.shared.limits.retry_pause).await;
             }
