@@ -1,5 +1,7 @@
--- The first schema. Times are Unix nanoseconds. A slot is the hash of (namespace, workflow id); it leads the keys of a
--- run's rows, because slots move between nodes and databases.
+-- The first schema. Times are Unix nanoseconds. A slot is the hash of (namespace, workflow id): the unit that moves between
+-- nodes. It is a column, not the first one of the keys: run ids are UUIDv7, so keys that begin with them grow at their end,
+-- and active runs share few index pages. With the slot in front each new row dirtied a page of its own: measured with
+-- 800,000 runs, 2.2 KB of WAL per journal row after a checkpoint instead of 0.45 KB.
 
 -- One row per run: its last snapshot, and when somebody must look at it.
 -- Created once, then updated when a snapshot is written or wake_at moves.
@@ -11,7 +13,7 @@ CREATE TABLE runs (
     slot smallint NOT NULL,
     workflow_id text COLLATE "C" NOT NULL,
     snapshot bytea,
-    PRIMARY KEY (slot, run_id)
+    PRIMARY KEY (run_id)
 ) WITH (
     -- Room on the page for the next version: an update that leaves wake_at alone then touches no index (HOT).
     fillfactor = 75,
@@ -31,7 +33,7 @@ CREATE TABLE current_runs (
     run_id uuid NOT NULL,
     slot smallint NOT NULL,
     workflow_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (slot, namespace_id, workflow_id)
+    PRIMARY KEY (namespace_id, workflow_id)
 ) WITH (
     -- A new run of a known workflow id changes no key: HOT, given room.
     fillfactor = 90
@@ -46,7 +48,7 @@ CREATE TABLE journal (
     slot smallint NOT NULL,
     events bytea NOT NULL,
     changes bytea NOT NULL,
-    PRIMARY KEY (slot, run_id, seq)
+    PRIMARY KEY (run_id, seq)
 ) WITH (
     -- Rows up to nearly a page stay in the table: a row out of line costs two more index entries and two more reads.
     toast_tuple_target = 8000,

@@ -9,7 +9,7 @@ CREATE TABLE runs (
     wake_at INTEGER,
     snapshot_seq INTEGER,
     snapshot BLOB,
-    PRIMARY KEY (slot, run_id)
+    PRIMARY KEY (run_id)
 );
 CREATE INDEX runs_wake_at ON runs (wake_at, slot) WHERE wake_at IS NOT NULL;
 
@@ -18,7 +18,7 @@ CREATE TABLE current_runs (
     namespace_id BLOB NOT NULL,
     workflow_id TEXT NOT NULL,
     run_id BLOB NOT NULL,
-    PRIMARY KEY (slot, namespace_id, workflow_id)
+    PRIMARY KEY (namespace_id, workflow_id)
 );
 
 CREATE TABLE journal (
@@ -29,7 +29,7 @@ CREATE TABLE journal (
     event_count INTEGER NOT NULL,
     events BLOB NOT NULL,
     changes BLOB NOT NULL,
-    PRIMARY KEY (slot, run_id, seq)
+    PRIMARY KEY (run_id, seq)
 );
 
 CREATE TABLE visibility (

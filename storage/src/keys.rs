@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// Number of slots, for good: a workflow's slot is part of its rows' keys.
+/// Number of slots, for good: a workflow's slot is stored in its rows.
 pub const SLOTS: u16 = 16_384;
 
 /// Hash of (namespace id, workflow id) modulo [`SLOTS`]: the unit that moves between nodes.
@@ -32,7 +32,7 @@ impl WorkflowKey {
     }
 }
 
-/// One run: the key of its rows. Run ids are UUIDv7, so a slot's rows lie in order of their start.
+/// One run. Run ids are UUIDv7, so rows keyed by them lie in order of their start. The slot says who may write them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunKey {
     pub slot: Slot,

@@ -13,8 +13,8 @@ use crate::{
 };
 
 const CURRENT_RUNS: &str = "SELECT asked.position, current_runs.run_id
-     FROM unnest($1::smallint[], $2::uuid[], $3::text[]) WITH ORDINALITY AS asked(slot, namespace_id, workflow_id, position)
-     JOIN current_runs USING (slot, namespace_id, workflow_id)";
+     FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked(namespace_id, workflow_id, position)
+     JOIN current_runs USING (namespace_id, workflow_id)";
 
 /// A run and the journal rows after its snapshot, as arrays: one row per run, so that no snapshot is sent twice.
 const LOAD_RUNS: &str = "SELECT asked.position, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot, journal.*
@@ -63,7 +63,6 @@ pub(super) async fn current_runs(
     workflows: &[WorkflowKey],
 ) -> Result<Vec<Option<Uuid>>, StoreError> {
     let query = sqlx::query_as::<_, (i64, Uuid)>(CURRENT_RUNS)
-        .bind(workflows.iter().map(|key| slot_to_sql(key.slot())).collect::<Vec<_>>())
         .bind(workflows.iter().map(|key| key.namespace_id).collect::<Vec<_>>())
         .bind(workflows.iter().map(|key| &*key.workflow_id).collect::<Vec<_>>());
     Ok(in_order(workflows.len(), connections.fetch_all(query).await?))

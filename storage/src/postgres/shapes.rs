@@ -55,7 +55,7 @@ fn shape(parts: usize) -> String {
             ", created AS (INSERT INTO runs ({columns}) SELECT {columns} FROM {rows}), current AS (\
              INSERT INTO current_runs (slot, namespace_id, workflow_id, run_id) \
              SELECT slot, namespace_id, workflow_id, run_id FROM {rows} WHERE make_current \
-             ON CONFLICT (slot, namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id)"
+             ON CONFLICT (namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id)"
         ));
     }
     if parts & part::UPDATE != 0 {
@@ -65,7 +65,7 @@ fn shape(parts: usize) -> String {
              snapshot_seq = coalesce(new.snapshot_seq, runs.snapshot_seq), \
              snapshot = coalesce(new.snapshot, runs.snapshot) \
              FROM fence, {rows} AS new(slot, run_id, wake_at, snapshot_seq, snapshot, keep) \
-             WHERE runs.slot = new.slot AND runs.run_id = new.run_id)"
+             WHERE runs.run_id = new.run_id AND runs.slot = new.slot)"
         ));
     }
     if parts & part::JOURNAL != 0 {

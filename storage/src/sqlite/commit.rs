@@ -58,7 +58,7 @@ async fn create_runs(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Re
                 .push_bind(&create.workflow_id)
                 .push_bind(write.key.run_id);
         });
-        sql.push(" ON CONFLICT (slot, namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id");
+        sql.push(" ON CONFLICT (namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id");
         sql.build().execute(&mut *connection).await?;
     }
     Ok(())
@@ -80,7 +80,7 @@ async fn update_runs(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Re
                 .push_bind(write.snapshot.as_ref().map(|snapshot| &snapshot.state[..]))
                 .push_bind(write.wake_at == WakeAt::Keep);
         });
-        sql.push(") WHERE slot = column1 AND run_id = column2");
+        sql.push(") WHERE run_id = column2 AND slot = column1");
         sql.build().execute(&mut *connection).await?;
     }
     Ok(())

@@ -15,9 +15,8 @@ use crate::{
 };
 
 const CURRENT_RUNS: &str = "SELECT asked.key AS position, current_runs.run_id FROM json_each($1) AS asked
-     JOIN current_runs ON slot = json_extract(asked.value, '$[0]')
-      AND namespace_id = unhex(json_extract(asked.value, '$[1]'))
-      AND workflow_id = json_extract(asked.value, '$[2]')";
+     JOIN current_runs ON namespace_id = unhex(json_extract(asked.value, '$[0]'))
+      AND workflow_id = json_extract(asked.value, '$[1]')";
 
 const RUNS: &str = "SELECT asked.key AS position, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot
      FROM json_each($1) AS asked
@@ -58,7 +57,7 @@ pub(super) async fn current_runs(
     connection: &mut SqliteConnection,
     workflows: &[WorkflowKey],
 ) -> Result<Vec<Option<Uuid>>, StoreError> {
-    let key = |key: &WorkflowKey| json!([key.slot(), key.namespace_id.simple().to_string(), &*key.workflow_id]);
+    let key = |key: &WorkflowKey| json!([key.namespace_id.simple().to_string(), &*key.workflow_id]);
     let keys = AsJson(workflows.iter().map(key).collect::<Vec<Json>>());
     let found = sqlx::query_as::<_, At<RunId>>(CURRENT_RUNS).bind(keys).fetch_all(connection).await?;
     let found: HashMap<_, _> = found.into_iter().map(|at| (at.position, at.row.run_id)).collect();
