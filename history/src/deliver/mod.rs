@@ -21,7 +21,12 @@ use perdure_proto::api::{
 use perdure_storage::WorkflowKey;
 use uuid::Uuid;
 
-use crate::{api::Target, error::Error, shard::cell::Cell, shared::Shared};
+use crate::{
+    api::Target,
+    error::Error,
+    shard::{cell::Cell, message::Action},
+    shared::Shared,
+};
 
 /// First and longest wait between tries.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -35,6 +40,7 @@ pub(crate) struct Delivery {
 
 enum Message {
     StartChild {
+        policy: ParentClosePolicy,
         initiated_event_id: i64,
         start: Box<Start>,
     },
@@ -98,9 +104,11 @@ impl Delivery {
 
     /// True when the sender knows, or does not want to know any more.
     async fn book(&self, shared: &Shared, answer: Input) -> bool {
-        let booked =
-            shared.ask(self.from.clone(), |reply| crate::shard::message::Action::Input { input: answer, reply }).await;
-        !matches!(booked, Err(Error::Unavailable | Error::Busy(_)))
+        match shared.ask(self.from.clone(), |reply| Action::Input { input: answer, reply }).await {
+            Err(Error::Unavailable | Error::Busy(_)) => false,
+            Err(_) => self.message.unwanted(shared, &self.from).await.is_ok(),
+            Ok(_) => true,
+        }
     }
 }
 
@@ -126,7 +134,7 @@ fn start_child(cell: &Cell, initiated_event_id: i64) -> Option<Message> {
         run_id: run.run_id.clone(),
         initiated_event_id,
     });
-    Some(Message::StartChild { initiated_event_id, start: Box::new(start) })
+    Some(Message::StartChild { initiated_event_id, start: Box::new(start), policy: child.parent_close_policy() })
 }
 
 fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {

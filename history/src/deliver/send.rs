@@ -6,6 +6,8 @@ use perdure_proto::api::enums::{
     SignalExternalWorkflowExecutionFailedCause as SignalFailed, StartChildWorkflowExecutionFailedCause as ChildFailed,
 };
 
+use perdure_storage::WorkflowKey;
+
 use super::Message;
 use crate::{
     api::{InputReply, Target},
@@ -18,7 +20,7 @@ impl Message {
     /// The answer for the sender; Err: try again.
     pub(super) async fn send(&self, shared: &Shared, from: &Target) -> Result<Input, Error> {
         match self {
-            Message::StartChild { initiated_event_id, start } => {
+            Message::StartChild { initiated_event_id, start, .. } => {
                 let started = shared.start((**start).clone()).await;
                 start_answer(*initiated_event_id, started.map(|started| started.reply.run_id))
             }
@@ -50,6 +52,22 @@ impl Message {
                 Ok(Input::ChildReleased { initiated_event_id: *initiated_event_id })
             }
         }
+    }
+}
+
+impl Message {
+    /// The sender does not want the answer. A child whose parent closed before it heard of the start is dealt with like the
+    /// children that it knew.
+    pub(super) async fn unwanted(&self, shared: &Shared, from: &Target) -> Result<(), Error> {
+        let Message::StartChild { initiated_event_id, start, policy } = self else { return Ok(()) };
+        match shared.view(from.clone(), |state| state.run.close.is_some()).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => return settled::<()>(Err(error)),
+        }
+        let workflow = WorkflowKey::new(from.workflow.namespace_id, start.workflow_id.as_str());
+        let child = Target { workflow, run_id: None };
+        settled(close_child(shared, from, *initiated_event_id, &child, "", *policy).await)
     }
 }
 

@@ -16,20 +16,35 @@ pub(super) enum Dispatch {
 impl Shard {
     /// Lets the engine step a cached run.
     pub(super) fn step(&mut self, key: RunKey, input: Input) -> Result<Reply, Reject> {
-        let now = self.shared.clock.now();
-        let cell = self.cells.get_mut(&key).ok_or(Reject::StaleTask)?;
-        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
-        let outcome = perdure_engine::step(&mut cell.state, input, &mut ctx)?;
+        let outcome = self.outcome(key, input)?;
         Ok(self.book(key, outcome, Dispatch::Queue))
     }
 
+    /// The same for a worker that takes the next workflow task along, if there is one.
     pub(super) fn step_inline(&mut self, key: RunKey, input: Input) -> Result<Reply, Reject> {
-        let now = self.shared.clock.now();
-        let cell = self.cells.get_mut(&key).ok_or(Reject::StaleTask)?;
-        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
-        let outcome = perdure_engine::step(&mut cell.state, input, &mut ctx)?;
+        let outcome = self.outcome(key, input)?;
         let inline = matches!(&outcome.reply, Reply::WorkflowTaskCompleted(reply) if reply.new_task);
         Ok(self.book(key, outcome, if inline { Dispatch::Inline } else { Dispatch::Queue }))
+    }
+
+    fn outcome(&mut self, key: RunKey, input: Input) -> Result<Outcome, Reject> {
+        let now = self.shared.clock.now();
+        let cell = self.cells.get_mut(&key).filter(|cell| !cell.damaged).ok_or(Reject::StaleTask)?;
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let outcome = perdure_engine::step(&mut cell.state, input, &mut ctx);
+        if let Err(Reject::Corrupt(corrupt)) = &outcome {
+            tracing::error!(run_id = %key.run_id, %corrupt, "a transition contradicted the run's state: the run is read again");
+            cell.damaged = true;
+            self.drop_damaged(key);
+        }
+        outcome
+    }
+
+    /// Forgets a run whose state in memory is wrong, once what was booked before is durable.
+    pub(super) fn drop_damaged(&mut self, key: RunKey) {
+        if self.cells.get(&key).is_some_and(|cell| cell.damaged && cell.dirty.is_none() && cell.in_flight == 0) {
+            self.drop_cell(key);
+        }
     }
 
     /// Takes an outcome apart: changes for the batch, tasks and notices for after it, the reply for the caller.

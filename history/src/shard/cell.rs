@@ -33,6 +33,8 @@ pub(crate) struct Cell {
     /// Entry of this run in the shard's deadlines.
     pub deadline: Option<Nanos>,
     pub tail: Tail,
+    /// The state in memory is wrong: the run takes no input until it has been read again.
+    pub damaged: bool,
     /// Changes for the next batch.
     pub dirty: Option<Dirty>,
     /// Batches with writes of this run that are not durable yet.
@@ -91,6 +93,7 @@ impl Cell {
             stored_wake: None,
             deadline: None,
             tail: Tail::default(),
+            damaged: false,
             dirty: None,
             in_flight: 0,
             durable_event_id: 0,

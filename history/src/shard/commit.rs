@@ -81,6 +81,10 @@ impl Shard {
             cell.durable_event_id = last_event_id;
             cell.durable_close = closed;
             cell.wake_event_waiters();
+            if cell.damaged {
+                self.drop_damaged(key);
+                continue;
+            }
             if leaves.is_some_and(|used| cell.last_used == used && cell.is_idle()) {
                 self.drop_cell(key);
             }
@@ -113,7 +117,7 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
     });
     let row = journal::encode(&dirty.changes);
     cell.seq += 1;
-    let snapshot_due = cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
+    let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
     RunWrite {
         key: cell.key,
         create: dirty.create.then(|| CreateRun {

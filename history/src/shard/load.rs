@@ -43,6 +43,10 @@ impl Shard {
         };
         let key = RunKey { slot, run_id };
         match self.cells.get(&key) {
+            Some(cell) if cell.damaged => {
+                op.action.refuse(Error::Unavailable);
+                None
+            }
             Some(cell) if cell.workflow == op.target.workflow => Some((key, op.action)),
             Some(_) => {
                 op.action.refuse(Error::RunNotFound);

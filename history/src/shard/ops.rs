@@ -133,7 +133,9 @@ impl Shard {
         reply: ReplyTo<UpdateResult>,
     ) {
         match self.step(key, Input::Update { request, update_id: update_id.clone() }) {
-            Ok(Reply::Update { stage, outcome }) => self.answer_update(key, update_id, (stage, outcome.map(|outcome| *outcome)), wait, reply),
+            Ok(Reply::Update { stage, outcome }) => {
+                self.answer_update(key, update_id, (stage, outcome.map(|outcome| *outcome)), wait, reply)
+            }
             Ok(_) => self.poll_update(key, update_id, wait, reply),
             Err(reject) => self.send_when_durable(Box::new(move || drop(reply.send(Err(Error::Reject(reject)))))),
         }
