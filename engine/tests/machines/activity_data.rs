@@ -159,7 +159,7 @@ fn an_eager_activity_that_is_canceled_at_once_is_not_handed_out() {
     let id = token.started_event_id + 2;
     let step = world.try_complete(token, vec![schedule(attributes), cancel(id)]).unwrap();
     let Reply::WorkflowTaskCompleted(reply) = &step.reply else { panic!() };
-    assert_eq!(reply.eager_activities, []);
+    assert!(reply.eager_activities.is_empty());
     assert_eq!(
         step.types(),
         [
