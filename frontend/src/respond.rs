@@ -1,11 +1,10 @@
 //! Answers of workers to workflow tasks and queries.
 
-use perdure_engine::{Input, WorkflowTaskRef, outcome::server_failure};
-use perdure_history::Target;
+use perdure_engine::Input;
 use perdure_matching::{PollerInfo, QueryAnswer};
 use perdure_proto::{
     api::{
-        enums::{QueryResultType, WorkflowTaskFailedCause},
+        enums::QueryResultType,
         workflowservice::{
             RespondQueryTaskCompletedRequest, RespondQueryTaskCompletedResponse, RespondWorkflowTaskCompletedRequest,
             RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest, RespondWorkflowTaskFailedResponse,
@@ -37,8 +36,10 @@ impl Frontend {
             return Err(Status::unimplemented("workflow task completions in pages are not supported"));
         }
         let (target, task) = token::workflow_task(token)?;
-        if let Err(refusal) = commands::check_search_attributes(&mut request.commands, &namespace) {
-            return Err(self.fail_for_search_attributes(&target, task, &request.identity, &refusal).await);
+        if let Err(bad) = commands::check(&mut request.commands, &namespace) {
+            let failed = Box::new(bad.failure(&request.identity));
+            self.send(&target, Input::WorkflowTaskFailed { token: task, request: failed }).await?;
+            return Err(status::invalid(bad.text()));
         }
         let poller = PollerInfo {
             identity: request.identity.clone(),
@@ -61,27 +62,6 @@ impl Frontend {
             activity_tasks: activities.map(|task| self.activity_task_response(&namespace, task)).collect(),
             reset_history_event_id: responded.reset_history_event_id,
         })
-    }
-
-    /// A worker's bad command fails its workflow task. Says what the worker is told.
-    async fn fail_for_search_attributes(
-        &self,
-        target: &Target,
-        token: WorkflowTaskRef,
-        identity: &str,
-        refusal: &Status,
-    ) -> Status {
-        let text = format!("BadSearchAttributes: {}", refusal.message());
-        let request = RespondWorkflowTaskFailedRequest {
-            cause: WorkflowTaskFailedCause::BadSearchAttributes.into(),
-            failure: Some(server_failure(text.clone(), true)),
-            identity: identity.to_owned(),
-            ..Default::default()
-        };
-        match self.send(target, Input::WorkflowTaskFailed { token, request: Box::new(request) }).await {
-            Ok(_) => status::invalid(text),
-            Err(status) => status,
-        }
     }
 
     pub(crate) async fn respond_workflow_task_failed(

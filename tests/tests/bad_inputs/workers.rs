@@ -199,7 +199,14 @@ async fn bad_commands_fail_their_task() -> Result<()> {
         ..Default::default()
     };
     let internal = Some(command::Attributes::ScheduleActivityTaskCommandAttributes(internal));
+    let child = StartChildWorkflowExecutionCommandAttributes { workflow_id: "c\0".into(), ..Default::default() };
+    let child = Some(command::Attributes::StartChildWorkflowExecutionCommandAttributes(child));
     let cases = [
+        (
+            child,
+            CommandType::StartChildWorkflowExecution,
+            "BadStartChildExecutionAttributes: WorkflowId must not contain a NUL byte.",
+        ),
         (
             upsert,
             CommandType::UpsertWorkflowSearchAttributes,
