@@ -10,6 +10,9 @@ use crate::settings::{Listen, Log, LogFormat, Settings, StoreKind, StoreSettings
 /// Between the ports of gRPC and of HTTP, where the latter is not given.
 const HTTP_PORT_OFFSET: u16 = 1_000;
 
+/// Somebody waits at a keyboard.
+const STOP_GRACE_SECONDS: u64 = 2;
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StartDev {
     /// SQLite file that keeps the state; without it, state ends with the process.
@@ -93,6 +96,7 @@ impl StartDev {
             namespaces: [vec!["default".to_owned()], self.namespace].concat(),
             search_attributes: pairs("--search-attribute", &self.search_attribute)?,
             limits,
+            stop_grace_seconds: STOP_GRACE_SECONDS,
             ..Settings::default()
         };
         Ok((settings, notices))

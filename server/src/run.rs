@@ -40,11 +40,33 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let opening = open_history(&settings, &opened, &matching, &limits);
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
-    let frontend = open_frontend(&settings, &opened, history.clone(), matching.clone(), limits).await?;
+    let served = serve(&settings, &opened, history.clone(), matching, limits, &health, &stop).await;
+    // Also after an error: whoever comes next need not wait for the leases to expire.
+    history.shutdown().await;
+    if let Some(http) = http {
+        http.abort();
+    }
+    served?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Serves gRPC until the server is asked to stop and the calls in flight have ended, or had their time.
+async fn serve(
+    settings: &Settings,
+    opened: &Opened,
+    history: History,
+    matching: Matching,
+    limits: Limits,
+    health: &Health,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let frontend = open_frontend(settings, opened, history, matching.clone(), limits).await?;
     let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
     let listener = bind(address).await?;
     health.serve(opened.store.clone()).await;
     tracing::info!(%address, store = opened.name, version = SERVER_VERSION, "serving");
+    println!("perdure {} serves Temporal's API on {address}", env!("CARGO_PKG_VERSION"));
 
     let mut served = tokio::spawn(grpc::serve(frontend, health.clone(), listener, stop.clone()));
     tokio::select! {
@@ -55,18 +77,13 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     matching.drain();
     let grace = Duration::from_secs(settings.stop_grace_seconds);
     match timeout(grace, &mut served).await {
-        Ok(served) => served.context("the gRPC side ended badly")??,
+        Ok(served) => served.context("the gRPC side ended badly")?,
         Err(_) => {
             tracing::warn!(?grace, "calls were still in flight: they are cut off");
             served.abort();
+            Ok(())
         }
     }
-    history.shutdown().await;
-    if let Some(http) = http {
-        http.abort();
-    }
-    tracing::info!("stopped");
-    Ok(())
 }
 
 /// None if the server was asked to stop first.
