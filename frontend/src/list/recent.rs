@@ -14,7 +14,7 @@ use perdure_storage::visibility::{CompareOp, Field, Filter, Value};
 use tonic::Status;
 
 use super::Lists;
-use crate::{namespaces::AuthorizedNamespace, status};
+use crate::{namespaces::AuthorizedNamespace, status, validate::ids::no_nul};
 
 impl Lists {
     pub(crate) async fn open(
@@ -25,8 +25,8 @@ impl Lists {
         let mut terms = vec![status_is(CompareOp::Eq, WorkflowExecutionStatus::Running)];
         terms.extend(time_range(Field::StartTime, request.start_time_filter.as_ref())?);
         terms.extend(match request.filters {
-            Some(OpenFilters::ExecutionFilter(filter)) => Some(equals(Field::WorkflowId, filter.workflow_id)),
-            Some(OpenFilters::TypeFilter(filter)) => Some(equals(Field::WorkflowType, filter.name)),
+            Some(OpenFilters::ExecutionFilter(filter)) => Some(equals(Field::WorkflowId, filter.workflow_id)?),
+            Some(OpenFilters::TypeFilter(filter)) => Some(equals(Field::WorkflowType, filter.name)?),
             None => None,
         });
         let page =
@@ -42,8 +42,8 @@ impl Lists {
         let mut terms = vec![Filter::Not(Box::new(Filter::IsNull(Field::CloseTime)))];
         terms.extend(time_range(Field::CloseTime, request.start_time_filter.as_ref())?);
         terms.extend(match request.filters {
-            Some(ClosedFilters::ExecutionFilter(filter)) => Some(equals(Field::WorkflowId, filter.workflow_id)),
-            Some(ClosedFilters::TypeFilter(filter)) => Some(equals(Field::WorkflowType, filter.name)),
+            Some(ClosedFilters::ExecutionFilter(filter)) => Some(equals(Field::WorkflowId, filter.workflow_id)?),
+            Some(ClosedFilters::TypeFilter(filter)) => Some(equals(Field::WorkflowType, filter.name)?),
             Some(ClosedFilters::StatusFilter(filter)) => match filter.status() {
                 WorkflowExecutionStatus::Unspecified | WorkflowExecutionStatus::Running => {
                     return Err(status::invalid("StatusFilter must be specified and must be not Running."));
@@ -62,8 +62,9 @@ fn compare(field: Field, op: CompareOp, value: Value) -> Filter {
     Filter::Compare { field, op, value }
 }
 
-fn equals(field: Field, text: String) -> Filter {
-    compare(field, CompareOp::Eq, Value::Text(text))
+fn equals(field: Field, text: String) -> Result<Filter, Status> {
+    no_nul("Filter", &text)?;
+    Ok(compare(field, CompareOp::Eq, Value::Text(text)))
 }
 
 fn status_is(op: CompareOp, status: WorkflowExecutionStatus) -> Filter {

@@ -6,13 +6,15 @@ use anyhow::Result;
 use perdure_proto::api::{
     common::{Payload, Payloads, WorkflowExecution},
     enums::{UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdReusePolicy},
+    filter::WorkflowExecutionFilter,
     query::WorkflowQuery,
     update::{Input, Meta, Request, UpdateRef, WaitPolicy},
     workflowservice::{
-        DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
-        GetWorkflowExecutionHistoryReverseRequest, PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest,
-        RequestCancelWorkflowExecutionRequest, ResetStickyTaskQueueRequest, SignalWorkflowExecutionRequest,
-        TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+        CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
+        GetWorkflowExecutionHistoryReverseRequest, ListOpenWorkflowExecutionsRequest, ListWorkflowExecutionsRequest,
+        PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest, RequestCancelWorkflowExecutionRequest,
+        ResetStickyTaskQueueRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
+        UpdateWorkflowExecutionRequest, list_open_workflow_executions_request::Filters,
         workflow_service_client::WorkflowServiceClient,
     },
 };
@@ -245,6 +247,26 @@ async fn a_closed_run_takes_nothing() -> Result<()> {
     check(&server, rows).await?;
     client.request_cancel_workflow_execution(cancel(closed())).await?;
     Ok(())
+}
+
+/// Some stores cannot be asked for such a text at all.
+#[tokio::test]
+async fn lists_are_not_asked_for_nul_bytes() -> Result<()> {
+    let server = Server::start("bad_inputs_lists", Database::SqliteMemory).await?;
+    let message = "invalid query: a value must not contain a NUL byte";
+    let queries = ["WorkflowId = 'a\0'", "WorkflowType IN ('a\\0')", "NOT RunId STARTS_WITH '\0'", "BuildIds = '\0'"];
+    let mut rows = Vec::new();
+    for query in queries.map(str::to_owned) {
+        let list = ListWorkflowExecutionsRequest { namespace: namespace(), query: query.clone(), ..Default::default() };
+        let count = CountWorkflowExecutionsRequest { namespace: namespace(), query };
+        rows.push(Row::invalid("ListWorkflowExecutions", &list, message));
+        rows.push(Row::invalid("CountWorkflowExecutions", &count, message));
+    }
+    let filter = WorkflowExecutionFilter { workflow_id: "a\0".into(), run_id: String::new() };
+    let filters = Some(Filters::ExecutionFilter(filter));
+    let open = ListOpenWorkflowExecutionsRequest { namespace: namespace(), filters, ..Default::default() };
+    rows.push(Row::invalid("ListOpenWorkflowExecutions", &open, "Filter must not contain a NUL byte."));
+    check(&server, rows).await
 }
 
 #[tokio::test]

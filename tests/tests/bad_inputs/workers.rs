@@ -6,7 +6,8 @@ use anyhow::Result;
 use bytes::Bytes;
 use perdure_proto::api::{
     command::{
-        Command, ScheduleActivityTaskCommandAttributes, UpsertWorkflowSearchAttributesCommandAttributes, command,
+        Command, ScheduleActivityTaskCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
+        UpsertWorkflowSearchAttributesCommandAttributes, command,
     },
     common::{ActivityType, Payload, SearchAttributes, WorkerVersionCapabilities},
     deployment::WorkerDeploymentOptions,

@@ -9,7 +9,7 @@ mod values;
 
 pub(super) use values::status_name;
 
-use perdure_storage::visibility::Filter;
+use perdure_storage::visibility::{Filter, Value};
 use tonic::Status;
 
 use crate::{namespaces::AuthorizedNamespace, status};
@@ -50,7 +50,25 @@ pub(super) fn read(text: &str, namespace: &AuthorizedNamespace) -> Result<Query,
         return Err(status::invalid(format!("invalid query: longer than {LENGTH_MAX} bytes")));
     }
     let checked = parser::parse(text).and_then(|query| check::check(query, namespace));
-    checked.map_err(|error| status::invalid(error.to_string()))
+    let checked = checked.map_err(|error| status::invalid(error.to_string()))?;
+    if holds_nul(&checked.filter) {
+        return Err(status::invalid("invalid query: a value must not contain a NUL byte"));
+    }
+    Ok(checked)
+}
+
+/// PostgreSQL cannot even be asked for such a text, and no row has one.
+fn holds_nul(filter: &Filter) -> bool {
+    let in_value = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
+    match filter {
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(holds_nul),
+        Filter::Not(term) => holds_nul(term),
+        Filter::Compare { value, .. } => in_value(value),
+        Filter::Between { low, high, .. } => in_value(low) || in_value(high),
+        Filter::In { values, .. } => values.iter().any(in_value),
+        Filter::StartsWith { prefix, .. } => prefix.contains('\0'),
+        Filter::IsNull(_) => false,
+    }
 }
 
 #[cfg(test)]
