@@ -12,7 +12,7 @@ async def run(stage: Stage) -> Report:
         missions=[Mission("shelter", 4, [2, 1, 3]), Mission("evacuation", 1, [7, 9, 8])],
         agents=["scout", "medic", "engineer"],
         silent=["scout"],
-        escalate_after_seconds=2.0,
+        escalate_after_seconds=4.0,
     )
     handle = await stage.client.start_workflow(
         LiaraCrisisWorkflow.run, crisis, id=stage.id("crisis"), task_queue=stage.task_queue

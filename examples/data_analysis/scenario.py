@@ -20,7 +20,7 @@ async def run(stage: Stage) -> Report:
     stage.say("the analysis falls silent")
     handle = await stage.client.start_workflow(
         DataAnalysisWorkflow.run,
-        AnalysisOrder(str(path), silence_seconds=1.0),
+        AnalysisOrder(str(path), silence_seconds=3.0),
         id=stage.id("data-analysis"),
         task_queue=stage.task_queue,
     )

@@ -43,7 +43,7 @@ def scan_folder(scan: Scan) -> list[Finding]:
         raise ApplicationError(f"no scanner is called {scan.scanner}", type="ValidationError")
     attempt = activity.info().attempt
     if scan.scanner == "secrets" and attempt == 1:
-        time.sleep(1.5)  # Longer than the workflow's start-to-close timeout: this attempt is given up.
+        time.sleep(4)  # Longer than the workflow's start-to-close timeout: this attempt is given up.
     if scan.scanner == "codeql" and attempt < 3:
         raise ApplicationError(f"the database is locked (attempt {attempt})", type="DatabaseLocked")
     findings = []

@@ -18,7 +18,7 @@ async def run(stage: Stage) -> Report:
         folder=str(code),
         tracker=str(stage.work_dir),
         scanners=["bandit", "codeql", "secrets", "imaginary"],
-        attempt_seconds=1.0,
+        attempt_seconds=3.0,
         retry_seconds=0.2,
     )
     handle = await stage.client.start_workflow(

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use perdure_tests::{Database, Server, python};
+use tokio::sync::Mutex;
 
 #[tokio::test]
 async fn examples_run_on_sqlite() -> Result<()> {
@@ -24,7 +25,11 @@ async fn workflows_outlive_their_worker_on_postgres() -> Result<()> {
     run("worker_restart_postgres", Database::fresh_postgres("worker_restart").await?, &["worker-restart"]).await
 }
 
+/// One at a time: the scenarios have time-outs of seconds that fire on purpose, and must not fire because of each other.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 async fn run(name: &str, database: Database, mode: &[&str]) -> Result<()> {
+    let _turn = TURN.lock().await;
     let server = Server::start(name, database).await?;
     let address = server.address();
     python(&format!("{name}_runner"), &[&["-m", "runner", "--address", &address], mode].concat()).await

@@ -9,7 +9,7 @@ use perdure_proto::api::{
     enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse},
     sdk::UserMetadata,
     taskqueue::TaskQueue,
-    workflow::OnConflictOptions,
+    workflow::{OnConflictOptions, VersioningOverride},
     workflowservice::{
         CountWorkflowExecutionsRequest, DeprecateNamespaceRequest, RegisterNamespaceRequest,
         SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
@@ -233,7 +233,7 @@ fn search_attributes() -> Vec<Row> {
     ]
 }
 
-fn callbacks() -> Vec<Row> {
+fn not_built() -> Vec<Row> {
     let with = |url: &str| {
         let nexus = Nexus { url: url.to_owned(), ..Default::default() };
         Start {
@@ -243,11 +243,13 @@ fn callbacks() -> Vec<Row> {
     };
     let row = |url: &str, message: &str| Row::invalid(START, &with(url), message);
     let none = Start { completion_callbacks: vec![Callback::default()], ..start() };
+    let pinned = Start { versioning_override: Some(VersioningOverride::default()), ..start() };
     vec![
         row("ftp://localhost/x", "invalid url: unknown scheme: ftp://localhost/x"),
         row("http:///x", "invalid url: missing host"),
         row("http://a/x", "invalid url: url does not match any configured callback address: http://a/x"),
         Row::new(START, &none, Code::Unimplemented, "unknown callback variant: <nil>"),
+        Row::new(START, &pinned, Code::Unimplemented, "VersioningOverride is not supported yet."),
     ]
 }
 
@@ -278,7 +280,7 @@ fn signals_with_start() -> Vec<Row> {
 async fn refused_starts_start_nothing() -> Result<()> {
     let server = Server::start("bad_inputs_starts", Database::SqliteMemory).await?;
     for rows in
-        [ids_and_queues(), times(), policies_and_sizes(), search_attributes(), callbacks(), signals_with_start()]
+        [ids_and_queues(), times(), policies_and_sizes(), search_attributes(), not_built(), signals_with_start()]
     {
         check(&server, rows).await?;
     }
