@@ -111,6 +111,8 @@ fn split(request: SignalWithStartWorkflowExecutionRequest) -> (StartWorkflowExec
         user_metadata: request.user_metadata,
         links: request.links,
         priority: request.priority,
+        versioning_override: request.versioning_override,
+        time_skipping_config: request.time_skipping_config,
         ..Default::default()
     };
     (start, signal)
@@ -183,8 +185,14 @@ fn check_policies((reuse, conflict): (Reuse, Conflict)) -> Result<(), Status> {
     }
 }
 
-/// Checks that both kinds make in the same order.
+/// Checks that both kinds make in the same order. What is not built is refused: the run would not do what was asked.
 fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    if request.versioning_override.is_some() {
+        return Err(Status::unimplemented("VersioningOverride is not supported yet."));
+    }
+    if request.time_skipping_config.is_some() {
+        return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
+    }
     if let Some(attributes) = &mut request.search_attributes {
         search_attributes::check(attributes, namespace)?;
     }
