@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use figment::{
     Figment,
     providers::{Format, Yaml},
@@ -28,7 +28,9 @@ enum Setting {
 /// Reads a file of the form `key: [{value: …, constraints: {}}]`. Keys without effect are told once and stop nothing.
 pub(crate) fn read_file(limits: &mut Limits, path: &Path) -> anyhow::Result<()> {
     if !path.is_file() {
-        bail!("there is no dynamic configuration file {}", path.display());
+        // Images for Temporal set the variable whether or not a file is mounted.
+        tracing::warn!("there is no dynamic configuration file {}: defaults hold", path.display());
+        return Ok(());
     }
     let keys: BTreeMap<String, Vec<Constrained>> = Figment::from(Yaml::file(path))
         .extract()

@@ -21,7 +21,7 @@ use prost_types::Duration;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{AuthorizedNamespace, NAME_LENGTH_MAX, Namespaces, RETENTION_MIN};
+use super::{AuthorizedNamespace, NAME_LENGTH_MAX, Namespaces, RETENTION_MIN, is_reserved};
 use crate::{error, status};
 
 /// Longest retention: Temporal caps all durations at 100 years.
@@ -73,6 +73,9 @@ impl Namespaces {
         retention: std::time::Duration,
         search_attributes: &BTreeMap<String, IndexedValueType>,
     ) -> Result<(), Status> {
+        if let Some(reserved) = search_attributes.keys().find(|attribute| is_reserved(attribute)) {
+            return Err(status::invalid(format!("Search attribute {reserved} is reserved by system.")));
+        }
         if self.find(name).is_err() {
             let retention = Duration::try_from(retention).map_err(|_| status::invalid("The retention is too long."))?;
             let retention = valid_retention(Some(&retention))?;
