@@ -62,6 +62,7 @@ impl Keeper {
             match renewed {
                 Some(at) => taken = at,
                 None => {
+                    self.shared.known.forget();
                     self.tell(|| Message::Suspend).await;
                     match self.restart().await {
                         Some((new, at)) => (leases, taken) = (new, at),
@@ -110,6 +111,7 @@ impl Keeper {
         match acquired {
             Ok(leases) => {
                 let mut fresh = leases.clone().into_iter();
+                self.shared.known.read(self.shared.store.clone());
                 self.tell(|| fresh.next().map_or(Message::Suspend, Message::Lease)).await;
                 Some((leases, asked))
             }

@@ -6,7 +6,9 @@ mod api;
 mod deliver;
 mod error;
 mod ids;
+mod known;
 mod lease;
+mod multi;
 mod query;
 mod recorder;
 mod shard;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, UpdateResult};
 pub use error::Error;
+pub use multi::{MultiError, UpdateRequest};
 
 use crate::{
     shard::{
@@ -81,6 +84,7 @@ impl History {
             clock,
             limits,
             cached_runs: (cached_runs / leases.len().max(1)).max(1),
+            known: Arc::default(),
             failed: Notify::new(),
             mailboxes: std::sync::OnceLock::new(),
         });
@@ -93,6 +97,7 @@ impl History {
             mailboxes.push(Mailbox { end_slot: lease.end_slot, sender });
         }
         let _ = shared.mailboxes.set(mailboxes);
+        shared.known.read(shared.store.clone());
         matching.set_recorder(Arc::new(recorder::HistoryRecorder::new(&shared)));
         let stop = CancellationToken::new();
         let keeper = lease::Keeper { shared: shared.clone(), owner, ranges, stop: stop.clone() };
@@ -119,7 +124,7 @@ impl History {
 
     /// A start or signal-with-start. An empty run id is filled in.
     pub async fn start(&self, start: Start) -> Result<Started, Error> {
-        self.shared.start(start).await
+        self.shared.start(start, None).await
     }
 
     pub async fn input(&self, target: Target, input: Input) -> Result<InputReply, Error> {

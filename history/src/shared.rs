@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use perdure_engine::{Limits, WorkflowState};
+use perdure_engine::{Limits, Start, WorkflowState};
 use perdure_matching::Matching;
 use perdure_storage::{SLOTS, Store, WorkflowKey};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -11,7 +11,8 @@ use crate::{
     api::{Clock, Started, Target},
     deliver::Delivery,
     error::Error,
-    shard::message::{Action, Message, Op, ReplyTo, StartOp},
+    known::KnownWorkflows,
+    shard::message::{Action, Message, Op, ReplyTo, StartOp, UpdateOp},
 };
 
 pub(crate) struct Shared {
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub limits: Limits,
     /// Runs that each shard keeps in memory.
     pub cached_runs: usize,
+    pub known: Arc<KnownWorkflows>,
     /// A shard dropped its memory: the lease keeper brings it back.
     pub failed: Notify,
     /// Mailboxes by slot range, in order; set once, when the leases are there.
@@ -61,11 +63,12 @@ impl Shared {
         answer.await.unwrap_or(Err(Error::Unavailable))
     }
 
-    pub(crate) async fn start(&self, start: perdure_engine::Start) -> Result<Started, Error> {
+    /// A start, alone or with an update that is answered by itself.
+    pub(crate) async fn start(&self, start: Start, update: Option<UpdateOp>) -> Result<Started, Error> {
         let namespace_id = uuid::Uuid::parse_str(&start.namespace_id).map_err(|_| Error::WorkflowNotFound)?;
         let workflow = WorkflowKey::new(namespace_id, start.workflow_id.as_str());
         let (reply, answer) = oneshot::channel();
-        self.post(&workflow, Message::Start(Box::new(StartOp { start, reply })))?;
+        self.post(&workflow, Message::Start(Box::new(StartOp { start, reply, update })))?;
         answer.await.unwrap_or(Err(Error::Unavailable))
     }
 

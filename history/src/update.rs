@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Wait before an update is sent again.
-const RETRY: Duration = Duration::from_millis(50);
+pub(crate) const RETRY: Duration = Duration::from_millis(50);
 
 impl History {
     /// Sends an update and waits for the stage; at the deadline tells the stage that it has.
@@ -53,7 +53,7 @@ impl History {
         }
     }
 
-    async fn update_stage(&self, target: Target, update_id: String) -> Result<UpdateResult, Error> {
+    pub(crate) async fn update_stage(&self, target: Target, update_id: String) -> Result<UpdateResult, Error> {
         self.shared.ask(target, |reply| Action::PollUpdate { update_id, wait: Stage::Unspecified, reply }).await
     }
 }

@@ -59,6 +59,10 @@ pub trait Store: Send + Sync + 'static {
     /// The current run of each workflow id; same order as asked.
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError>;
 
+    /// Workflow ids that have a current run, in the order of their keys, after the given one (None: from the first), at most
+    /// `limit`. For a node that wants to know which ids are new without asking each time.
+    async fn workflows_after(&self, after: Option<&WorkflowKey>, limit: usize) -> Result<Vec<WorkflowKey>, StoreError>;
+
     /// Same order as asked; None where there is no such run.
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError>;
 

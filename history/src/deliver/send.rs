@@ -21,7 +21,7 @@ impl Message {
     pub(super) async fn send(&self, shared: &Shared, from: &Target) -> Result<Input, Error> {
         match self {
             Message::StartChild { initiated_event_id, start, .. } => {
-                let started = shared.start((**start).clone()).await;
+                let started = shared.start((**start).clone(), None).await;
                 start_answer(*initiated_event_id, started.map(|started| started.reply.run_id))
             }
             Message::Signal { initiated_event_id, to, child_of, signal } => {

@@ -59,6 +59,13 @@ impl Shard {
         }
     }
 
+    /// The workflow id has no run, and nobody waits to hear that from the store.
+    pub(super) fn is_new(&self, workflow: &WorkflowKey) -> bool {
+        !self.current.contains_key(workflow)
+            && self.shared.known.is_new(workflow)
+            && !self.loader.workflows.contains_key(workflow)
+    }
+
     /// The cached current run of a workflow; Err: the start was parked behind a read.
     pub(super) fn resolve_start(
         &mut self,

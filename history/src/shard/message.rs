@@ -42,6 +42,15 @@ pub(crate) enum Message {
 pub(crate) struct StartOp {
     pub start: Start,
     pub reply: ReplyTo<Started>,
+    /// Update-with-start. Answered by itself, and only where the start is.
+    pub update: Option<UpdateOp>,
+}
+
+pub(crate) struct UpdateOp {
+    pub update_id: String,
+    pub request: Box<update::Request>,
+    pub wait: Stage,
+    pub reply: ReplyTo<UpdateResult>,
 }
 
 /// Something to do with a run that exists.

@@ -124,7 +124,7 @@ impl Shard {
         self.send_when_durable(Box::new(move || drop(reply.send(result))));
     }
 
-    fn update(
+    pub(super) fn update(
         &mut self,
         key: RunKey,
         update_id: String,
@@ -141,7 +141,7 @@ impl Shard {
         }
     }
 
-    fn poll_update(&mut self, key: RunKey, update_id: String, wait: Stage, reply: ReplyTo<UpdateResult>) {
+    pub(super) fn poll_update(&mut self, key: RunKey, update_id: String, wait: Stage, reply: ReplyTo<UpdateResult>) {
         let Some(cell) = self.cells.get(&key) else { return };
         let admitted = cell.state.volatile.admitted.iter().any(|update| update.update_id == update_id);
         let now = match cell.state.run.updates.get(&update_id) {

@@ -10,7 +10,7 @@ use super::{
     Shard,
     book::Dispatch,
     cell::{Cell, Dirty},
-    message::StartOp,
+    message::{StartOp, UpdateOp},
 };
 use crate::{api::Started, error::Error};
 
@@ -27,26 +27,56 @@ impl Shard {
             drop(op.reply.send(Err(Error::Reject(Reject::InvalidArgument("Invalid namespace id.".into())))));
             return;
         };
+        if self.is_new(&workflow) {
+            self.start_first(op);
+            return;
+        }
         if let Some((op, current)) = self.resolve_start(op, &workflow) {
-            let StartOp { start, reply } = *op;
-            let result = self.start_over(workflow, current, start);
-            self.send_when_durable(Box::new(move || drop(reply.send(result))));
+            self.start_over(workflow, Some(current), *op);
         }
     }
 
     /// A start of a workflow id that has no run.
     pub(super) fn start_first(&mut self, op: Box<StartOp>) {
-        let StartOp { start, reply } = *op;
-        let result = match workflow_of(&start) {
-            Some(workflow) => self.admit_and_start(workflow, None, start),
-            None => Err(Error::Unavailable),
+        match workflow_of(&op.start) {
+            Some(workflow) => self.start_over(workflow, None, *op),
+            None => drop(op.reply.send(Err(Error::Unavailable))),
+        }
+    }
+
+    fn start_over(&mut self, workflow: WorkflowKey, current: Option<RunKey>, op: StartOp) {
+        let StartOp { start, reply, update } = op;
+        let result = match update {
+            None => self.admit_and_start(workflow, current, start),
+            Some(update) => self.start_with_update(workflow, current, start, update),
         };
         self.send_when_durable(Box::new(move || drop(reply.send(result))));
     }
 
-    /// A start of a workflow id that has a current run.
-    fn start_over(&mut self, workflow: WorkflowKey, current: RunKey, start: Start) -> Result<Started, Error> {
-        self.admit_and_start(workflow, Some(current), start)
+    /// Start and update in one step, so that no workflow task comes between them.
+    fn start_with_update(
+        &mut self,
+        workflow: WorkflowKey,
+        current: Option<RunKey>,
+        mut start: Start,
+        update: UpdateOp,
+    ) -> Result<Started, Error> {
+        let UpdateOp { update_id, request, wait, reply } = update;
+        let takes_update = |key: &RunKey| {
+            let cell = self.cells.get(key);
+            cell.is_some_and(|cell| perdure_engine::takes_update(&cell.state, &start, &update_id))
+        };
+        if let Some(key) = current.filter(takes_update) {
+            let started = self.started_reply(key, false);
+            self.update(key, update_id, request, wait, reply);
+            return Ok(started);
+        }
+        start.update = Some((update_id.clone(), request));
+        let started = self.admit_and_start(workflow.clone(), current, start)?;
+        if let Some(run_id) = self.current.get(&workflow) {
+            self.poll_update(RunKey { slot: workflow.slot(), run_id: *run_id }, update_id, wait, reply);
+        }
+        Ok(started)
     }
 
     fn admit_and_start(
@@ -127,6 +157,7 @@ impl Shard {
         let mut cell = Cell::new(workflow.clone(), key, state);
         cell.dirty = Some(Dirty { create: true, changes: Vec::new(), visibility: true });
         self.dirty.push(key);
+        self.shared.known.add(&workflow);
         self.cells.insert(key, cell);
         self.current.insert(workflow, run_id);
         Ok((key, self.book(key, outcome, dispatch)))

@@ -16,7 +16,7 @@ use prost::Message as _;
 use tokio::{task::JoinHandle, time::Instant};
 
 /// A workflow whose first task is done.
-async fn idle_workflow() -> World {
+pub(crate) async fn idle_workflow() -> World {
     let world = World::open().await;
     world.history.start(start("w")).await.expect("start");
     let task = world.poll_workflow_task().await;
@@ -49,7 +49,7 @@ fn message(update_id: &str, kind: &str, body: Vec<u8>) -> Message {
     }
 }
 
-fn acceptance(update_id: &str) -> Message {
+pub(crate) fn acceptance(update_id: &str) -> Message {
     let body = Acceptance {
         accepted_request_message_id: format!("{update_id}/request"),
         accepted_request_sequencing_event_id: 1,
@@ -58,7 +58,7 @@ fn acceptance(update_id: &str) -> Message {
     message(update_id, "Acceptance", body.encode_to_vec())
 }
 
-fn response(update_id: &str) -> Message {
+pub(crate) fn response(update_id: &str) -> Message {
     let body = Response {
         meta: Some(Meta { update_id: update_id.into(), ..Meta::default() }),
         outcome: Some(Outcome { value: Some(Value::Success(Default::default())) }),
@@ -66,17 +66,17 @@ fn response(update_id: &str) -> Message {
     message(update_id, "Response", body.encode_to_vec())
 }
 
-fn rejection(update_id: &str) -> Message {
+pub(crate) fn rejection(update_id: &str) -> Message {
     let failure = Some(Failure { message: "no".into(), ..Failure::default() });
     message(update_id, "Rejection", Rejection { failure, ..Rejection::default() }.encode_to_vec())
 }
 
-async fn answer(world: &World, task: &StartedWorkflowTask, messages: Vec<Message>) {
+pub(crate) async fn answer(world: &World, task: &StartedWorkflowTask, messages: Vec<Message>) {
     let request = RespondWorkflowTaskCompletedRequest { messages, ..Default::default() };
     world.respond(task, request).await.expect("complete");
 }
 
-fn failure_of(result: &UpdateResult) -> Option<&str> {
+pub(crate) fn failure_of(result: &UpdateResult) -> Option<&str> {
     match result.outcome.as_ref()?.value.as_ref()? {
         Value::Failure(failure) => Some(&failure.message),
         Value::Success(_) => None,

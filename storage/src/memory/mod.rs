@@ -57,6 +57,15 @@ impl Store for MemoryStore {
         Ok(workflows.iter().map(|workflow| state.current_runs.get(workflow).copied()).collect())
     }
 
+    async fn workflows_after(&self, after: Option<&WorkflowKey>, limit: usize) -> Result<Vec<WorkflowKey>, StoreError> {
+        let state = self.state.lock();
+        let mut keys: Vec<WorkflowKey> =
+            state.current_runs.keys().filter(|key| after.is_none_or(|after| *key > after)).cloned().collect();
+        keys.sort_unstable();
+        keys.truncate(limit);
+        Ok(keys)
+    }
+
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         let state = self.state.lock();
         Ok(runs.iter().map(|run| state.load(*run)).collect())

@@ -53,6 +53,10 @@ impl Store for PostgresStore {
         runs::current_runs(&self.keys, workflows).await
     }
 
+    async fn workflows_after(&self, after: Option<&WorkflowKey>, limit: usize) -> Result<Vec<WorkflowKey>, StoreError> {
+        runs::workflows_after(&self.keys, after, limit).await
+    }
+
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         runs::load_runs(&self.keys, runs).await
     }

@@ -69,6 +69,10 @@ impl Store for SqliteStore {
         runs::current_runs(&mut *self.reader().await, workflows).await
     }
 
+    async fn workflows_after(&self, after: Option<&WorkflowKey>, limit: usize) -> Result<Vec<WorkflowKey>, StoreError> {
+        runs::workflows_after(&mut *self.reader().await, after, limit).await
+    }
+
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         runs::load_runs(&mut *self.reader().await, runs).await
     }

@@ -18,6 +18,12 @@ const CURRENT_RUNS: &str = "SELECT asked.key AS position, current_runs.run_id FR
      JOIN current_runs ON namespace_id = unhex(json_extract(asked.value, '$[0]'))
       AND workflow_id = json_extract(asked.value, '$[1]')";
 
+/// Workflow ids in the order of their keys. The least key of all is the nil namespace with an empty workflow id.
+const WORKFLOWS_AFTER: &str = "SELECT namespace_id, workflow_id FROM current_runs
+     WHERE (namespace_id, workflow_id) > ($1, $2)
+     ORDER BY namespace_id, workflow_id
+     LIMIT $3";
+
 const RUNS: &str = "SELECT asked.key AS position, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot
      FROM json_each($1) AS asked
      JOIN runs ON slot = json_extract(asked.value, '$[0]') AND run_id = unhex(json_extract(asked.value, '$[1]'))";
@@ -62,6 +68,19 @@ pub(super) async fn current_runs(
     let found = sqlx::query_as::<_, At<RunId>>(CURRENT_RUNS).bind(keys).fetch_all(connection).await?;
     let found: HashMap<_, _> = found.into_iter().map(|at| (at.position, at.row.run_id)).collect();
     Ok((0..).take(workflows.len()).map(|position| found.get(&position).copied()).collect())
+}
+
+pub(super) async fn workflows_after(
+    connection: &mut SqliteConnection,
+    after: Option<&WorkflowKey>,
+    limit: usize,
+) -> Result<Vec<WorkflowKey>, StoreError> {
+    let query = sqlx::query_as::<_, (Uuid, String)>(WORKFLOWS_AFTER)
+        .bind(after.map_or(Uuid::nil(), |key| key.namespace_id))
+        .bind(after.map_or("", |key| &*key.workflow_id))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = query.fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(namespace_id, workflow_id)| WorkflowKey::new(namespace_id, workflow_id)).collect())
 }
 
 pub(super) async fn load_runs(

@@ -15,6 +15,7 @@ on_all_stores!(
     duplicate_run_fails_the_batch,
     duplicate_journal_row_fails_the_batch,
     last_created_run_is_current,
+    workflow_ids_are_paged_in_the_order_of_their_keys,
     wake_at_is_kept_set_and_cleared,
     snapshot_replaces_and_hides_older_rows,
     batches_of_many_sizes,
@@ -59,6 +60,27 @@ async fn batch_writes_every_part(store: &dyn Store) {
     let expected = StoredRun { journal: vec![journal_row(2, 3, 1)], wake_at: None, ..expected };
     assert_eq!(load(store, key).await, Some(expected));
     assert_eq!(store.list(&query).await.unwrap(), [closed(shown, 20, 2)]);
+}
+
+async fn workflow_ids_are_paged_in_the_order_of_their_keys(store: &dyn Store) {
+    let lease = lease(store).await;
+    assert_eq!(store.workflows_after(None, 10).await.unwrap(), []);
+    let ids = ["", "a", "b", "ä", "zz"];
+    let runs = ids.iter().rev().map(|id| create(run_key(id), id)).collect();
+    commit(store, &lease, runs).await.unwrap();
+    // A second run of an id adds none.
+    commit(store, &lease, vec![create(run_key("a"), "a")]).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let page = store.workflows_after(seen.last(), 2).await.unwrap();
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    let expected = ["", "a", "b", "zz", "ä"].map(|id| WorkflowKey::new(NAMESPACE, id));
+    assert_eq!(seen, expected);
 }
 
 async fn batch_with_nothing_is_fenced(store: &dyn Store) {
