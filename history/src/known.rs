@@ -37,11 +37,7 @@ enum State {
         read: u64,
         started: Vec<WorkflowKey>,
     },
-    Known {
-        filter: AtomicBloomFilter,
-        room: usize,
-        added: AtomicUsize,
-    },
+    Known(AtomicBloomFilter),
 }
 
 impl KnownWorkflows {
