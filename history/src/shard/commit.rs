@@ -79,6 +79,9 @@ impl Shard {
             let Some(cell) = self.cells.get_mut(&key) else { continue };
             cell.in_flight -= 1;
             cell.durable_event_id = last_event_id;
+            if closed && !cell.durable_close {
+                self.closed.push_back(key);
+            }
             cell.durable_close = closed;
             cell.wake_event_waiters();
             if cell.damaged {

@@ -4,7 +4,24 @@ use perdure_storage::RunKey;
 
 use super::Shard;
 
+/// Closed runs that stay in memory for those who come back at once, for the result or with a query.
+const CLOSED: usize = 256;
+
 impl Shard {
+    /// Lets the oldest closed runs go.
+    pub(super) fn evict_closed(&mut self) {
+        let excess = self.closed.len().saturating_sub(CLOSED);
+        for _ in 0..excess {
+            let Some(key) = self.closed.pop_front() else { return };
+            let Some(cell) = self.cells.get(&key) else { continue };
+            if cell.is_idle() && cell.stored_wake.is_none() {
+                self.drop_cell(key);
+            } else {
+                self.closed.push_back(key);
+            }
+        }
+    }
+
     /// Lets the runs go that were used longest ago, when there are too many. Runs with unwritten state go through a batch first.
     pub(super) fn evict(&mut self) {
         let budget = self.shared.cached_runs;

@@ -27,7 +27,7 @@ mod scan;
 mod start;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -61,6 +61,8 @@ pub(crate) struct Shard {
     scanner: Scanner,
     /// Runs with changes for the next batch, in order.
     dirty: Vec<RunKey>,
+    /// Closed runs in the cache, in the order of their closes.
+    closed: VecDeque<RunKey>,
     /// Runs whose snapshot goes into the next batch so that they can leave the cache.
     leaving: Vec<RunKey>,
     releases: Vec<Release>,
@@ -84,6 +86,7 @@ impl Shard {
             loader: Loader::default(),
             scanner: Scanner::default(),
             dirty: Vec::new(),
+            closed: VecDeque::new(),
             leaving: Vec::new(),
             releases: Vec::new(),
             in_flight: None,
@@ -112,6 +115,7 @@ impl Shard {
             self.wake_due();
             self.scan_ahead();
             self.load_wanted();
+            self.evict_closed();
             self.evict();
             self.commit_gathered();
             if self.in_flight.is_none()
@@ -161,6 +165,7 @@ impl Shard {
         self.loader = Loader::default();
         self.scanner = Scanner::default();
         self.dirty.clear();
+        self.closed.clear();
         self.leaving.clear();
         self.releases.clear();
         self.in_flight = None;
