@@ -11,6 +11,16 @@
 //! | closed | reuse ALLOW_DUPLICATE_FAILED_ONLY | start unless it completed or goes on in another run |
 //! | closed | reuse REJECT_DUPLICATE | already started |
 //!
+//! The update of an update-with-start goes to the current run (`takes_update`) where
+//!
+//! | current run | and |
+//! |---|---|
+//! | any | the start was taken before |
+//! | open | it knows the update, or the conflict policy is USE_EXISTING |
+//! | closed | the update has an outcome |
+//!
+//! else the start decides as above, and the update is the new run's.
+//!
 //! Where one run would replace another too soon (`Limits::min_start_interval`), the caller is told to wait instead.
 
 use perdure_proto::api::enums::{
@@ -92,6 +102,23 @@ pub fn admit(current: Option<&CurrentRun>, start: &Start, ctx: &Ctx) -> Result<A
                 )),
                 _ => not_too_soon(current, start, ctx, "starts").map(|()| Admission::Start),
             }
+        }
+    }
+}
+
+/// Whether the update of an update-with-start is for this current run. No policy stands against an update that has been
+/// sent before.
+pub fn takes_update(current: &WorkflowState, start: &Start, update_id: &str) -> bool {
+    let run = &current.run;
+    if run.start_request_ids.contains_key(&start.request_id) {
+        return true;
+    }
+    let update = run.updates.get(update_id);
+    match run.close {
+        Some(_) => update.is_some_and(|update| update.outcome.is_some()),
+        None => {
+            let admitted = current.volatile.admitted.iter().any(|update| update.update_id == update_id);
+            update.is_some() || admitted || start.conflict_policy == Conflict::UseExisting
         }
     }
 }

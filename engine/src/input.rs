@@ -49,6 +49,8 @@ pub struct Start {
     pub root_run_id: String,
     /// Signal-with-start: this signal follows the Started event.
     pub signal: Option<Signal>,
+    /// Update-with-start: this update, with its id, goes out with the first workflow task.
+    pub update: Option<(String, Box<update::Request>)>,
     /// Set for a run that continues a chain.
     pub continued: Option<Continued>,
     /// The caller wants the first workflow task in the response (eager start).

@@ -42,7 +42,7 @@ pub mod validate;
 mod workflow_task;
 
 pub use activity::merge_priority;
-pub use admit::{Admission, CurrentRun, admit};
+pub use admit::{Admission, CurrentRun, admit, takes_update};
 pub use apply::Corrupt;
 pub use change::{Change, DurableChange, Kind, VolatileChange};
 pub use check::check;

@@ -29,8 +29,9 @@ use crate::{
     signal,
     state::{Nanos, Parent, RequestIdInfo, RunState, WorkflowState},
     step::finish,
-    time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_timestamp},
+    time::{optional_duration, MILLISECOND, duration, from_optional_duration, from_timestamp, optional_timestamp},
     tx::{EventExtras, Tx},
+    update,
     validate::without_unset,
     workflow_task,
 };
@@ -47,12 +48,15 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
         run_id: start.run_id.clone(),
         request_id: std::mem::take(&mut start.request_id),
     }));
-    let first_signal = start.signal.take();
+    let (first_signal, first_update) = (start.signal.take(), start.update.take());
     write_started(&mut tx, start);
     if let Some(first_signal) = first_signal {
         signal::write(&mut tx, first_signal);
     }
     workflow_task::ensure_scheduled(&mut tx);
+    if let Some((update_id, request)) = first_update {
+        update::admit(&mut tx, *request, update_id)?;
+    }
     let reply = StartedReply {
         run_id: tx.state.run.run_id.clone(),
         first_execution_run_id: tx.state.run.first_execution_run_id.clone(),
@@ -114,8 +118,8 @@ fn write_started(tx: &mut Tx, mut start: Start) {
             ..Default::default()
         }),
         input: start.input,
-        workflow_execution_timeout: Some(duration(start.execution_timeout)),
-        workflow_run_timeout: Some(duration(start.run_timeout)),
+        workflow_execution_timeout: optional_duration(start.execution_timeout),
+        workflow_run_timeout: optional_duration(start.run_timeout),
         workflow_task_timeout: Some(duration(start.task_timeout)),
         continued_execution_run_id: continued.run_id,
         initiator: continued.initiator as i32,

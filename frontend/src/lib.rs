@@ -14,6 +14,7 @@ pub mod http;
 pub mod layers;
 mod links;
 pub mod list;
+mod multi;
 pub mod namespaces;
 pub mod operator;
 mod poll;

@@ -24,13 +24,22 @@ impl Frontend {
         let start = validate::start::start(request, &namespace, &self.limits, call.time)?;
         let workflow_id = start.workflow_id.clone();
         let started = self.admit(&namespace, start).await?;
+        self.start_response(&namespace, &workflow_id, started).await
+    }
+
+    pub(crate) async fn start_response(
+        &self,
+        namespace: &AuthorizedNamespace,
+        workflow_id: &str,
+        started: Started,
+    ) -> Result<StartWorkflowExecutionResponse, Status> {
         let eager_workflow_task = match started.eager {
-            Some(task) => Some(self.workflow_task_response(&namespace, task).await?),
+            Some(task) => Some(self.workflow_task_response(namespace, task).await?),
             None => None,
         };
         let reply = started.reply;
         Ok(StartWorkflowExecutionResponse {
-            link: Some(links::started(namespace.name(), &workflow_id, &reply.run_id)),
+            link: Some(links::started(namespace.name(), workflow_id, &reply.run_id)),
             run_id: reply.run_id,
             first_execution_run_id: reply.first_execution_run_id,
             started: reply.started,
@@ -59,7 +68,7 @@ impl Frontend {
     }
 
     /// A deprecated namespace lets its runs end, but takes no new ones.
-    fn namespace_for_start(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
+    pub(crate) fn namespace_for_start(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
         let namespace = self.namespaces.resolve(name)?;
         match namespace.state() {
             NamespaceState::Registered => Ok(namespace),

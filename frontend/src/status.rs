@@ -6,8 +6,8 @@
 use perdure_proto::{
     api::{
         enums::{NamespaceState, ResourceExhaustedCause, ResourceExhaustedScope},
-        errordetails,
-        failure::Failure,
+        errordetails::{self, multi_operation_execution_failure::OperationStatus},
+        failure::{self, Failure},
     },
     google,
 };
@@ -128,6 +128,29 @@ pub(crate) fn resource_exhausted(message: impl Into<String>, cause: ResourceExha
     status
 }
 
+/// Of Update-with-Start: each operation's own status in the detail, None for the innocent one, and the code of the one
+/// that is to blame.
+pub(crate) fn multi_operation(start: Option<Status>, update: Option<Status>) -> Status {
+    let is_failure = |status: &&Status| status.code() != Code::Ok;
+    let code = start.iter().chain(&update).find(is_failure).map_or(Code::Aborted, Status::code);
+    let statuses = [start, update].map(|status| operation_status(&status.unwrap_or_else(operation_aborted)));
+    let detail = errordetails::MultiOperationExecutionFailure { statuses: statuses.into() };
+    detailed(code, "Update-with-Start could not be executed.", "MultiOperationExecutionFailure", &detail)
+}
+
+fn operation_status(status: &Status) -> OperationStatus {
+    // Empty bytes are a status without details; the server made all others.
+    let details = google::rpc::Status::decode(status.details()).map(|decoded| decoded.details).unwrap_or_default();
+    OperationStatus { code: status.code().into(), message: status.message().to_owned(), details }
+}
+
+/// Of an operation that could not take place because another one failed.
+fn operation_aborted() -> Status {
+    let type_url = "type.googleapis.com/temporal.api.failure.v1.MultiOperationExecutionAborted".to_owned();
+    let value = failure::MultiOperationExecutionAborted {}.encode_to_vec();
+    with_detail(Code::Aborted, "Operation was aborted.".to_owned(), prost_types::Any { type_url, value })
+}
+
 /// A status whose first detail is `detail`, a message of the package `temporal.api.errordetails.v1`.
 fn detailed(code: Code, message: impl Into<String>, name: &str, detail: &impl Message) -> Status {
     let message = shorten(message.into());
@@ -135,6 +158,10 @@ fn detailed(code: Code, message: impl Into<String>, name: &str, detail: &impl Me
         type_url: format!("type.googleapis.com/temporal.api.errordetails.v1.{name}"),
         value: detail.encode_to_vec(),
     };
+    with_detail(code, message, detail)
+}
+
+fn with_detail(code: Code, message: String, detail: prost_types::Any) -> Status {
     let status = google::rpc::Status { code: code.into(), message: message.clone(), details: vec![detail] };
     Status::with_details_and_metadata(code, message, status.encode_to_vec().into(), MetadataMap::new())
 }

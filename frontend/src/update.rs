@@ -1,6 +1,6 @@
 //! UpdateWorkflowExecution and PollWorkflowExecutionUpdate.
 
-use perdure_history::{Error, Target, UpdateResult};
+use perdure_history::{Error, Target, UpdateRequest, UpdateResult};
 use perdure_proto::api::{
     common::{Link, WorkflowExecution},
     enums::{EventType, UpdateWorkflowExecutionLifecycleStage as Stage},
@@ -16,7 +16,9 @@ use uuid::Uuid;
 use crate::{
     Frontend,
     call::{Call, WAIT_TIMEOUT},
-    error, links, status,
+    error, links,
+    namespaces::AuthorizedNamespace,
+    status,
     validate::{callbacks, ids, links as valid_links},
 };
 
@@ -27,29 +29,13 @@ impl Frontend {
         request: UpdateWorkflowExecutionRequest,
     ) -> Result<UpdateWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-        let (update_id, update) = check(request.request.unwrap_or_default())?;
-        let wait = match stage(request.wait_policy.as_ref()) {
-            Stage::Unspecified => Stage::Accepted,
-            Stage::Admitted => {
-                return Err(status::permission_denied(
-                    "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.",
-                ));
-            }
-            stage => stage,
-        };
-        callbacks::check(&update.completion_callbacks)?;
-        valid_links::check(&update.links)?;
-        let target = self.pin_to_chain(target, &request.first_execution_run_id).await?;
-        let request_id = update.request_id.clone();
-        let result = self.history.update(target.clone(), update_id.clone(), update, wait, call.deadline(WAIT_TIMEOUT));
+        let first_run_id = request.first_execution_run_id.clone();
+        let CheckedUpdate { target, update } = check(&namespace, request)?;
+        let target = self.pin_to_chain(target, &first_run_id).await?;
+        let UpdateRequest { update_id, request, wait } = update.clone();
+        let result = self.history.update(target.clone(), update_id, request, wait, call.deadline(WAIT_TIMEOUT));
         let result = result.await.map_err(|error| error::of_call(error, &target))?;
-        Ok(UpdateWorkflowExecutionResponse {
-            link: accepted_link(namespace.name(), &target, &result, &request_id),
-            update_ref: Some(update_ref(&target, &result, update_id)),
-            stage: result.stage.into(),
-            outcome: result.outcome,
-        })
+        Ok(response(&namespace, &target, result, update))
     }
 
     pub(crate) async fn poll_update(
@@ -78,8 +64,48 @@ impl Frontend {
     }
 }
 
+/// An update that may be sent.
+pub(crate) struct CheckedUpdate {
+    pub(crate) target: Target,
+    pub(crate) update: UpdateRequest,
+}
+
+pub(crate) fn check(
+    namespace: &AuthorizedNamespace,
+    request: UpdateWorkflowExecutionRequest,
+) -> Result<CheckedUpdate, Status> {
+    let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
+    let (update_id, update) = check_body(request.request.unwrap_or_default())?;
+    let wait = match stage(request.wait_policy.as_ref()) {
+        Stage::Unspecified => Stage::Accepted,
+        Stage::Admitted => {
+            return Err(status::permission_denied(
+                "UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.",
+            ));
+        }
+        stage => stage,
+    };
+    callbacks::check(&update.completion_callbacks)?;
+    valid_links::check(&update.links)?;
+    Ok(CheckedUpdate { target, update: UpdateRequest { update_id, request: update, wait } })
+}
+
+pub(crate) fn response(
+    namespace: &AuthorizedNamespace,
+    target: &Target,
+    result: UpdateResult,
+    update: UpdateRequest,
+) -> UpdateWorkflowExecutionResponse {
+    UpdateWorkflowExecutionResponse {
+        link: accepted_link(namespace.name(), target, &result, &update.request.request_id),
+        update_ref: Some(update_ref(target, &result, update.update_id)),
+        stage: result.stage.into(),
+        outcome: result.outcome,
+    }
+}
+
 /// The update's id, made up where the client named none, and the request that carries it.
-fn check(mut request: Request) -> Result<(String, Request), Status> {
+fn check_body(mut request: Request) -> Result<(String, Request), Status> {
     let meta = request.meta.take().ok_or_else(|| status::invalid("Update meta is not set on request."))?;
     ids::optional("UpdateId", &meta.update_id)?;
     ids::optional("Identity", &meta.identity)?;
@@ -133,10 +159,10 @@ mod tests {
             (meta(&long), input("n"), "UpdateId length exceeds limit."),
         ];
         for (meta, input, expected) in cases {
-            let refused = check(Request { meta, input, ..Default::default() }).unwrap_err();
+            let refused = check_body(Request { meta, input, ..Default::default() }).unwrap_err();
             assert_eq!(refused.message(), expected);
         }
-        let (id, request) = check(Request { meta: meta(""), input: input("n"), ..Default::default() }).unwrap();
+        let (id, request) = check_body(Request { meta: meta(""), input: input("n"), ..Default::default() }).unwrap();
         assert!(Uuid::parse_str(&id).is_ok());
         assert_eq!(request.meta.unwrap().update_id, id);
     }
