@@ -29,7 +29,7 @@ use crate::{
     signal,
     state::{Nanos, Parent, RequestIdInfo, RunState, WorkflowState},
     step::finish,
-    time::{optional_duration, MILLISECOND, duration, from_optional_duration, from_timestamp, optional_timestamp},
+    time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_duration, optional_timestamp},
     tx::{EventExtras, Tx},
     update,
     validate::without_unset,

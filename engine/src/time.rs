@@ -24,6 +24,11 @@ pub fn duration(nanos: Nanos) -> Duration {
     Duration { seconds: nanos / SECOND, nanos: (nanos % SECOND) as i32 }
 }
 
+/// None for "not set" (zero): SDKs show a time-out that is set to nothing as one of no length.
+pub fn optional_duration(nanos: Nanos) -> Option<Duration> {
+    (nanos != 0).then(|| duration(nanos))
+}
+
 /// Clients' durations are validated and capped before; saturation only guards the arithmetic.
 pub fn from_duration(duration: &Duration) -> Nanos {
     duration.seconds.saturating_mul(SECOND).saturating_add(i64::from(duration.nanos))
