@@ -63,7 +63,8 @@ pub fn task_queue(name: &str, parent: &str, id_length: usize) -> Result<(), Stri
         return Err(format!("task queue name cannot start with reserved prefix {RESERVED_TASK_QUEUE_PREFIX}"));
     }
     if name == INTERNAL_TASK_QUEUE && parent != INTERNAL_TASK_QUEUE {
-        let place = if parent.is_empty() { String::new() } else { format!(" (in parent component task queue: {parent})") };
+        let place =
+            if parent.is_empty() { String::new() } else { format!(" (in parent component task queue: {parent})") };
         return Err(format!("cannot use internal per-namespace task queue:{name}{place}"));
     }
     Ok(())
