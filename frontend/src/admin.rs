@@ -110,3 +110,13 @@ impl Frontend {
         self.lists.closed(&self.namespaces.resolve(&request.namespace)?, request).await
     }
 }
+
+/// The first generation of deployments, which Temporal has taken out of service for good.
+pub(crate) async fn deployments_are_gone<Request, Response>(
+    _: &Frontend,
+    _: &Call,
+    _: Request,
+) -> Result<Response, Status> {
+    let message = "Deployments are deprecated and no longer supported, use Worker Deployments instead";
+    Err(Status::unimplemented(message))
+}

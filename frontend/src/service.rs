@@ -4,7 +4,7 @@
 use perdure_proto::api::workflowservice::{self as api, workflow_service_server::WorkflowService};
 use tonic::{Request, Response, Status};
 
-use crate::{Frontend, call::Call};
+use crate::{Frontend, admin, call::Call};
 
 /// Each line: the method with its types, and the function that serves it.
 macro_rules! serve {
@@ -72,4 +72,11 @@ serve! {
     count_workflow_executions(CountWorkflowExecutionsRequest) -> CountWorkflowExecutionsResponse: Frontend::count_workflows;
     list_open_workflow_executions(ListOpenWorkflowExecutionsRequest) -> ListOpenWorkflowExecutionsResponse: Frontend::list_open_workflows;
     list_closed_workflow_executions(ListClosedWorkflowExecutionsRequest) -> ListClosedWorkflowExecutionsResponse: Frontend::list_closed_workflows;
+
+    // Out of service.
+    describe_deployment(DescribeDeploymentRequest) -> DescribeDeploymentResponse: admin::deployments_are_gone;
+    list_deployments(ListDeploymentsRequest) -> ListDeploymentsResponse: admin::deployments_are_gone;
+    get_deployment_reachability(GetDeploymentReachabilityRequest) -> GetDeploymentReachabilityResponse: admin::deployments_are_gone;
+    get_current_deployment(GetCurrentDeploymentRequest) -> GetCurrentDeploymentResponse: admin::deployments_are_gone;
+    set_current_deployment(SetCurrentDeploymentRequest) -> SetCurrentDeploymentResponse: admin::deployments_are_gone;
 }
