@@ -123,7 +123,10 @@ impl Shard {
                     cell.deadline = None;
                     self.wake(key, now);
                 }
-                None => self.want_run(key),
+                None => {
+                    self.scanner.forget(key, &mut self.deadlines);
+                    self.want_run(key);
+                }
             }
         }
     }

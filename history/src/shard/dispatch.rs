@@ -73,17 +73,14 @@ impl Shard {
     }
 
     fn dispatch_workflow_task(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
-        let Some(mut queue) = self.cells.get(&key).and_then(workflow_queue) else { return };
+        let Some(queue) = self.cells.get(&key).and_then(workflow_queue) else { return };
         let sticky = queue.kind == QueueKind::StickyWorkflow;
         if sticky && !self.shared.matching.has_recent_poller(&queue, STICKY_SILENCE) {
-            if self.step(key, Input::ResetSticky).is_err() {
-                return;
+            // The step moves the task to the normal queue and dispatches it from there.
+            if let Err(reject) = self.step(key, Input::ResetSticky) {
+                tracing::error!(run_id = %key.run_id, %reject, "a sticky workflow task could not leave its queue");
             }
-            // The step moved the task to the normal queue, and dispatched it if that took a new task.
-            match self.cells.get(&key).and_then(workflow_queue) {
-                Some(normal) if normal.kind != QueueKind::StickyWorkflow => queue = normal,
-                _ => return,
-            }
+            return;
         }
         if let Some(reservation) = self.shared.matching.reserve(&queue) {
             let input = workflow_task_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());

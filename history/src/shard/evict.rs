@@ -61,8 +61,11 @@ impl Shard {
         if let Some(deadline) = cell.deadline {
             self.deadlines.remove(&(deadline, key));
         }
-        if let Some(wake_at) = cell.stored_wake {
-            self.scanner.park(key, wake_at, &mut self.deadlines);
+        if cell.is_open() && !perdure_engine::obligations(&cell.state).is_empty() {
+            self.owing.insert(key);
+        }
+        if let Some(deadline) = cell.deadline.filter(|_| !self.scanner.will_find(cell.stored_wake)) {
+            self.scanner.park(key, deadline, &mut self.deadlines);
         }
     }
 }

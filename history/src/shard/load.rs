@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use perdure_engine::{Corrupt, WorkflowState, journal};
+use perdure_engine::{Corrupt, Task, WorkflowState, journal};
 use perdure_storage::{RunKey, StoreError, StoredRun, WorkflowKey};
 use uuid::Uuid;
 
@@ -170,8 +170,13 @@ impl Shard {
         self.scanner.forget(key, &mut self.deadlines);
         self.cells.insert(key, cell);
         self.book_deadline(key);
+        // What matching holds already it need not get again: a run that comes and goes would fill its queue.
+        let held = self.owing.remove(&key);
         for task in owed {
-            self.dispatch(key, task);
+            let queued = matches!(task, Task::DispatchWorkflowTask { .. } | Task::DispatchActivity { .. });
+            if !(held && queued) {
+                self.dispatch(key, task);
+            }
         }
     }
 

@@ -27,7 +27,7 @@ mod scan;
 mod start;
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -63,6 +63,8 @@ pub(crate) struct Shard {
     dirty: Vec<RunKey>,
     /// Closed runs in the cache, in the order of their closes.
     closed: VecDeque<RunKey>,
+    /// Runs that left the cache while matching held a task of theirs.
+    owing: HashSet<RunKey>,
     /// Runs whose snapshot goes into the next batch so that they can leave the cache.
     leaving: Vec<RunKey>,
     releases: Vec<Release>,
@@ -87,6 +89,7 @@ impl Shard {
             scanner: Scanner::default(),
             dirty: Vec::new(),
             closed: VecDeque::new(),
+            owing: HashSet::new(),
             leaving: Vec::new(),
             releases: Vec::new(),
             in_flight: None,
@@ -166,6 +169,7 @@ impl Shard {
         self.scanner = Scanner::default();
         self.dirty.clear();
         self.closed.clear();
+        self.owing.clear();
         self.leaving.clear();
         self.releases.clear();
         self.in_flight = None;

@@ -58,12 +58,15 @@ impl Scanner {
         }
     }
 
-    /// A run that leaves the cache: kept if it is due before the next window.
-    pub(super) fn park(&mut self, key: RunKey, wake_at: Nanos, deadlines: &mut BTreeSet<(Nanos, RunKey)>) {
-        if self.scanned_to.is_some_and(|scanned| wake_at < scanned) {
-            self.parked.insert(key, wake_at);
-            deadlines.insert((wake_at, key));
-        }
+    /// A later window will hold a row with this `wake_at`.
+    pub(super) fn will_find(&self, wake_at: Option<Nanos>) -> bool {
+        wake_at.zip(self.scanned_to).is_some_and(|(wake_at, scanned_to)| wake_at >= scanned_to)
+    }
+
+    /// A run that leaves the cache: its deadline is remembered.
+    pub(super) fn park(&mut self, key: RunKey, deadline: Nanos, deadlines: &mut BTreeSet<(Nanos, RunKey)>) {
+        self.parked.insert(key, deadline);
+        deadlines.insert((deadline, key));
     }
 }
 

@@ -181,3 +181,29 @@ async fn a_stale_answer_is_refused() {
     let reply = world.history.input(world.target("w"), Input::ResetSticky).await.expect("open run");
     assert!(matches!(reply.reply, Reply::Done));
 }
+
+#[tokio::test]
+async fn evicted_runs_whose_activities_wait_are_not_loaded_again_and_again() {
+    let world = World::with_cache(4).await;
+    for index in 0..20 {
+        world.history.start(start(&format!("w{index}"))).await.expect("start");
+        let task = world.poll_workflow_task().await;
+        world.complete(&task, vec![command::schedule_activity("a")]).await;
+    }
+    // Signals bring each run back into the cache; matching still holds its activity once.
+    for index in 0..20 {
+        let signal = Signal { name: "s".into(), ..Signal::default() };
+        let target = world.target(&format!("w{index}"));
+        world.history.input(target, Input::Signal(Box::new(signal))).await.expect("signal");
+        let task = world.poll_workflow_task().await;
+        world.complete(&task, Vec::new()).await;
+    }
+    assert_eq!(world.activity_backlog(), 20);
+    for _ in 0..20 {
+        let activity = world.poll_activity_task().await;
+        world.complete_activity(&activity).await;
+        let task = world.poll_workflow_task().await;
+        world.complete(&task, vec![command::complete()]).await;
+    }
+    assert_eq!(world.activity_backlog(), 0);
+}

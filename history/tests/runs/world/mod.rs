@@ -179,6 +179,12 @@ impl World {
         self.history.query(self.target(workflow_id), query, QueryRejectCondition::None, deadline).await
     }
 
+    /// Activity tasks that wait for a worker.
+    pub(crate) fn activity_backlog(&self) -> usize {
+        let key = QueueKey { namespace_id: NAMESPACE, name: QUEUE.into(), kind: QueueKind::Activity };
+        self.matching.describe(&key).backlog_count
+    }
+
     pub(crate) async fn answer_query(&self) {
         match self.poll(QueueKind::Workflow).await {
             Poll::Query(task) => {
