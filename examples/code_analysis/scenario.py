@@ -38,7 +38,7 @@ async def run(stage: Stage) -> Report:
 async def _start(stage: Stage, name: str, pause_seconds: float):
     return await stage.client.start_workflow(
         CodeAnalysisWorkflow.run,
-        CodeAnalysis(str(stage.work_dir), TYPES, pause_seconds, silence_seconds=2.0),
+        CodeAnalysis(str(stage.work_dir), TYPES, pause_seconds, silence_seconds=5.0),
         id=stage.id(name),
         task_queue=stage.task_queue,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from temporalio.client import WorkflowHandle
+
 from model_training.activities import train_steps
 from model_training.workflows import ModelTrainingWorkflow, Training
 from runner.example import Example, Report, Stage, check, check_equal, of_kind
@@ -24,7 +26,8 @@ async def run(stage: Stage) -> Report:
     await stage.until("first steps", progress, lambda answer: answer.step > 0)
     await handle.signal(ModelTrainingWorkflow.pause_training)
     await stage.until("pauses", progress, lambda answer: answer.paused)
-    await asyncio.sleep(0.5)  # A chunk that was under way when the pause came may end.
+    # A chunk that was under way when the pause came may end.
+    await stage.until("no activity is left", lambda: _pending(handle), lambda count: count == 0)
     paused_at = (await progress()).step
     await asyncio.sleep(0.5)
     check_equal((await progress()).step, paused_at, "steps do not go on while paused")
@@ -39,6 +42,10 @@ async def run(stage: Stage) -> Report:
     check_equal(len(of_kind(events, "workflow_execution_continued_as_new")), 1, "the first run continued as new")
     check_equal(len(of_kind(events, "timer_fired")), 5, "rests of the first run")
     return Report(handle, f"1000 steps in 4 runs, paused at {paused_at}, loss {ended.loss:.1e}")
+
+
+async def _pending(handle: WorkflowHandle) -> int:
+    return len((await handle.describe()).raw_description.pending_activities)
 
 
 EXAMPLE = Example(

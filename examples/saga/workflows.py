@@ -49,6 +49,6 @@ class OrderSagaWorkflow:
             step,
             order,
             start_to_close_timeout=timedelta(minutes=5),
-            heartbeat_timeout=timedelta(seconds=2) if step is ship else None,
+            heartbeat_timeout=timedelta(seconds=5) if step is ship else None,
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
         )
