@@ -1,0 +1,15 @@
+"""Where Perdure's histories differ from Temporal's on purpose. README.md has the reasons."""
+
+import re
+
+# Attributes that are not compared, wherever they are.
+IGNORED = {"task_id", "worker_version", "binary_checksum", "prev_auto_reset_points"}
+
+# Attributes that are not compared in events of one type.
+IGNORED_IN = {"WORKFLOW_EXECUTION_SIGNALED": {"request_id"}}
+
+# Texts that stand for each other.
+SAME = [
+    (re.compile("request-from-RespondWorkflowTaskCompleted"), "<uuid>"),
+    (re.compile(r'TaskQueue=name:"([^"]*)" kind:\w+'), r"TaskQueue=\1"),
+]

@@ -1,0 +1,162 @@
+"""Updates: what their acceptance and outcome leave, and that a refused one leaves nothing."""
+
+import asyncio
+
+from commands import accept, activity, complete, fail, failure, place, reject, respond, seconds, timer
+from stage import Stage
+
+
+async def _running(stage: Stage) -> None:
+    await stage.start()
+    await stage.next()
+
+
+async def update_completed_at_once(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_fails(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0], failure("no such thing"))]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_rejected(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    await stage.done(task, messages=[reject(task.messages[0])])
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_completed_later(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update", "ACCEPTED"))
+    task = await stage.task()
+    accepted = accept(task.messages[0])
+    await stage.done(task, place(accepted), timer("timer", 1), messages=[accepted])
+    stage.answers.append(await update)
+    completed = respond(task.messages[0])
+    await stage.next(place(completed), messages=[completed])
+    stage.answers.append(await stage.update("update"))
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_completes_workflow(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), complete(), messages=messages)
+    stage.answers.append(await update)
+
+
+async def update_open_at_close(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update", "ACCEPTED"))
+    task = await stage.task()
+    accepted = accept(task.messages[0])
+    await stage.done(task, place(accepted), messages=[accepted])
+    await update
+    await stage.signal()
+    await stage.finish()
+    await stage.answer(stage.update("update"))
+    await stage.answer(stage.update("another"))
+
+
+async def update_with_first_task(stage: Stage) -> None:
+    await stage.start()
+    update = asyncio.create_task(stage.update("update"))
+    await asyncio.sleep(0.5)
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), complete(), messages=messages)
+    stage.answers.append(await update)
+
+
+async def update_in_start_delay(stage: Stage) -> None:
+    await stage.start(workflow_start_delay=seconds(2))
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), complete(), messages=messages)
+    stage.answers.append(await update)
+
+
+async def two_updates_in_one_task(stage: Stage) -> None:
+    await stage.start()
+    first = asyncio.create_task(stage.update("first"))
+    await asyncio.sleep(0.5)
+    second = asyncio.create_task(stage.update("second"))
+    await asyncio.sleep(0.5)
+    task = await stage.task()
+    messages = [answer for request in task.messages for answer in (accept(request), respond(request))]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers += [await first, await second]
+    await stage.signal()
+    await stage.finish()
+
+
+async def accepted_and_rejected_in_one_task(stage: Stage) -> None:
+    await stage.start()
+    first = asyncio.create_task(stage.update("first"))
+    await asyncio.sleep(0.5)
+    second = asyncio.create_task(stage.update("second"))
+    await asyncio.sleep(0.5)
+    task = await stage.task()
+    accepted = accept(task.messages[0])
+    completed = respond(task.messages[0])
+    messages = [accepted, completed, reject(task.messages[1])]
+    await stage.done(task, place(accepted), place(completed), messages=messages)
+    stage.answers += [await first, await second]
+    await stage.signal()
+    await stage.finish()
+
+
+async def signal_during_update_task(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    await stage.signal()
+    await stage.done(task, messages=[reject(task.messages[0])])
+    stage.answers.append(await update)
+    await stage.finish()
+
+
+async def update_runs_activity(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    accepted = accept(task.messages[0])
+    await stage.done(task, place(accepted), activity(stage.queue), messages=[accepted])
+    await stage.complete_activity(await stage.activity_task())
+    completed = respond(task.messages[0])
+    await stage.next(place(completed), fail(), messages=[completed])
+    stage.answers.append(await update)
+
+
+async def update_task_fails(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    await stage.fail_task(await stage.task(), failure("a bug"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
