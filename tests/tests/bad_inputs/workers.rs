@@ -255,34 +255,21 @@ async fn activities_are_named_by_id() -> Result<()> {
     ];
     for (workflow_id, run_id, activity_id, code, message) in cases {
         let [workflow_id, run_id, activity_id] = [workflow_id, run_id, activity_id].map(str::to_owned);
-        let completed = RespondActivityTaskCompletedByIdRequest {
-            namespace: namespace(),
-            workflow_id: workflow_id.clone(),
-            run_id: run_id.clone(),
-            activity_id: activity_id.clone(),
-            ..Default::default()
-        };
-        let failed = RespondActivityTaskFailedByIdRequest {
-            namespace: namespace(),
-            workflow_id: workflow_id.clone(),
-            run_id: run_id.clone(),
-            activity_id: activity_id.clone(),
-            ..Default::default()
-        };
-        let canceled = RespondActivityTaskCanceledByIdRequest {
-            namespace: namespace(),
-            workflow_id: workflow_id.clone(),
-            run_id: run_id.clone(),
-            activity_id: activity_id.clone(),
-            ..Default::default()
-        };
-        let heartbeat = RecordActivityTaskHeartbeatByIdRequest {
-            namespace: namespace(),
-            workflow_id,
-            run_id,
-            activity_id,
-            ..Default::default()
-        };
+        macro_rules! named {
+            ($request:ident) => {
+                $request {
+                    namespace: namespace(),
+                    workflow_id: workflow_id.clone(),
+                    run_id: run_id.clone(),
+                    activity_id: activity_id.clone(),
+                    ..Default::default()
+                }
+            };
+        }
+        let completed = named!(RespondActivityTaskCompletedByIdRequest);
+        let failed = named!(RespondActivityTaskFailedByIdRequest);
+        let canceled = named!(RespondActivityTaskCanceledByIdRequest);
+        let heartbeat = named!(RecordActivityTaskHeartbeatByIdRequest);
         let rows = vec![
             Row::new("RespondActivityTaskCompletedById", &completed, code, message),
             Row::new("RespondActivityTaskFailedById", &failed, code, message),
