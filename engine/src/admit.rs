@@ -48,13 +48,19 @@ impl<'a> CurrentRun<'a> {
     pub fn of(state: &'a WorkflowState) -> Self {
         Self { run: &state.run }
     }
+}
 
+impl WorkflowState {
     /// The request id of the start itself, among those that were attached later.
-    fn start_request_id(&self) -> String {
-        let ids = &self.run.start_request_ids;
-        let started = |kind: i32| kind == EventType::WorkflowExecutionStarted as i32;
-        ids.iter().find(|(_, info)| started(info.event_type)).map(|(id, _)| id.clone()).unwrap_or_default()
+    pub fn start_request_id(&self) -> String {
+        start_request_id(&self.run)
     }
+}
+
+fn start_request_id(run: &RunState) -> String {
+    let ids = &run.start_request_ids;
+    let started = |kind: i32| kind == EventType::WorkflowExecutionStarted as i32;
+    ids.iter().find(|(_, info)| started(info.event_type)).map(|(id, _)| id.clone()).unwrap_or_default()
 }
 
 /// What is to be done with a start.
@@ -144,7 +150,7 @@ fn already_started(current: &CurrentRun, start: &Start, what: &str, why: &str) -
     let run = current.run;
     Reject::AlreadyStarted {
         message: format!("{what} WorkflowId: {}, RunId: {}.{why}", start.workflow_id, run.run_id),
-        start_request_id: current.start_request_id(),
+        start_request_id: start_request_id(run),
         run_id: run.run_id.clone(),
         first_execution_run_id: run.first_execution_run_id.clone(),
     }

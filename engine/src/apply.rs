@@ -10,7 +10,7 @@ use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 use crate::{
     activity, attributes, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, signal, start,
+    child, close, external, marker, reset, signal, start,
     state::{RequestIdInfo, RunState, WorkflowState},
     timer, update, workflow_task,
 };
@@ -84,6 +84,9 @@ impl WorkflowState {
             Kind::Transition(count) => run.state_transition_count += count,
             Kind::CancelRequestSeen(request_id) => run.cancel_request_id.clone_from(request_id),
             Kind::Created(created) => start::apply_created(run, created),
+            Kind::ResetFrom(from) => reset::apply_reset_from(run, from),
+            Kind::ResetInto(run_id) => run.reset_run_id.clone_from(run_id),
+            Kind::UpdateForgotten(update_id) => update::forget(run, update_id),
         }
         Ok(())
     }
@@ -152,8 +155,8 @@ impl WorkflowState {
             }
             A::WorkflowExecutionUpdateAcceptedEventAttributes(_)
             | A::WorkflowExecutionUpdateRejectedEventAttributes(_)
-            | A::WorkflowExecutionUpdateCompletedEventAttributes(_)
-            | A::WorkflowExecutionUpdateAdmittedEventAttributes(_) => update::apply(run, event, attributes),
+            | A::WorkflowExecutionUpdateCompletedEventAttributes(_) => update::apply(run, event, attributes),
+            A::WorkflowExecutionUpdateAdmittedEventAttributes(admitted) => update::apply_admitted(self, event, admitted),
             _ => Err(Corrupt::at(event.event_id, "an event type that this version does not write")),
         }
     }

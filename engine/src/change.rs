@@ -23,7 +23,7 @@ pub enum Change {
 /// A durable change that is not an event. Stored beside the events of its journal row.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DurableChange {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23")]
     pub kind: Option<Kind>,
 }
 
@@ -79,6 +79,25 @@ pub enum Kind {
     /// First change of every run: what no event says.
     #[prost(message, tag = "20")]
     Created(Created),
+    /// A reset made this run, from the events that come before this change.
+    #[prost(message, tag = "21")]
+    ResetFrom(ResetFrom),
+    /// A reset of this run made the run with this id.
+    #[prost(string, tag = "22")]
+    ResetInto(String),
+    /// The worker rejected the update with this id, which the history has as admitted.
+    #[prost(string, tag = "23")]
+    UpdateForgotten(String),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ResetFrom {
+    #[prost(string, tag = "1")]
+    pub base_run_id: String,
+    #[prost(string, tag = "2")]
+    pub request_id: String,
+    #[prost(int64, tag = "3")]
+    pub time: Nanos,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

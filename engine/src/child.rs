@@ -37,11 +37,10 @@ pub(crate) fn is_started(child: &Child) -> bool {
 
 pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
     use Attributes as A;
-    let ended = match attributes {
+    match attributes {
         A::StartChildWorkflowExecutionInitiatedEventAttributes(initiated) => {
             let child = initiate(run, event, initiated);
             run.children.insert(event.event_id, child);
-            return Ok(());
         }
         A::ChildWorkflowExecutionStartedEventAttributes(started) => {
             // Gone already where start and close were buffered together.
@@ -50,18 +49,59 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
                 child.run_id = started.workflow_execution.as_ref().map(|run| run.run_id.clone()).unwrap_or_default();
                 child.initiated = None;
             }
-            return Ok(());
         }
+        attributes => {
+            let not_a_child = Corrupt::at(event.event_id, "not an event of children");
+            run.children.remove(&ended(attributes).ok_or(not_a_child)?);
+        }
+    }
+    Ok(())
+}
+
+/// The start or the end of a child, from the history that this run was forked from, as this run's own. None: it is about
+/// something else, or no news.
+pub(crate) fn again(run: &RunState, attributes: &Attributes) -> Option<Attributes> {
+    use Attributes as A;
+    let mut again = attributes.clone();
+    match &mut again {
+        A::ChildWorkflowExecutionStartedEventAttributes(started) => {
+            run.children.get(&started.initiated_event_id).filter(|child| !is_started(child))?;
+        }
+        A::StartChildWorkflowExecutionFailedEventAttributes(failed) => {
+            run.children.get(&failed.initiated_event_id)?;
+        }
+        A::ChildWorkflowExecutionCompletedEventAttributes(end) => {
+            end.started_event_id = run.children.get(&end.initiated_event_id)?.started_event_id;
+        }
+        A::ChildWorkflowExecutionFailedEventAttributes(end) => {
+            end.started_event_id = run.children.get(&end.initiated_event_id)?.started_event_id;
+        }
+        A::ChildWorkflowExecutionCanceledEventAttributes(end) => {
+            end.started_event_id = run.children.get(&end.initiated_event_id)?.started_event_id;
+        }
+        A::ChildWorkflowExecutionTimedOutEventAttributes(end) => {
+            end.started_event_id = run.children.get(&end.initiated_event_id)?.started_event_id;
+        }
+        A::ChildWorkflowExecutionTerminatedEventAttributes(end) => {
+            end.started_event_id = run.children.get(&end.initiated_event_id)?.started_event_id;
+        }
+        _ => return None,
+    }
+    Some(again)
+}
+
+/// The initiated event id of the child whose end this is.
+fn ended(attributes: &Attributes) -> Option<i64> {
+    use Attributes as A;
+    Some(match attributes {
         A::StartChildWorkflowExecutionFailedEventAttributes(failed) => failed.initiated_event_id,
         A::ChildWorkflowExecutionCompletedEventAttributes(closed) => closed.initiated_event_id,
         A::ChildWorkflowExecutionFailedEventAttributes(closed) => closed.initiated_event_id,
         A::ChildWorkflowExecutionCanceledEventAttributes(closed) => closed.initiated_event_id,
         A::ChildWorkflowExecutionTimedOutEventAttributes(closed) => closed.initiated_event_id,
         A::ChildWorkflowExecutionTerminatedEventAttributes(closed) => closed.initiated_event_id,
-        _ => return Err(Corrupt::at(event.event_id, "not an event of children")),
-    };
-    run.children.remove(&ended);
-    Ok(())
+        _ => return None,
+    })
 }
 
 fn initiate(

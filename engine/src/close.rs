@@ -37,6 +37,7 @@ use crate::{
     obligations::obligations,
     outcome::{Notice, Reply, Task, UpdateAbort},
     reject::Reject,
+    reset,
     state::{Close, Nanos, OwedAtClose, RunState, WorkflowState},
     tx::{EventExtras, Tx},
     update,
@@ -225,6 +226,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     run.started = None;
     run.first_task_backoff_until = 0;
     run.buffered.clear();
+    run.reapplied_updates.clear();
     run.activities.clear();
     run.timers.clear();
     run.external_signals.clear();
@@ -236,6 +238,11 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         .values()
         .filter(|child| child.parent_close_policy != abandon)
         .map(|child| child.initiated_event_id);
+    // The run that a reset puts in its place goes on with parent and children.
+    if matches!(attributes, A::WorkflowExecutionTerminatedEventAttributes(end) if end.identity == reset::IDENTITY) {
+        run.children.clear();
+        return Ok(());
+    }
     let owed =
         OwedAtClose { notify_parent: run.parent.is_some() && new_run_id.is_empty(), children: children.collect() };
     run.owed_at_close = (owed != OwedAtClose::default()).then_some(owed);

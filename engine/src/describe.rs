@@ -91,12 +91,15 @@ fn extended_info(run: &RunState) -> WorkflowExecutionExtendedInfo {
         let buffered = seen.event_id == 0;
         (id.clone(), RequestIdInfo { event_type: seen.event_type, event_id: seen.event_id, buffered })
     });
+    let is_reset = run.original_start_time != 0;
     WorkflowExecutionExtendedInfo {
         execution_expiration_time: optional_timestamp(run.execution_expiration),
         run_expiration_time: optional_timestamp(run.run_expiration),
         cancel_requested: run.cancel_requested,
-        original_start_time: Some(timestamp(run.start_time)),
+        original_start_time: Some(timestamp(if is_reset { run.original_start_time } else { run.start_time })),
+        last_reset_time: is_reset.then(|| timestamp(run.start_time)),
         request_id_infos: request_id_infos.collect(),
+        reset_run_id: run.reset_run_id.clone(),
         ..Default::default()
     }
 }

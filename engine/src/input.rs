@@ -197,6 +197,8 @@ pub enum Input {
         request: Box<update::Request>,
         update_id: String,
     },
+    /// A reset made the run with this id from this one.
+    WasReset { run_id: String },
     /// The worker of the sticky queue is gone.
     ResetSticky,
     /// Queries wait and no workflow task is pending or started that could carry them: nothing to do for the engine;

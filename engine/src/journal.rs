@@ -11,7 +11,8 @@ use crate::{
     apply::Corrupt,
     change::{Change, DurableChange, Kind},
     outcome::encode_event,
-    state::{RunState, WorkflowState},
+    state::{RunState, Volatile, WorkflowState},
+    update,
 };
 
 /// The changes of one row in their order.
@@ -83,7 +84,8 @@ pub fn encode_snapshot(state: &WorkflowState) -> Bytes {
 
 pub fn decode_snapshot(snapshot: &Bytes) -> Result<WorkflowState, Corrupt> {
     let run = RunState::decode(snapshot.clone()).map_err(|_| Corrupt::at(0, "a snapshot"))?;
-    Ok(WorkflowState { run, ..WorkflowState::default() })
+    let volatile = Volatile { admitted: update::reapplied(&run), ..Volatile::default() };
+    Ok(WorkflowState { run, volatile })
 }
 
 /// All events of an encoded `History`, for replay.

@@ -180,6 +180,21 @@ pub struct RunState {
     /// WorkflowTaskFailedCause of the last task of a row that fails; 0: none, or a time-out.
     #[prost(int32, tag = "63")]
     pub last_task_failed_cause: i32,
+
+    // Resets.
+    /// Request id of the reset that made this run.
+    #[prost(string, tag = "64")]
+    pub reset_request_id: String,
+    /// When the run began that this one was made from; 0: this one was not made by a reset.
+    #[prost(int64, tag = "67")]
+    pub original_start_time: Nanos,
+    /// The run that the last reset of this one made; empty: none.
+    #[prost(string, tag = "65")]
+    pub reset_run_id: String,
+    /// Ids of updates that a reset brought along: admitted by an event, which also is what tells the worker, and not
+    /// answered yet. They are among `Volatile::admitted` too.
+    #[prost(string, repeated, tag = "66")]
+    pub reapplied_updates: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

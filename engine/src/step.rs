@@ -9,7 +9,7 @@ use crate::{
     input::Input,
     outcome::{Outcome, Reply},
     reject::Reject,
-    signal, start,
+    reset, signal, start,
     state::WorkflowState,
     terminate,
     tx::Tx,
@@ -95,6 +95,7 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::ParentNotified => close::parent_notified(tx),
         Input::ChildReleased { initiated_event_id } => close::child_released(tx, initiated_event_id),
         Input::Update { request, update_id } => update::admit(tx, *request, update_id),
+        Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
         Input::Never(never) => match never {},
     }

@@ -16,7 +16,7 @@ mod messages;
 use perdure_proto::api::{
     enums::UpdateWorkflowExecutionLifecycleStage as Stage,
     failure::{ApplicationFailureInfo, Failure, failure::FailureInfo},
-    history::{HistoryEvent, history_event::Attributes},
+    history::{HistoryEvent, WorkflowExecutionUpdateAdmittedEventAttributes, history_event::Attributes},
     update::{Outcome, Request, outcome::Value},
 };
 use prost::Message as _;
@@ -47,6 +47,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
                 protocol_instance_id: update_id.clone(),
                 ..Default::default()
             };
+            forget(run, &update_id);
             run.updates.insert(update_id, update);
             Ok(())
         }
@@ -60,6 +61,41 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         }
         _ => Err(Corrupt::at(event.event_id, "an update event that this version does not write")),
     }
+}
+
+/// Only a reset admits an update by an event.
+pub(crate) fn apply_admitted(
+    state: &mut WorkflowState,
+    event: &HistoryEvent,
+    admitted: &WorkflowExecutionUpdateAdmittedEventAttributes,
+) -> Result<(), Corrupt> {
+    let nothing = Corrupt::at(event.event_id, "an admitted update without its request");
+    let update_id =
+        admitted.request.as_ref().and_then(|request| request.meta.as_ref()).ok_or(nothing)?.update_id.clone();
+    state.volatile.admitted.push(admitted_by_event(&update_id));
+    state.run.reapplied_updates.push(update_id);
+    Ok(())
+}
+
+/// What waits for its worker though memory was lost.
+pub(crate) fn reapplied(run: &RunState) -> Vec<AdmittedUpdate> {
+    run.reapplied_updates.iter().map(|update_id| admitted_by_event(update_id)).collect()
+}
+
+fn admitted_by_event(update_id: &str) -> AdmittedUpdate {
+    AdmittedUpdate { update_id: update_id.to_owned(), ..Default::default() }
+}
+
+pub(crate) fn forget(run: &mut RunState, update_id: &str) {
+    run.reapplied_updates.retain(|reapplied| reapplied != update_id);
+}
+
+fn is_reapplied(run: &RunState, update_id: &str) -> bool {
+    run.reapplied_updates.iter().any(|reapplied| reapplied == update_id)
+}
+
+pub(crate) fn is_known(state: &WorkflowState, update_id: &str) -> bool {
+    known(state, update_id).is_some()
 }
 
 pub(crate) fn apply_volatile(volatile: &mut Volatile, change: &VolatileChange) -> Result<(), Corrupt> {
@@ -181,7 +217,10 @@ pub(crate) fn on_task_lost(tx: &mut Tx) {
 /// The worker failed the workflow task: the updates that it had seen may be the reason.
 pub(crate) fn on_task_failed(tx: &mut Tx) {
     for update_id in sent_ids(tx.state) {
-        abort(tx, update_id, UpdateAbort::WorkflowTaskFailed);
+        // One that the history has as admitted comes with the next task again.
+        if !is_reapplied(&tx.state.run, &update_id) {
+            abort(tx, update_id, UpdateAbort::WorkflowTaskFailed);
+        }
     }
 }
 

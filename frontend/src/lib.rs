@@ -19,6 +19,7 @@ pub mod namespaces;
 pub mod operator;
 mod poll;
 mod query;
+mod reset;
 mod respond;
 mod service;
 mod signal;

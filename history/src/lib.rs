@@ -11,6 +11,7 @@ mod lease;
 mod multi;
 mod query;
 mod recorder;
+mod reset;
 mod shard;
 mod shared;
 mod update;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, UpdateResult};
 pub use error::Error;
 pub use multi::{MultiError, UpdateRequest};
+pub use reset::ResetRequest;
 
 use crate::{
     shard::{

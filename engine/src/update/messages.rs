@@ -13,9 +13,9 @@ use perdure_proto::api::{
 use prost::Message as _;
 use prost_types::Any;
 
-use super::{failed, known, request_message_id};
+use super::{failed, is_reapplied, known, request_message_id};
 use crate::{
-    change::VolatileChange,
+    change::{Kind, VolatileChange},
     commands::WorkflowTaskFailure,
     outcome::Notice,
     state::WorkflowState,
@@ -38,12 +38,16 @@ pub(crate) fn messages_for_task(tx: &mut Tx) -> Vec<Message> {
     let mut messages = Vec::new();
     for update in tx.state.volatile.admitted.iter().filter(|update| to_send(update.sent_in)) {
         ids.push(update.update_id.clone());
+        if is_reapplied(&tx.state.run, &update.update_id) {
+            // The worker takes it from the event that admitted it.
+            continue;
+        }
         messages.push(Message {
             id: request_message_id(&update.update_id),
             protocol_instance_id: update.update_id.clone(),
             body: Some(Any {
                 type_url: format!("type.googleapis.com/{PROTOCOL}.Request"),
-                value: update.request.encode_to_vec().into(),
+                value: update.request.encode_to_vec(),
             }),
             // The last event that the worker must have applied: the one before WorkflowTaskStarted.
             sequencing_id: Some(SequencingId::EventId(scheduled_event_id)),
@@ -94,12 +98,14 @@ fn accept(tx: &mut Tx, update_id: String, acceptance: Acceptance) -> Result<(), 
         None => acceptance.accepted_request,
     };
     let Some(request) = request else { return Err(not_found(&update_id)) };
+    // The history has the request already where an event admitted it.
+    let accepted_request = (!is_reapplied(&tx.state.run, &update_id)).then_some(request);
     tx.event(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(
         WorkflowExecutionUpdateAcceptedEventAttributes {
             protocol_instance_id: update_id.clone(),
             accepted_request_message_id: request_message_id(&update_id),
             accepted_request_sequencing_event_id: acceptance.accepted_request_sequencing_event_id,
-            accepted_request: Some(request),
+            accepted_request,
         },
     ));
     tx.volatile(VolatileChange::UpdateRemoved(update_id.clone()));
@@ -120,6 +126,9 @@ fn reject(tx: &mut Tx, update_id: String, rejection: Rejection) -> Result<(), Wo
 
 /// The update ends without a trace in the history.
 pub(super) fn rejected(tx: &mut Tx, update_id: String, failure: Failure) {
+    if is_reapplied(&tx.state.run, &update_id) {
+        tx.durable(Kind::UpdateForgotten(update_id.clone()));
+    }
     tx.volatile(VolatileChange::UpdateRemoved(update_id.clone()));
     tx.notice(Notice::Update { update_id, stage: Stage::Completed, outcome: Some(failed(failure)) });
 }
@@ -159,7 +168,7 @@ fn kind_of(body: &Any) -> Option<&str> {
 }
 
 fn decode<T: prost::Message + Default>(body: &Any) -> Result<T, WorkflowTaskFailure> {
-    T::decode(body.value.clone()).map_err(|_| bad(format!("unable to unmarshal message body {}", body.type_url)))
+    T::decode(body.value.as_slice()).map_err(|_| bad(format!("unable to unmarshal message body {}", body.type_url)))
 }
 
 fn bad(text: impl AsRef<str>) -> WorkflowTaskFailure {

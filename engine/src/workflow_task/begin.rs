@@ -7,7 +7,7 @@ use perdure_proto::api::{
 };
 
 use super::{
-    pending,
+    SERVER_IDENTITY, pending,
     schedule::{scheduled_attributes, write_scheduled},
 };
 use crate::{
@@ -94,6 +94,14 @@ fn suggest_reasons(tx: &Tx) -> Vec<i32> {
 pub(super) fn write_started(tx: &mut Tx, scheduled_event_id: i64, started: &TaskStarted) -> i64 {
     let attributes = started_attributes(scheduled_event_id, started);
     tx.event_with(attributes, EventExtras { time: Some(started.time), ..Default::default() })
+}
+
+/// Starts the pending task, if no worker has, for a reset that is going to fail it.
+pub(crate) fn start_for_reset(tx: &mut Tx) {
+    let Some(task) = tx.state.run.workflow_task.as_ref().filter(|task| task.started.is_none()) else { return };
+    let scheduled_event_id = task.scheduled_event_id;
+    let started = TaskStarted { time: tx.now(), identity: SERVER_IDENTITY.into(), ..Default::default() };
+    write_started(tx, scheduled_event_id, &started);
 }
 
 fn started_attributes(scheduled_event_id: i64, started: &TaskStarted) -> Attributes {

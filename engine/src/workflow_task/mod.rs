@@ -25,7 +25,7 @@ mod schedule;
 mod speculative;
 
 pub use begin::transient_events;
-pub(crate) use begin::{Poller, start};
+pub(crate) use begin::{Poller, start, start_for_reset};
 pub(crate) use buffer::{enforce_limit as enforce_buffer_limit, flush as flush_buffered};
 pub(crate) use complete::complete;
 pub(crate) use effects::{apply, apply_durable, apply_volatile};

@@ -44,7 +44,7 @@ impl Message {
                 Ok(Input::ExternalCancelDone { initiated_event_id: *initiated_event_id, failed_cause })
             }
             Message::ChildClosed { to, closed } => {
-                settled(input(shared, to, closed.clone()).await)?;
+                settled(tell_parent(shared, to, closed).await)?;
                 Ok(Input::ParentNotified)
             }
             Message::ParentClosed { initiated_event_id, to, chain, policy } => {
@@ -68,6 +68,20 @@ impl Message {
         let workflow = WorkflowKey::new(from.workflow.namespace_id, start.workflow_id.as_str());
         let child = Target { workflow, run_id: None };
         settled(close_child(shared, from, *initiated_event_id, &child, "", *policy).await)
+    }
+}
+
+/// A parent that was reset goes on as another run, which waits for the same child.
+async fn tell_parent(shared: &Shared, to: &Target, closed: &Input) -> Result<(), Error> {
+    let mut to = to.clone();
+    loop {
+        match input(shared, &to, closed.clone()).await {
+            Err(Error::Reject(Reject::NotAwaited)) => {}
+            answer => return answer.map(|_| ()),
+        }
+        let reset_run_id = shared.view(to.clone(), |state| state.run.reset_run_id.clone()).await?;
+        let Ok(run_id) = uuid::Uuid::parse_str(&reset_run_id) else { return Ok(()) };
+        to.run_id = Some(run_id);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What arrives in a shard's mailbox.
 
-use perdure_engine::{Input, Start, WorkflowState, WorkflowTaskRef};
+use perdure_engine::{Input, Reset, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskRef};
 use perdure_proto::api::{
     enums::{QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage as Stage},
@@ -53,6 +53,18 @@ pub(crate) struct UpdateOp {
     pub reply: ReplyTo<UpdateResult>,
 }
 
+/// A reset of the run that the operation is for.
+pub(crate) struct ResetOp {
+    pub reset: Reset,
+    /// The current run that the caller found.
+    pub current: Uuid,
+    /// The caller has read the current run's events before this one, and they are the last that it has read. None: they
+    /// are not wanted.
+    pub read_to: Option<i64>,
+    /// The new run. None: something has changed that the caller must look at again.
+    pub reply: ReplyTo<Option<Uuid>>,
+}
+
 /// Something to do with a run that exists.
 pub(crate) struct Op {
     pub target: Target,
@@ -92,6 +104,7 @@ pub(crate) enum Action {
         wait: Stage,
         reply: ReplyTo<UpdateResult>,
     },
+    Reset(Box<ResetOp>),
     WaitEvents {
         after_event_id: i64,
         until_closed: bool,
@@ -113,6 +126,7 @@ impl Action {
             Action::View(look) => look(Err(error))(),
             Action::Query { reply, .. } => drop(reply.send(Err(error))),
             Action::Update { reply, .. } | Action::PollUpdate { reply, .. } => drop(reply.send(Err(error))),
+            Action::Reset(op) => drop(op.reply.send(Err(error))),
             Action::WaitEvents { reply, .. } => drop(reply.send(Err(error))),
         }
     }

@@ -23,6 +23,7 @@ pub(crate) mod message;
 mod notice;
 mod ops;
 mod query;
+mod reset;
 mod scan;
 mod start;
 

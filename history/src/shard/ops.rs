@@ -51,6 +51,7 @@ impl Shard {
             Action::Query { query, reject, reply } => self.query(key, query, reject, reply),
             Action::Update { update_id, request, wait, reply } => self.update(key, update_id, request, wait, reply),
             Action::PollUpdate { update_id, wait, reply } => self.poll_update(key, update_id, wait, reply),
+            Action::Reset(op) => self.reset(key, *op),
             Action::WaitEvents { after_event_id, until_closed, reply } => {
                 self.wait_events(key, EventWaiter { after_event_id, until_closed, reply });
             }

@@ -1,8 +1,13 @@
 //! Starts: admission against the current run, new runs, next runs of a chain.
 
-use perdure_engine::{Admission, Ctx, CurrentRun, Input, Reject, Reply, Start, outcome::StartedReply};
+use perdure_engine::{
+    Admission, Ctx, CurrentRun, Input, Outcome, Reject, Reply, Start, WorkflowState, outcome::StartedReply,
+};
 use perdure_matching::PollerInfo;
-use perdure_proto::api::enums::WorkflowExecutionStatus;
+use perdure_proto::api::{
+    common::{Payload, Payloads},
+    enums::WorkflowExecutionStatus,
+};
 use perdure_storage::{RunKey, WorkflowKey};
 use uuid::Uuid;
 
@@ -154,6 +159,18 @@ impl Shard {
         let now = self.shared.clock.now();
         let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
         let (state, outcome) = perdure_engine::start(start, &mut ctx)?;
+        Ok((key, self.adopt(workflow, key, state, outcome, dispatch)))
+    }
+
+    /// Takes a new run in, as the current one of its workflow id.
+    pub(super) fn adopt(
+        &mut self,
+        workflow: WorkflowKey,
+        key: RunKey,
+        state: WorkflowState,
+        outcome: Outcome,
+        dispatch: Dispatch,
+    ) -> Reply {
         let mut cell = Cell::new(workflow.clone(), key, state);
         cell.dirty = Some(Dirty { create: true, changes: Vec::new(), visibility: true });
         self.dirty.push(key);

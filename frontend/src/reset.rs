@@ -1,0 +1,72 @@
+//! ResetWorkflowExecution.
+
+use perdure_engine::reset::Exclude;
+use perdure_history::ResetRequest;
+use perdure_proto::api::{
+    enums::{ResetReapplyExcludeType, ResetReapplyType},
+    workflowservice::{ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse},
+};
+use tonic::Status;
+
+use crate::{Frontend, call::Call, error, status, validate::ids};
+
+impl Frontend {
+    pub(crate) async fn reset_workflow(
+        &self,
+        _call: &Call,
+        request: ResetWorkflowExecutionRequest,
+    ) -> Result<ResetWorkflowExecutionResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        ids::required("RequestId", &request.request_id)?;
+        let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
+        let exclude = excluded(request.reset_reapply_type, &request.reset_reapply_exclude_types)?;
+        if !request.post_reset_operations.is_empty() {
+            return Err(Status::unimplemented("post reset operations are not supported"));
+        }
+        let reset = ResetRequest {
+            request_id: request.request_id,
+            reason: request.reason,
+            finish_event_id: request.workflow_task_finish_event_id,
+            exclude,
+        };
+        let run_id = self.history.reset(target.clone(), reset).await.map_err(|error| error::of_call(error, &target))?;
+        Ok(ResetWorkflowExecutionResponse { run_id: run_id.to_string() })
+    }
+}
+
+/// `reapply` is the older way to say what is taken over. A number without a meaning excludes nothing, as on the real
+/// server; as a type it is refused: the real server fails with INTERNAL.
+fn excluded(reapply: i32, types: &[i32]) -> Result<Exclude, Status> {
+    let reapply = ResetReapplyType::try_from(reapply)
+        .map_err(|_| status::invalid(format!("unknown reset reapply type: {reapply}")))?;
+    let named = |wanted: ResetReapplyExcludeType| types.contains(&wanted.into());
+    Ok(Exclude {
+        signals: reapply == ResetReapplyType::None || named(ResetReapplyExcludeType::Signal),
+        updates: matches!(reapply, ResetReapplyType::None | ResetReapplyType::Signal)
+            || named(ResetReapplyExcludeType::Update),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_excluded() {
+        use ResetReapplyExcludeType as E;
+        use ResetReapplyType as T;
+        let cases: [(T, &[i32], (bool, bool)); 7] = [
+            (T::Unspecified, &[], (false, false)),
+            (T::AllEligible, &[], (false, false)),
+            (T::Signal, &[], (false, true)),
+            (T::None, &[], (true, true)),
+            (T::AllEligible, &[E::Signal as i32], (true, false)),
+            (T::Unspecified, &[E::Update as i32, E::Nexus as i32], (false, true)),
+            (T::Unspecified, &[99], (false, false)),
+        ];
+        for (reapply, types, (signals, updates)) in cases {
+            assert_eq!(excluded(reapply.into(), types).unwrap(), Exclude { signals, updates }, "{reapply:?} {types:?}");
+        }
+        assert_eq!(excluded(99, &[]).unwrap_err().message(), "unknown reset reapply type: 99");
+    }
+}
