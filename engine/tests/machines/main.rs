@@ -9,6 +9,7 @@ mod commands;
 mod describe;
 mod external;
 mod requests;
+mod reset;
 mod script;
 mod start;
 mod timer;

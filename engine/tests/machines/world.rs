@@ -1,8 +1,8 @@
 //! One run with a clock that stands still until a test moves it.
 
 use perdure_engine::{
-    ActivityRef, Change, Ctx, Ids, Input, Limits, Nanos, Notice, Outcome, Reject, Reply, Start, Task, WorkflowState,
-    WorkflowTaskRef, journal, start, step,
+    ActivityRef, Change, Ctx, Ids, Input, Limits, Nanos, Notice, Outcome, Reject, Reply, Reset, Start, Task,
+    WorkflowState, WorkflowTaskRef, journal, reset, start, step,
 };
 use perdure_proto::api::{
     command::{Command, command::Attributes as CommandAttributes},
@@ -127,6 +127,35 @@ impl World {
                 Err(reject)
             }
         }
+    }
+
+    /// The run that a reset to this event makes of this one. What is stored of it must lead to the same state.
+    pub(crate) fn reset(&mut self, finish_event_id: i64, change: impl FnOnce(&mut Reset)) -> Result<Self, Reject> {
+        let (prefix, later) = self.history.split_at((finish_event_id - 1) as usize);
+        let run = &self.state.run;
+        let mut request = Reset {
+            namespace_id: run.namespace_id.clone(),
+            namespace: run.namespace.clone(),
+            workflow_id: run.workflow_id.clone(),
+            run_id: "00000000-0000-7000-8000-bbbbbbbbbbbb".into(),
+            base_run_id: run.run_id.clone(),
+            start_request_id: self.state.start_request_id(),
+            request_id: "reset".into(),
+            reason: "why".into(),
+            prefix: prefix.to_vec(),
+            later: later.to_vec(),
+            ..Default::default()
+        };
+        change(&mut request);
+        let limits = self.limits.clone();
+        let (state, outcome) = reset(request, &mut Ctx { now: self.now, ids: &mut self.ids, limits: &limits })?;
+        let row = journal::encode(&outcome.changes);
+        let mut stored = WorkflowState::default();
+        journal::apply(&mut stored, &row.events, &row.changes).unwrap();
+        assert_eq!(stored, state, "the stored row does not lead to the state");
+        let mut world = Self { state, now: self.now, limits, history: Vec::new(), ids: Counter(1_000) };
+        world.record(&outcome);
+        Ok(world)
     }
 
     fn record(&mut self, outcome: &Outcome) -> Vec<HistoryEvent> {

@@ -24,7 +24,7 @@ pub(crate) async fn idle_workflow() -> World {
     world
 }
 
-fn send(world: &World, id: &str, wait: Stage) -> JoinHandle<Result<UpdateResult, Error>> {
+pub(crate) fn send(world: &World, id: &str, wait: Stage) -> JoinHandle<Result<UpdateResult, Error>> {
     let (world, update_id) = (world.clone(), id.to_owned());
     tokio::spawn(async move {
         let request = Request {

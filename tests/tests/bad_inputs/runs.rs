@@ -13,9 +13,9 @@ use perdure_proto::api::{
         CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
         GetWorkflowExecutionHistoryReverseRequest, ListOpenWorkflowExecutionsRequest, ListWorkflowExecutionsRequest,
         PollWorkflowExecutionUpdateRequest, QueryWorkflowRequest, RequestCancelWorkflowExecutionRequest,
-        ResetStickyTaskQueueRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
-        UpdateWorkflowExecutionRequest, list_open_workflow_executions_request::Filters,
-        workflow_service_client::WorkflowServiceClient,
+        ResetStickyTaskQueueRequest, ResetWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
+        TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+        list_open_workflow_executions_request::Filters, workflow_service_client::WorkflowServiceClient,
     },
 };
 use perdure_tests::{Database, Server};
@@ -71,6 +71,21 @@ fn terminate(workflow_execution: Option<WorkflowExecution>) -> TerminateWorkflow
     TerminateWorkflowExecutionRequest { namespace: namespace(), workflow_execution, ..Default::default() }
 }
 
+fn reset(
+    workflow_execution: Option<WorkflowExecution>,
+    workflow_task_finish_event_id: i64,
+) -> ResetWorkflowExecutionRequest {
+    let request_id = "reset".to_owned();
+    let namespace = namespace();
+    ResetWorkflowExecutionRequest {
+        namespace,
+        workflow_execution,
+        workflow_task_finish_event_id,
+        request_id,
+        ..Default::default()
+    }
+}
+
 fn history(execution: Option<WorkflowExecution>) -> GetWorkflowExecutionHistoryRequest {
     GetWorkflowExecutionHistoryRequest { namespace: namespace(), execution, ..Default::default() }
 }
@@ -83,7 +98,7 @@ fn history_reverse(execution: Option<WorkflowExecution>) -> GetWorkflowExecution
 fn each(execution: &Option<WorkflowExecution>, code: Code, message: &str) -> Vec<Row> {
     let run = || execution.clone();
     let describe = DescribeWorkflowExecutionRequest { namespace: namespace(), execution: run() };
-    let reset = ResetStickyTaskQueueRequest { namespace: namespace(), execution: run() };
+    let reset_sticky = ResetStickyTaskQueueRequest { namespace: namespace(), execution: run() };
     vec![
         Row::new("SignalWorkflowExecution", &signal(run()), code, message),
         Row::new("RequestCancelWorkflowExecution", &cancel(run()), code, message),
@@ -93,7 +108,8 @@ fn each(execution: &Option<WorkflowExecution>, code: Code, message: &str) -> Vec
         Row::new("UpdateWorkflowExecution", &update(run()), code, message),
         Row::new("GetWorkflowExecutionHistory", &history(run()), code, message),
         Row::new("GetWorkflowExecutionHistoryReverse", &history_reverse(run()), code, message),
-        Row::new("ResetStickyTaskQueue", &reset, code, message),
+        Row::new("ResetStickyTaskQueue", &reset_sticky, code, message),
+        Row::new("ResetWorkflowExecution", &reset(run(), 4), code, message),
     ]
 }
 
@@ -171,6 +187,7 @@ async fn an_open_run_takes_only_what_is_valid() -> Result<()> {
     ]);
     rows.extend(bad_updates(&open, &long));
     rows.extend(bad_queries(&open));
+    rows.extend(bad_resets(&open, &long));
     check(&server, rows).await?;
     let request = history(open());
     let events = client.get_workflow_execution_history(request).await?.into_inner().history.unwrap_or_default();
@@ -206,6 +223,34 @@ fn bad_updates(open: &dyn Fn() -> Option<WorkflowExecution>, long: &str) -> Vec<
         Row::invalid("PollWorkflowExecutionUpdate", &nowhere, "Can't load workflow execution.  WorkflowId not set."),
         Row::new("PollWorkflowExecutionUpdate", &unknown, Code::NotFound, "update \"nope\" not found"),
     ]
+}
+
+/// Of a run with two events, of which the second has no workflow task before it that could end.
+fn bad_resets(open: &dyn Fn() -> Option<WorkflowExecution>, long: &str) -> Vec<Row> {
+    let row = |request: ResetWorkflowExecutionRequest, message: &str| {
+        Row::invalid("ResetWorkflowExecution", &request, message)
+    };
+    let mut rows = vec![
+        row(
+            ResetWorkflowExecutionRequest { request_id: String::new(), ..reset(open(), 2) },
+            "RequestId is not set on request.",
+        ),
+        row(
+            ResetWorkflowExecutionRequest { request_id: long.to_owned(), ..reset(open(), 2) },
+            "RequestId length exceeds limit.",
+        ),
+        row(
+            ResetWorkflowExecutionRequest { reset_reapply_type: 99, ..reset(open(), 2) },
+            "unknown reset reapply type: 99",
+        ),
+        row(
+            reset(open(), 2),
+            "StateRebuilder unable to Rebuild mutable state to event ID: 1, version: 0, this event must be at the boundary",
+        ),
+    ];
+    let outside = "Workflow task finish ID must be > 1 && <= workflow last event ID.";
+    rows.extend([-1, 0, 1, 3, 100, i64::MAX].map(|finish| row(reset(open(), finish), outside)));
+    rows
 }
 
 fn bad_queries(open: &dyn Fn() -> Option<WorkflowExecution>) -> Vec<Row> {

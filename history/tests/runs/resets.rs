@@ -1,0 +1,131 @@
+//! Resets through shards: one commit ends the current run and makes another of its history.
+
+use std::time::Duration;
+
+use perdure_engine::{Input, Reject, Signal};
+use perdure_history::{Error, ResetRequest, Target};
+use perdure_proto::api::enums::{EventType as T, UpdateWorkflowExecutionLifecycleStage as Stage};
+use uuid::Uuid;
+
+use crate::{
+    updates::{acceptance, answer, idle_workflow, response, send},
+    world::{World, command, start},
+};
+
+fn to(finish_event_id: i64, request_id: &str) -> ResetRequest {
+    ResetRequest { request_id: request_id.into(), reason: "why".into(), finish_event_id, ..ResetRequest::default() }
+}
+
+async fn signal(world: &World) {
+    let signal = Signal { name: "s".into(), ..Signal::default() };
+    world.history.input(world.target("w"), Input::Signal(Box::new(signal))).await.expect("signal");
+}
+
+async fn current(world: &World) -> Uuid {
+    let run_id = world.history.view(world.target("w"), |state| state.run.run_id.clone()).await.expect("a run");
+    run_id.parse().expect("a run id")
+}
+
+#[tokio::test]
+async fn the_new_run_takes_the_place_of_the_open_one() {
+    let world = idle_workflow().await;
+    let base = current(&world).await;
+    signal(&world).await;
+    let new = world.history.reset(world.target("w"), to(4, "r")).await.expect("reset");
+    assert_eq!(current(&world).await, new);
+    let of_base = Target { run_id: Some(base), ..world.target("w") };
+    let (closed, next) = world
+        .history
+        .view(of_base.clone(), |state| (state.run.close.is_some(), state.run.reset_run_id.clone()))
+        .await
+        .expect("the base run");
+    assert_eq!((closed, next), (true, new.to_string()));
+    let expected = [
+        T::WorkflowExecutionStarted,
+        T::WorkflowTaskScheduled,
+        T::WorkflowTaskStarted,
+        T::WorkflowTaskFailed,
+        T::WorkflowExecutionSignaled,
+        T::WorkflowTaskScheduled,
+    ];
+    assert_eq!(world.event_types("w").await, expected);
+    // The same request again makes no other run.
+    assert_eq!(world.history.reset(of_base, to(4, "r")).await.expect("again"), new);
+    // The worker goes on, on another node as well.
+    world.history.shutdown().await;
+    let world = world.reopen().await;
+    let task = world.poll_workflow_task().await;
+    assert_eq!((task.info.run_id.clone(), task.info.started_event_id), (new.to_string(), 7));
+    world.complete(&task, vec![command::complete()]).await;
+}
+
+#[tokio::test]
+async fn a_signal_that_waits_for_the_worker_is_taken_over() {
+    let world = World::open().await;
+    world.history.start(start("w")).await.expect("start");
+    let task = world.poll_workflow_task().await;
+    signal(&world).await;
+    world.history.reset(world.target("w"), to(3, "r")).await.expect("reset");
+    assert_eq!(world.event_types("w").await[4], T::WorkflowExecutionSignaled);
+    // The worker of the old run is told that it is over.
+    let late = world.try_complete(&task, Vec::new()).await;
+    assert!(matches!(late, Err(Error::Reject(Reject::WorkflowClosed | Reject::WorkflowTaskNotFound))), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_closed_run_lives_again() {
+    let world = World::open().await;
+    world.history.start(start("w")).await.expect("start");
+    let task = world.poll_workflow_task().await;
+    world.complete(&task, vec![command::complete()]).await;
+    let new = world.history.reset(world.target("w"), to(4, "r")).await.expect("reset");
+    let task = world.poll_workflow_task().await;
+    assert_eq!(task.info.run_id, new.to_string());
+    world.complete(&task, vec![command::complete()]).await;
+    // Where a run cannot be forked nothing happens.
+    let refused = world.history.reset(world.target("w"), to(100, "s")).await;
+    assert!(matches!(refused, Err(Error::Reject(Reject::InvalidArgument(_)))), "{refused:?}");
+    let refused = world.history.reset(world.target("w"), to(2, "s")).await;
+    assert!(matches!(refused, Err(Error::Reject(Reject::InvalidArgument(_)))), "{refused:?}");
+    assert_eq!(current(&world).await, new);
+}
+
+#[tokio::test]
+async fn an_accepted_update_is_given_to_the_worker_again() {
+    let world = idle_workflow().await;
+    let call = send(&world, "u", Stage::Accepted);
+    let task = world.poll_workflow_task().await;
+    answer(&world, &task, vec![acceptance("u")]).await;
+    call.await.expect("join").expect("accepted");
+    world.history.reset(world.target("w"), to(4, "r")).await.expect("reset");
+    // Its caller finds it in the new run, even if memory is lost.
+    world.history.shutdown().await;
+    let world = world.reopen().await;
+    let call = send(&world, "u", Stage::Completed);
+    let task = world.poll_workflow_task().await;
+    answer(&world, &task, vec![acceptance("u"), response("u")]).await;
+    let result = tokio::time::timeout(Duration::from_secs(20), call).await.expect("in time");
+    assert_eq!(result.expect("join").expect("completed").stage, Stage::Completed);
+}
+
+#[tokio::test]
+async fn a_child_reports_to_the_new_run() {
+    let world = World::open().await;
+    world.history.start(start("w")).await.expect("start");
+    let task = world.poll_workflow_task().await;
+    world.complete(&task, vec![command::start_child("child")]).await;
+    let first = world.poll_workflow_task().await;
+    let second = world.poll_workflow_task().await;
+    let (parent, child) = if first.info.workflow_id == "w" { (first, second) } else { (second, first) };
+    world.complete(&parent, Vec::new()).await;
+    let finish = parent.info.started_event_id + 1;
+    let new = world.history.reset(world.target("w"), to(finish, "r")).await.expect("reset");
+    let task = world.poll_workflow_task().await;
+    assert_eq!(task.info.run_id, new.to_string());
+    world.complete(&task, Vec::new()).await;
+    // The old parent's end has not reached it.
+    world.complete(&child, vec![command::complete()]).await;
+    let task = world.poll_workflow_task().await;
+    assert_eq!(task.info.run_id, new.to_string());
+    assert!(world.event_types("w").await.contains(&T::ChildWorkflowExecutionCompleted));
+}
