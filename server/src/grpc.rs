@@ -17,6 +17,9 @@ use tower::ServiceBuilder;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Calls that a client may give up before they were taken up. A worker that stops gives up all its polls at once; the default of
+/// 20 would close its connection.
+const RESETS_MAX: usize = 10_000;
 /// Calls of one connection at a time. Workers park many polls on one.
 const STREAMS_MAX: u32 = 10_000;
 
@@ -41,6 +44,7 @@ pub(crate) async fn serve(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(
