@@ -71,8 +71,9 @@ impl Server {
         perdure.arg("--db-filename").arg(&database);
         let output = std::fs::File::create(&log)?;
         perdure.stdout(output.try_clone()?).stderr(output);
-        let child =
-            tokio::process::Command::from(perdure).kill_on_drop(true).spawn().context("cannot start perdure")?;
+        // In a group of its own, so that Ctrl-C reaches it once, through this process, when nothing uses it any more.
+        let mut perdure = tokio::process::Command::from(perdure);
+        let child = perdure.process_group(0).kill_on_drop(true).spawn().context("cannot start perdure")?;
         let mut server = Server { child, grpc_port, http_port, database, log };
         server.wait_until_healthy().await?;
         Ok(server)
@@ -101,7 +102,7 @@ impl Server {
         println!("  health    http://127.0.0.1:{}/health", self.http_port);
         println!("  database  {}", self.database.display());
         println!("  log       {}", self.log.display());
-        println!("Look at a history: temporal workflow list --address 127.0.0.1:{}", self.grpc_port);
+        println!("A history: temporal workflow show --address 127.0.0.1:{} --workflow-id ID", self.grpc_port);
     }
 
     async fn stop(mut self) -> Result<()> {
