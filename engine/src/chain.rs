@@ -12,7 +12,7 @@ use crate::{
     input::{Continued, Start},
     retry,
     state::{Nanos, RunState},
-    time::from_optional_duration,
+    time::{from_duration, from_optional_duration},
     tx::Tx,
 };
 
@@ -79,7 +79,7 @@ pub(crate) fn again(
         task_queue: started.task_queue.map(|queue| queue.name).unwrap_or_default(),
         input: started.input,
         header: started.header,
-        run_timeout: from_optional_duration(started.workflow_run_timeout.as_ref()),
+        run_timeout: started.workflow_run_timeout.as_ref().map(from_duration),
         task_timeout: from_optional_duration(started.workflow_task_timeout.as_ref()),
         retry_policy: started.retry_policy,
         cron_schedule: started.cron_schedule,
@@ -107,7 +107,7 @@ pub(crate) fn as_new(tx: &mut Tx, command: &ContinueAsNewWorkflowExecutionComman
         task_queue: name(command.task_queue.as_ref().map(|queue| &queue.name), &run.task_queue),
         input: command.input.clone(),
         header: command.header.clone(),
-        run_timeout: from_optional_duration(command.workflow_run_timeout.as_ref()),
+        run_timeout: command.workflow_run_timeout.as_ref().map(from_duration),
         task_timeout: from_optional_duration(command.workflow_task_timeout.as_ref()),
         retry_policy: command.retry_policy.clone(),
         cron_schedule: command.cron_schedule.clone(),

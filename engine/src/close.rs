@@ -97,8 +97,9 @@ pub(crate) fn continue_as_new(
     if command.search_attributes.is_none() {
         command.search_attributes.clone_from(&tx.state.run.search_attributes);
     }
+    command.memo = command.memo.filter(|memo| !memo.fields.is_empty());
+    command.search_attributes = command.search_attributes.filter(|given| !given.indexed_fields.is_empty());
     let next_run = chain::as_new(tx, &command);
-    let initiator = next_run.continued.as_ref().map_or(ContinueAsNewInitiator::Workflow, |next| next.initiator);
     let attributes = WorkflowExecutionContinuedAsNewEventAttributes {
         new_execution_run_id: next_run.run_id.clone(),
         workflow_type: command.workflow_type,
@@ -108,7 +109,9 @@ pub(crate) fn continue_as_new(
         workflow_task_timeout: command.workflow_task_timeout,
         workflow_task_completed_event_id: completed_event_id,
         backoff_start_interval: command.backoff_start_interval,
-        initiator: initiator as i32,
+        // As the worker gave it, though the next run always has one.
+        initiator: command.initiator,
+        inherit_build_id: command.inherit_build_id,
         failure: command.failure,
         last_completion_result: command.last_completion_result,
         header: command.header,

@@ -63,13 +63,21 @@ pub(crate) fn request_id(run: &RunState, initiated_event_id: i64) -> String {
     format!("{}:{initiated_event_id}", run.run_id)
 }
 
-/// The event that tells how a delivery went: `$done` or, with a cause, `$failed`, with the target of `$initiated`.
+/// The event that tells how a delivery went: `$done` or, with a cause, `$failed`, with the target of `$initiated`. The
+/// namespace is named here even where the command left it open.
 macro_rules! delivered {
-    ($initiated:ident, $initiated_event_id:ident, $cause:ident, $done:ident { $($field:ident),* }, $failed:ident) => {
+    (
+        $namespace:ident,
+        $initiated:ident,
+        $initiated_event_id:ident,
+        $cause:ident,
+        $done:ident { $($field:ident),* },
+        $failed:ident
+    ) => {
         match $cause {
             None => Attributes::$done($done {
                 initiated_event_id: $initiated_event_id,
-                namespace: $initiated.namespace,
+                namespace: $namespace,
                 namespace_id: $initiated.namespace_id,
                 workflow_execution: $initiated.workflow_execution,
                 $($field: $initiated.$field,)*
@@ -78,7 +86,7 @@ macro_rules! delivered {
                 cause,
                 // Temporal never sets it.
                 workflow_task_completed_event_id: 0,
-                namespace: $initiated.namespace,
+                namespace: $namespace,
                 namespace_id: $initiated.namespace_id,
                 workflow_execution: $initiated.workflow_execution,
                 initiated_event_id: $initiated_event_id,
@@ -96,7 +104,9 @@ pub(crate) fn signal_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Op
     else {
         return Err(Reject::NotAwaited);
     };
+    let namespace = tx.state.run.namespace.clone();
     let attributes = delivered!(
+        namespace,
         initiated,
         initiated_event_id,
         failed_cause,
@@ -116,7 +126,9 @@ pub(crate) fn cancel_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Op
     else {
         return Err(Reject::NotAwaited);
     };
+    let namespace = tx.state.run.namespace.clone();
     let attributes = delivered!(
+        namespace,
         initiated,
         initiated_event_id,
         failed_cause,

@@ -27,7 +27,8 @@ pub struct Start {
     pub input: Option<Payloads>,
     pub header: Option<Header>,
     pub execution_timeout: Nanos,
-    pub run_timeout: Nanos,
+    /// None: the starter left it open, and the Started event does.
+    pub run_timeout: Option<Nanos>,
     pub task_timeout: Nanos,
     pub identity: String,
     pub reuse_policy: WorkflowIdReusePolicy,
@@ -198,7 +199,9 @@ pub enum Input {
         update_id: String,
     },
     /// A reset made the run with this id from this one.
-    WasReset { run_id: String },
+    WasReset {
+        run_id: String,
+    },
     /// The worker of the sticky queue is gone.
     ResetSticky,
     /// Queries wait and no workflow task is pending or started that could carry them: nothing to do for the engine;

@@ -7,7 +7,7 @@
 //! | a start delay, a cron schedule, the backoff of a chain | Started (Signaled) | when the wait is over, or a cancel is requested |
 
 use perdure_proto::api::{
-    common::{Callback, Link, Memo, SearchAttributes, WorkflowExecution, WorkflowType},
+    common::{Callback, Link, WorkflowExecution, WorkflowType},
     enums::{ContinueAsNewInitiator, EventType, TaskQueueKind},
     history::{
         HistoryEvent, WorkflowExecutionOptionsUpdatedEventAttributes, WorkflowExecutionStartedEventAttributes,
@@ -31,9 +31,7 @@ use crate::{
     step::finish,
     time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_duration, optional_timestamp},
     tx::{EventExtras, Tx},
-    update,
-    validate::without_unset,
-    workflow_task,
+    update, validate, workflow_task,
 };
 
 /// Starts a run that does not exist yet. Whether it may, `admit` has said.
@@ -68,15 +66,16 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
 
 /// A run lives no longer than its chain, a workflow task no longer than its run.
 fn fill_timeouts(start: &mut Start, limits: &Limits) {
-    if start.execution_timeout > 0 && (start.run_timeout == 0 || start.run_timeout > start.execution_timeout) {
-        start.run_timeout = start.execution_timeout;
+    if start.execution_timeout > 0 {
+        let run_timeout = validate::run_timeout(start.run_timeout.unwrap_or(0), start.execution_timeout);
+        start.run_timeout = Some(run_timeout);
     }
     if start.task_timeout == 0 {
         start.task_timeout = limits.workflow_task_timeout;
     }
     start.task_timeout = start.task_timeout.min(limits.workflow_task_timeout_max);
-    if start.run_timeout > 0 {
-        start.task_timeout = start.task_timeout.min(start.run_timeout);
+    if let Some(run_timeout) = start.run_timeout.filter(|&timeout| timeout > 0) {
+        start.task_timeout = start.task_timeout.min(run_timeout);
     }
 }
 
@@ -119,7 +118,7 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         }),
         input: start.input,
         workflow_execution_timeout: optional_duration(start.execution_timeout),
-        workflow_run_timeout: optional_duration(start.run_timeout),
+        workflow_run_timeout: start.run_timeout.map(duration),
         workflow_task_timeout: Some(duration(start.task_timeout)),
         continued_execution_run_id: continued.run_id,
         initiator: continued.initiator as i32,
@@ -133,10 +132,8 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         workflow_execution_expiration_time: optional_timestamp(continued.execution_expiration),
         cron_schedule: start.cron_schedule,
         first_workflow_task_backoff: Some(duration(continued.backoff)),
-        memo: start.memo.map(|memo| Memo { fields: without_unset(memo.fields) }),
-        search_attributes: start
-            .search_attributes
-            .map(|attributes| SearchAttributes { indexed_fields: without_unset(attributes.indexed_fields) }),
+        memo: validate::given_memo(start.memo),
+        search_attributes: validate::given_search_attributes(start.search_attributes),
         header: start.header,
         workflow_id: start.workflow_id,
         completion_callbacks: start.completion_callbacks,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use perdure_proto::api::common::{Payload, Priority, SearchAttributes};
+use perdure_proto::api::common::{Memo, Payload, Priority, SearchAttributes};
 use prost::Message;
 use prost_types::Duration;
 
@@ -138,8 +138,18 @@ pub fn is_unset(payload: &Payload) -> bool {
     }
 }
 
-/// Drops the fields that say "unset", where there is nothing yet that they could unset.
-pub fn without_unset(mut fields: BTreeMap<String, Payload>) -> BTreeMap<String, Payload> {
+/// Without the fields that say "unset", where there is nothing yet that they could unset. An empty memo is none.
+pub fn given_memo(memo: Option<Memo>) -> Option<Memo> {
+    memo.map(|memo| Memo { fields: without_unset(memo.fields) }).filter(|memo| !memo.fields.is_empty())
+}
+
+/// As [`given_memo`].
+pub fn given_search_attributes(attributes: Option<SearchAttributes>) -> Option<SearchAttributes> {
+    let given = attributes.map(|given| SearchAttributes { indexed_fields: without_unset(given.indexed_fields) });
+    given.filter(|given| !given.indexed_fields.is_empty())
+}
+
+fn without_unset(mut fields: BTreeMap<String, Payload>) -> BTreeMap<String, Payload> {
     fields.retain(|_, payload| !is_unset(payload));
     fields
 }

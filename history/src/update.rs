@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use perdure_engine::Reject;
 use perdure_proto::api::{enums::UpdateWorkflowExecutionLifecycleStage as Stage, update};
 use tokio::time::Instant;
 
@@ -25,12 +26,16 @@ impl History {
         wait: Stage,
         deadline: Instant,
     ) -> Result<UpdateResult, Error> {
+        let mut is_second = false;
         loop {
             let (id, request) = (update_id.clone(), Box::new(request.clone()));
             let asked = self.shared.ask(target.clone(), |reply| Action::Update { update_id: id, request, wait, reply });
             match tokio::time::timeout_at(deadline, asked).await {
                 // Admitted updates live in memory: the same id makes sending again harmless.
                 Ok(Err(Error::Unavailable)) if Instant::now() + RETRY < deadline => tokio::time::sleep(RETRY).await,
+                // The worker failed the task that carried it: the next attempt may do better, and then shows that the
+                // update is not the reason.
+                Ok(Err(Error::Reject(Reject::WorkflowNotReady(_)))) if !is_second => is_second = true,
                 Ok(result) => return result,
                 Err(_) => return self.update_stage(target, update_id).await,
             }

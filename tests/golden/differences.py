@@ -8,6 +8,9 @@ IGNORED = {"task_id", "worker_version", "binary_checksum", "prev_auto_reset_poin
 # Attributes that are not compared in events of one type.
 IGNORED_IN = {"WORKFLOW_EXECUTION_SIGNALED": {"request_id"}}
 
+# Attributes that are not compared in one event of a scenario, by its id.
+IGNORED_AT = {("signal_during_update_task", 6): {"identity"}}
+
 # Texts that stand for each other.
 SAME = [
     (re.compile("request-from-RespondWorkflowTaskCompleted"), "<uuid>"),

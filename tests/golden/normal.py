@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from temporalio.api.history.v1 import HistoryEvent
 
-from differences import IGNORED, IGNORED_IN, SAME
+from differences import IGNORED, IGNORED_AT, IGNORED_IN, SAME
 
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT")
@@ -26,9 +26,9 @@ BACKOFFS = {"first_workflow_task_backoff", "backoff_start_interval"}
 Names = Sequence[tuple[str, str]]
 
 
-def events(history: Sequence[HistoryEvent], names: Names) -> list[dict[str, Any]]:
+def events(scenario: str, history: Sequence[HistoryEvent], names: Names) -> list[dict[str, Any]]:
     """`names`: what stands for each id that the scenario or the server made up."""
-    return [_event(event, names) for event in history]
+    return [_event(scenario, event, names) for event in history]
 
 
 def text(value: str, names: Names) -> str:
@@ -39,14 +39,18 @@ def text(value: str, names: Names) -> str:
     return UUID.sub("<uuid>", value)
 
 
-def _event(event: HistoryEvent, names: Names) -> dict[str, Any]:
+def _event(scenario: str, event: HistoryEvent, names: Names) -> dict[str, Any]:
     fields = MessageToDict(event, preserving_proto_field_name=True)
     attributes = fields.pop(event.WhichOneof("attributes") or "", {})
     event_type = fields["event_type"].removeprefix("EVENT_TYPE_")
     flat = {**fields, **attributes, "event_type": event_type}
-    for key in IGNORED_IN.get(event_type, ()):
-        flat.pop(key, None)
-    return {key: _value(key, value, names) for key, value in flat.items() if _compared(key, value)}
+    ignored = IGNORED_IN.get(event_type, set()) | IGNORED_AT.get((scenario, event.event_id), set())
+    # How long a cron run waits depends on the fraction of the second in which the one before ended.
+    if "cron_schedule" in flat:
+        ignored = ignored | BACKOFFS
+    return {
+        key: _value(key, value, names) for key, value in flat.items() if key not in ignored and _compared(key, value)
+    }
 
 
 def _compared(key: str, value: Any) -> bool:

@@ -103,14 +103,14 @@ async def play_all(client: Client, names: list[str]) -> dict[str, dict[str, Any]
 
     async def play(name: str) -> dict[str, Any]:
         async with turn:
-            return await one(Stage(client, name.replace("_", "-"), queue), SCENARIOS[name])
+            return await one(name, Stage(client, name.replace("_", "-"), queue), SCENARIOS[name])
 
     async with sdk_worker(client, queue):
         results = await asyncio.gather(*(play(name) for name in names))
     return dict(zip(names, results))
 
 
-async def one(stage: Stage, scenario: Scenario) -> dict[str, Any]:
+async def one(name: str, stage: Stage, scenario: Scenario) -> dict[str, Any]:
     """What the scenario leaves, or with the key `error` as far as it came."""
     error = None
     try:
@@ -126,7 +126,7 @@ async def one(stage: Stage, scenario: Scenario) -> dict[str, Any]:
         result["error"] = normal.text(error, names)
     if stage.answers:
         result["answers"] = [normal.text(answer, names) for answer in stage.answers]
-    result["runs"] = [normal.events(history, names) for history in histories.values()]
+    result["runs"] = [normal.events(name, history, names) for history in histories.values()]
     return result
 
 

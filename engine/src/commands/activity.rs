@@ -138,7 +138,7 @@ impl Timeouts {
         let heartbeat = checked(&command.heartbeat_timeout, "HeartbeatTimeout")?;
         if schedule_to_close == 0 && start_to_close == 0 {
             return Err(format!(
-                "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. \
+                "a valid StartToClose or ScheduleToCloseTimeout is not set on ScheduleActivityTaskCommand. \
                  ActivityId={} ActivityType={}",
                 command.activity_id,
                 command.activity_type.as_ref().map_or("", |name| name.name.as_str()),

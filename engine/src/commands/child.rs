@@ -16,7 +16,7 @@ use crate::{
     retry,
     time::duration,
     tx::{EventExtras, Tx},
-    validate::{self, without_unset},
+    validate,
 };
 
 const CAUSE: Cause = Cause::BadStartChildExecutionAttributes;
@@ -136,14 +136,6 @@ fn initiated(
     let queue = queue.unwrap_or_else(|| run.task_queue.clone());
     validate::task_queue(&queue, &run.task_queue, limits.id_length)
         .map_err(|error| format!("invalid TaskQueue on {COMMAND}: {error}. {at} TaskQueue={queue}"))?;
-    let memo = command.memo.map(|mut memo| {
-        memo.fields = without_unset(memo.fields);
-        memo
-    });
-    let search_attributes = command.search_attributes.map(|mut attributes| {
-        attributes.indexed_fields = without_unset(attributes.indexed_fields);
-        attributes
-    });
     Ok(StartChildWorkflowExecutionInitiatedEventAttributes {
         namespace: command.namespace,
         namespace_id: run.namespace_id.clone(),
@@ -151,7 +143,8 @@ fn initiated(
         workflow_type: command.workflow_type,
         task_queue: Some(TaskQueue { name: queue, kind: TaskQueueKind::Normal as i32, ..Default::default() }),
         input: command.input,
-        workflow_execution_timeout: Some(duration(execution_timeout)),
+        // Unlike the others it is not filled in.
+        workflow_execution_timeout: command.workflow_execution_timeout.map(|_| duration(execution_timeout)),
         workflow_run_timeout: Some(duration(run_timeout)),
         workflow_task_timeout: Some(duration(validate::task_timeout(task_timeout, run_timeout, limits))),
         parent_close_policy: or(command.parent_close_policy, ParentClosePolicy::Terminate as i32),
@@ -161,8 +154,8 @@ fn initiated(
         retry_policy,
         cron_schedule: command.cron_schedule,
         header: command.header,
-        memo,
-        search_attributes,
+        memo: validate::given_memo(command.memo),
+        search_attributes: validate::given_search_attributes(command.search_attributes),
         inherit_build_id: command.inherit_build_id,
         priority: command.priority,
         versioning_override: command.versioning_override,

@@ -76,7 +76,7 @@ fn missing_time_outs_follow_from_the_others() {
         ([0, 50, 20, 30], 40, [40, 40, 20, 20]),
         ([100, 0, 0, 0], 40, [40, 40, 40, 0]),
     ] {
-        let mut world = World::with(|start| start.run_timeout = run * SECOND);
+        let mut world = World::with(|start| start.run_timeout = Some(run * SECOND));
         let step = world.complete(vec![schedule(ScheduleActivityTaskCommandAttributes {
             schedule_to_close_timeout: seconds(given[0]),
             schedule_to_start_timeout: seconds(given[1]),

@@ -69,7 +69,7 @@ fn of_activities() {
             (activity(|a| a.task_queue = None), "taskQueue is not set"),
             (
                 activity(|a| a.start_to_close_timeout = None),
-                "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity. \
+                "a valid StartToClose or ScheduleToCloseTimeout is not set on ScheduleActivityTaskCommand. \
                  ActivityId=a ActivityType=act",
             ),
             (activity(|a| a.heartbeat_timeout = seconds(-1)), "invalid HeartbeatTimeout: negative duration"),

@@ -101,7 +101,7 @@ fn every_end() {
     for (end, event_type, status) in ends {
         let mut world = World::with(|start| {
             child(start);
-            start.run_timeout = 60 * SECOND;
+            start.run_timeout = Some(60 * SECOND);
         });
         let step = end(&mut world);
         assert_eq!(step.types().last(), Some(&event_type));
@@ -168,7 +168,7 @@ fn no_policy_no_retry() {
 fn a_run_that_times_out_is_retried_until_its_chain_expires() {
     let mut world = World::with(|start| {
         retrying(start);
-        start.run_timeout = 10 * SECOND;
+        start.run_timeout = Some(10 * SECOND);
         start.execution_timeout = 15 * SECOND;
     });
     world.start_task();
@@ -188,7 +188,7 @@ fn a_run_that_times_out_is_retried_until_its_chain_expires() {
     assert_eq!(shown(&step), (String::new(), Some(RetryState::Timeout)));
     assert!(step.next_run.is_none());
 
-    let mut world = World::with(|start| start.run_timeout = SECOND);
+    let mut world = World::with(|start| start.run_timeout = Some(SECOND));
     let step = world.wake_after(SECOND);
     assert_eq!(shown(&step), (String::new(), Some(RetryState::RetryPolicyNotSet)));
 }
@@ -204,7 +204,7 @@ fn cron_goes_on_after_any_end_of_its_own() {
     for (end, retry_state, failed) in ends {
         let mut world = World::with(|start| {
             start.cron_schedule = "* * * * *".into();
-            start.run_timeout = 30 * SECOND;
+            start.run_timeout = Some(30 * SECOND);
             start.continued = Some(perdure_engine::input::Continued {
                 initiator: Initiator::CronSchedule,
                 attempt: 1,
@@ -232,7 +232,7 @@ fn continue_as_new_inherits_what_the_command_leaves_open() {
     let mut world = World::with(|start| {
         child(start);
         start.memo = Some(Memo { fields: [("k".to_owned(), payloads("1").unwrap().payloads[0].clone())].into() });
-        start.run_timeout = 50 * SECOND;
+        start.run_timeout = Some(50 * SECOND);
         start.execution_timeout = 500 * SECOND;
         start.task_timeout = 7 * SECOND;
     });
@@ -247,7 +247,10 @@ fn continue_as_new_inherits_what_the_command_leaves_open() {
     assert_eq!(shown(&step).0, next.run_id);
     assert_eq!((next.workflow_type.as_str(), next.task_queue.as_str()), ("next-type", "queue"));
     assert_eq!((next.memo, next.parent), (world.state.run.memo.clone(), world.state.run.parent.clone()));
-    assert_eq!((next.run_timeout, next.execution_timeout, next.task_timeout), (50 * SECOND, 500 * SECOND, 7 * SECOND));
+    assert_eq!(
+        (next.run_timeout, next.execution_timeout, next.task_timeout),
+        (Some(50 * SECOND), 500 * SECOND, 7 * SECOND)
+    );
     let continued = next.continued.unwrap();
     assert_eq!((continued.initiator, continued.attempt), (Initiator::Workflow, 1));
     assert_eq!(continued.execution_expiration, EPOCH + 500 * SECOND);

@@ -20,7 +20,7 @@ fn activity(world: &World) -> PendingActivityInfo {
 
 #[test]
 fn a_new_run() {
-    let mut world = World::with(|start| start.run_timeout = 100 * SECOND);
+    let mut world = World::with(|start| start.run_timeout = Some(100 * SECOND));
     let answer = world.state.describe(world.now);
     let info = answer.workflow_execution_info.unwrap();
     assert_eq!(info.status(), WorkflowExecutionStatus::Running);

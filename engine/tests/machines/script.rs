@@ -301,7 +301,7 @@ proptest! {
     fn any_script(acts in prop::collection::vec(any::<Act>(), 1..120), kind in 0..4u8) {
         let mut world = World::with(|start| match kind {
             0 => {}
-            1 => start.run_timeout = 300 * SECOND,
+            1 => start.run_timeout = Some(300 * SECOND),
             2 => {
                 start.retry_policy = Some(RetryPolicy { initial_interval: seconds(1), backoff_coefficient: 2.0, ..Default::default() });
                 start.execution_timeout = 500 * SECOND;

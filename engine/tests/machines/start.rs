@@ -82,7 +82,7 @@ fn a_first_signal_stands_behind_the_start() {
 fn the_first_task_waits() {
     let mut world = World::with(|start| {
         start.start_delay = 30 * SECOND;
-        start.run_timeout = 10 * SECOND;
+        start.run_timeout = Some(10 * SECOND);
     });
     assert_eq!(types(&world), [T::WorkflowExecutionStarted]);
     assert_eq!(world.state.run.execution_time, EPOCH + 30 * SECOND);
@@ -131,7 +131,7 @@ fn task_timeouts_are_bounded() {
     for (task, run, expected) in [(0, 0, 10), (300, 0, 120), (20, 0, 20), (20, 5, 5)] {
         let world = World::with(|start| {
             start.task_timeout = task * SECOND;
-            start.run_timeout = run * SECOND;
+            start.run_timeout = Some(run * SECOND);
         });
         assert_eq!(world.state.run.task_timeout, expected * SECOND, "{task} {run}");
     }

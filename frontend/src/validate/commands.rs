@@ -33,9 +33,11 @@ impl BadCommand {
 
     /// The failure of the workflow task that the command came with.
     pub(crate) fn failure(&self, identity: &str) -> RespondWorkflowTaskFailedRequest {
+        // As Temporal has it: a search attribute may be registered before the next attempt.
+        let non_retryable = self.cause != Cause::BadSearchAttributes;
         RespondWorkflowTaskFailedRequest {
             cause: self.cause.into(),
-            failure: Some(server_failure(self.text.as_str(), true)),
+            failure: Some(server_failure(self.text.as_str(), non_retryable)),
             identity: identity.to_owned(),
             ..Default::default()
         }

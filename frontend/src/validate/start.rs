@@ -246,7 +246,7 @@ fn build(
         input: request.input,
         header: request.header,
         execution_timeout: timeouts.execution,
-        run_timeout: timeouts.run,
+        run_timeout: Some(timeouts.run).filter(|&timeout| timeout > 0),
         task_timeout: timeouts.task,
         identity: request.identity,
         reuse_policy,

@@ -8,7 +8,11 @@ mod send;
 use std::{sync::Arc, time::Duration};
 
 use perdure_engine::{
-    Input, Signal, Start, Task, input::ExternalInitiator, merge_priority, state::Parent, time::from_optional_duration,
+    Input, Signal, Start, Task,
+    input::ExternalInitiator,
+    merge_priority,
+    state::Parent,
+    time::{from_duration, from_optional_duration},
 };
 use perdure_proto::api::{
     enums::{ParentClosePolicy, WorkflowIdConflictPolicy},
@@ -145,7 +149,7 @@ fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {
         input: initiated.input.clone(),
         header: initiated.header.clone(),
         execution_timeout: from_optional_duration(initiated.workflow_execution_timeout.as_ref()),
-        run_timeout: from_optional_duration(initiated.workflow_run_timeout.as_ref()),
+        run_timeout: initiated.workflow_run_timeout.as_ref().map(from_duration),
         task_timeout: from_optional_duration(initiated.workflow_task_timeout.as_ref()),
         reuse_policy: initiated.workflow_id_reuse_policy(),
         conflict_policy: WorkflowIdConflictPolicy::Fail,

@@ -1,9 +1,13 @@
 //! Sending one message, and what its outcome means for the sender.
 
-use perdure_engine::{Input, Reject};
-use perdure_proto::api::enums::{
-    CancelExternalWorkflowExecutionFailedCause as CancelFailed, ParentClosePolicy,
-    SignalExternalWorkflowExecutionFailedCause as SignalFailed, StartChildWorkflowExecutionFailedCause as ChildFailed,
+use perdure_engine::{Input, Reject, input::ExternalInitiator};
+use perdure_proto::api::{
+    common::Header,
+    enums::{
+        CancelExternalWorkflowExecutionFailedCause as CancelFailed, ParentClosePolicy,
+        SignalExternalWorkflowExecutionFailedCause as SignalFailed,
+        StartChildWorkflowExecutionFailedCause as ChildFailed,
+    },
 };
 
 use perdure_storage::WorkflowKey;
@@ -22,11 +26,12 @@ impl Message {
         match self {
             Message::StartChild { initiated_event_id, start, .. } => {
                 let started = shared.start((**start).clone(), None).await;
-                start_answer(*initiated_event_id, started.map(|started| started.reply.run_id))
+                let run_id = started.map(|started| started.reply.run_id);
+                start_answer(*initiated_event_id, run_id, start.header.clone())
             }
             Message::Signal { initiated_event_id, to, child_of, signal } => {
                 let input = Input::Signal(signal.clone());
-                let failed_cause = match send_external(shared, to, child_of.as_deref(), input).await {
+                let failed_cause = match send_external(shared, from, to, child_of.as_deref(), input).await {
                     Ok(()) => None,
                     Err(Error::Reject(Reject::InvalidArgument(_))) => {
                         Some(SignalFailed::SignalCountLimitExceeded as i32)
@@ -36,7 +41,7 @@ impl Message {
                 Ok(Input::ExternalSignalDone { initiated_event_id: *initiated_event_id, failed_cause })
             }
             Message::Cancel { initiated_event_id, to, child_of, cancel } => {
-                let failed_cause = match send_external(shared, to, child_of.as_deref(), cancel.clone()).await {
+                let failed_cause = match send_external(shared, from, to, child_of.as_deref(), cancel.clone()).await {
                     // The cancel of a closed run is no error, as for clients.
                     Ok(()) | Err(Error::Reject(Reject::WorkflowClosed)) => None,
                     Err(error) => Some(gone(error, CancelFailed::ExternalWorkflowExecutionNotFound as i32)?),
@@ -85,10 +90,14 @@ async fn tell_parent(shared: &Shared, to: &Target, closed: &Input) -> Result<(),
     }
 }
 
-fn start_answer(initiated_event_id: i64, started: Result<String, Error>) -> Result<Input, Error> {
+fn start_answer(
+    initiated_event_id: i64,
+    started: Result<String, Error>,
+    header: Option<Header>,
+) -> Result<Input, Error> {
     let failed = |cause: ChildFailed| Input::ChildStartFailed { initiated_event_id, cause: cause as i32 };
     match started {
-        Ok(run_id) => Ok(Input::ChildStarted { initiated_event_id, run_id, header: None }),
+        Ok(run_id) => Ok(Input::ChildStarted { initiated_event_id, run_id, header }),
         Err(Error::Reject(Reject::AlreadyStarted { .. })) => Ok(failed(ChildFailed::WorkflowAlreadyExists)),
         Err(Error::WorkflowNotFound) => Ok(failed(ChildFailed::NamespaceNotFound)),
         // Starts too close to each other, an overloaded or reloading shard.
@@ -100,8 +109,17 @@ fn start_answer(initiated_event_id: i64, started: Result<String, Error>) -> Resu
     }
 }
 
-/// Sends to a run that may have to be a child of the sender.
-async fn send_external(shared: &Shared, to: &Target, child_of: Option<&str>, message: Input) -> Result<(), Error> {
+/// Sends to a run that may have to be a child of the sender. The sender's own workflow is never found, whichever its run.
+async fn send_external(
+    shared: &Shared,
+    from: &Target,
+    to: &Target,
+    child_of: Option<&str>,
+    message: Input,
+) -> Result<(), Error> {
+    if to.workflow == from.workflow {
+        return Err(Error::RunNotFound);
+    }
     let mut to = to.clone();
     if let Some(parent) = child_of.map(str::to_owned) {
         let (is_child, run_id) = shared
@@ -142,13 +160,24 @@ async fn close_child(
         .await?;
     let Some(run_id) = found else { return Ok(()) };
     let target = Target { workflow: to.workflow.clone(), run_id: uuid::Uuid::parse_str(&run_id).ok() };
-    let reason = "by parent close policy".to_owned();
     let identity = "history-service".to_owned();
+    let external = from.run_id.map(|parent| ExternalInitiator {
+        workflow_id: from.workflow.workflow_id.to_string(),
+        run_id: parent.to_string(),
+        ..ExternalInitiator::default()
+    });
     let message = match policy {
-        ParentClosePolicy::RequestCancel => {
-            Input::RequestCancel { reason, identity, request_id: String::new(), external: None, links: Vec::new() }
+        ParentClosePolicy::RequestCancel => Input::RequestCancel {
+            reason: String::new(),
+            identity,
+            request_id: String::new(),
+            external,
+            links: Vec::new(),
+        },
+        _ => {
+            let reason = "by parent close policy".to_owned();
+            Input::Terminate { reason, details: None, identity, links: Vec::new() }
         }
-        _ => Input::Terminate { reason, details: None, identity, links: Vec::new() },
     };
     input(shared, &target, message).await.map(|_| ())
 }

@@ -88,7 +88,7 @@ impl Shard {
         &mut self,
         workflow: WorkflowKey,
         current: Option<RunKey>,
-        start: Start,
+        mut start: Start,
     ) -> Result<Started, Error> {
         let current_run = current.and_then(|key| self.cells.get(&key)).map(|cell| CurrentRun::of(&cell.state));
         let now = self.shared.clock.now();
@@ -99,6 +99,8 @@ impl Shard {
         match (admission, current) {
             (Admission::Start, _) | (_, None) => self.start_run(workflow, start),
             (Admission::TerminateThenStart, Some(current)) => {
+                // The run that ends names the one that takes its place.
+                start.run_id = run_id_of(&start).to_string();
                 self.step(current, terminate(&start))?;
                 self.start_run(workflow, start)
             }
@@ -150,10 +152,7 @@ impl Shard {
         mut start: Start,
         dispatch: Dispatch,
     ) -> Result<(RunKey, Reply), Error> {
-        let run_id = match Uuid::parse_str(&start.run_id) {
-            Ok(run_id) => run_id,
-            Err(_) => Uuid::now_v7(),
-        };
+        let run_id = run_id_of(&start);
         start.run_id = run_id.to_string();
         let key = RunKey { slot: workflow.slot(), run_id };
         let now = self.shared.clock.now();
@@ -176,8 +175,8 @@ impl Shard {
         self.dirty.push(key);
         self.shared.known.add(&workflow);
         self.cells.insert(key, cell);
-        self.current.insert(workflow, run_id);
-        Ok((key, self.book(key, outcome, dispatch)))
+        self.current.insert(workflow, key.run_id);
+        self.book(key, outcome, dispatch)
     }
 
     /// The next run of a chain, in the same batch as the close of the run before it.
@@ -189,15 +188,26 @@ impl Shard {
     }
 }
 
+/// The run id that the start brings, else a new one.
+fn run_id_of(start: &Start) -> Uuid {
+    Uuid::parse_str(&start.run_id).unwrap_or_else(|_| Uuid::now_v7())
+}
+
 fn workflow_of(start: &Start) -> Option<WorkflowKey> {
     let namespace_id = Uuid::parse_str(&start.namespace_id).ok()?;
     Some(WorkflowKey::new(namespace_id, start.workflow_id.as_str()))
 }
 
 fn terminate(start: &Start) -> Input {
+    let payload = Payload {
+        metadata: [("encoding".to_owned(), "json/plain".into())].into(),
+        // A run id needs no escapes.
+        data: format!("\"terminated by new runID: {}\"", start.run_id).into(),
+        ..Default::default()
+    };
     Input::Terminate {
         reason: TERMINATE_REASON.into(),
-        details: None,
+        details: Some(Payloads { payloads: vec![payload] }),
         identity: "history-service".into(),
         links: start.links.clone(),
     }

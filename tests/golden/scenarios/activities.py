@@ -1,6 +1,7 @@
 """Activities: every way in which one can end, and when."""
 
 import asyncio
+from typing import Any
 
 import temporalio.api.workflowservice.v1 as ws
 
@@ -62,7 +63,7 @@ async def activity_default_retry_policy(stage: Stage) -> None:
 
 async def activity_schedule_to_start_timeout(stage: Stage) -> None:
     await stage.start()
-    timeouts = {"schedule_to_start_timeout": seconds(1), "start_to_close_timeout": seconds(5)}
+    timeouts: dict[str, Any] = {"schedule_to_start_timeout": seconds(1), "start_to_close_timeout": seconds(5)}
     await stage.next(activity(stage.queue, retry_policy=retries(0), **timeouts))
     await stage.finish()
 
@@ -92,7 +93,7 @@ async def activity_start_to_close_timeout_retried(stage: Stage) -> None:
 
 async def activity_heartbeat_timeout(stage: Stage) -> None:
     await stage.start()
-    timeouts = {"start_to_close_timeout": seconds(20), "heartbeat_timeout": seconds(1)}
+    timeouts: dict[str, Any] = {"start_to_close_timeout": seconds(20), "heartbeat_timeout": seconds(1)}
     await stage.next(activity(stage.queue, **timeouts))
     await stage.heartbeat(await stage.activity_task())
     await stage.finish()
@@ -107,7 +108,7 @@ async def activity_no_time_for_retry(stage: Stage) -> None:
 
 async def activity_timeout_in_backoff(stage: Stage) -> None:
     await stage.start()
-    timeouts = {"schedule_to_close_timeout": seconds(3), "start_to_close_timeout": seconds(1)}
+    timeouts: dict[str, Any] = {"schedule_to_close_timeout": seconds(3), "start_to_close_timeout": seconds(1)}
     await stage.next(activity(stage.queue, retry_policy=retries(0, 1), **timeouts))
     await stage.fail_activity(await stage.activity_task(), failure("first"))
     await stage.finish()

@@ -1,6 +1,6 @@
 """Runs that follow each other: continue-as-new, retries and cron."""
 
-from temporalio.api.common.v1 import Memo, SearchAttributes
+from temporalio.api.common.v1 import Header, Memo, SearchAttributes
 
 from commands import complete, continue_as_new, fail, failure, payload, retries, seconds
 from stage import Stage
@@ -24,6 +24,13 @@ async def continued_as_new_with_properties(stage: Stage) -> None:
             workflow_task_timeout=seconds(5),
         )
     )
+    await stage.finish()
+
+
+async def continued_as_new_with_empty_maps(stage: Stage) -> None:
+    await stage.start(memo=Memo(fields={"old": payload("memo")}), header=Header())
+    empty = {"header": Header(), "memo": Memo(), "search_attributes": SearchAttributes()}
+    await stage.next(continue_as_new(stage.queue, **empty))
     await stage.finish()
 
 

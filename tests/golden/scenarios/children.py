@@ -1,7 +1,7 @@
 """Child workflows, and what a workflow does to others."""
 
 import temporalio.api.workflowservice.v1 as ws
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import Header, Memo, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import ParentClosePolicy, WorkflowIdReusePolicy
 
 from commands import (
@@ -38,6 +38,12 @@ async def _with_child(stage: Stage, **attributes: object) -> ws.PollWorkflowTask
 
 async def child_ok(stage: Stage) -> None:
     await stage.done(await _with_child(stage), complete())
+    await stage.finish()
+
+
+async def child_with_empty_maps(stage: Stage) -> None:
+    empty = {"header": Header(), "memo": Memo(), "search_attributes": SearchAttributes()}
+    await stage.done(await _with_child(stage, **empty), complete())
     await stage.finish()
 
 

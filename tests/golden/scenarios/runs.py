@@ -27,6 +27,12 @@ async def start_with_everything(stage: Stage) -> None:
     await stage.finish()
 
 
+async def start_with_nothing(stage: Stage) -> None:
+    """What is given and empty."""
+    await stage.start(memo=Memo(), header=Header(), search_attributes=SearchAttributes(), priority=Priority())
+    await stage.finish()
+
+
 async def workflow_fails(stage: Stage) -> None:
     await stage.start()
     await stage.next(fail())

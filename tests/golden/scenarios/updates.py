@@ -154,6 +154,8 @@ async def update_task_fails(stage: Stage) -> None:
     await _running(stage)
     update = asyncio.create_task(stage.update("update"))
     await stage.fail_task(await stage.task(), failure("a bug"))
+    # The server sends the update again.
+    await asyncio.sleep(0.5)
     task = await stage.task()
     messages = [accept(task.messages[0]), respond(task.messages[0])]
     await stage.done(task, *map(place, messages), messages=messages)
