@@ -46,6 +46,8 @@ impl Cluster {
                 encoded_failure_attributes: true,
                 upsert_memo: true,
                 eager_workflow_start: true,
+                // Workers then stamp their tasks with their build id, which workflows can ask for, instead of a checksum.
+                build_id_based_versioning: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
                 ..Capabilities::default()

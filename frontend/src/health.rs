@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use perdure_storage::Store;
 use tokio::sync::watch;
+use tonic::codec::CompressionEncoding;
 use tonic_health::{
     ServingStatus,
     pb::health_server::HealthServer,
@@ -48,6 +49,7 @@ impl Health {
     /// `grpc.health.v1.Health`.
     pub fn service(&self) -> HealthServer<HealthService> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+            .accept_compressed(CompressionEncoding::Gzip)
     }
 
     /// From now on the server is healthy while `store` answers.

@@ -62,7 +62,7 @@ pub(crate) fn respond_failed(
         close::terminate(tx, close::Termination::by_server(format!("{cause:?}")));
         return Ok(Reply::Done);
     }
-    update::on_task_failed(tx);
+    // Updates that went out with the task come with its next attempt again.
     let RespondWorkflowTaskFailedRequest { failure, identity, binary_checksum, .. } = request;
     fail(tx, TaskFailure { cause, failure, identity, binary_checksum });
     ensure_scheduled(tx);
