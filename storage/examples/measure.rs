@@ -75,7 +75,7 @@ async fn long_history(name: &str, store: &dyn Store, lease: &Lease) -> Result<()
             changes: Bytes::new(),
         };
         let write =
-            RunWrite { key, create: None, journal: Some(row), snapshot: None, wake_at: WakeAt::Keep, visibility: None };
+            RunWrite { key, create: None, journal: vec![row], snapshot: None, wake_at: WakeAt::Keep, visibility: None };
         store.commit(Batch { lease: lease.clone(), runs: vec![write] }).await?;
     }
     for event_id in [3, EVENTS / 2, EVENTS - 100] {
@@ -125,7 +125,7 @@ fn batch(lease: &Lease, phase: Phase, runs: &[(RunKey, String)]) -> Batch {
 fn write(phase: Phase, key: RunKey, id: &str) -> RunWrite {
     let journal = |seq: i64, bytes: usize| {
         let events = vec![seq as u8; bytes].into();
-        Some(JournalRow { seq, first_event_id: seq * 3, event_count: 3, events, changes: vec![1; 20].into() })
+        vec![JournalRow { seq, first_event_id: seq * 3, event_count: 3, events, changes: vec![1; 20].into() }]
     };
     let shown = VisibilityRow {
         namespace_id: NAMESPACE,
@@ -141,7 +141,7 @@ fn write(phase: Phase, key: RunKey, id: &str) -> RunWrite {
         ..Default::default()
     };
     let nothing =
-        RunWrite { key, create: None, journal: None, snapshot: None, wake_at: WakeAt::Keep, visibility: None };
+        RunWrite { key, create: None, journal: Vec::new(), snapshot: None, wake_at: WakeAt::Keep, visibility: None };
     match phase {
         Phase::Start => RunWrite {
             create: Some(CreateRun { namespace_id: NAMESPACE, workflow_id: id.to_owned(), make_current: true }),

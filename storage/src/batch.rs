@@ -20,7 +20,8 @@ pub struct RunWrite {
     pub key: RunKey,
     /// The run is new: insert its row.
     pub create: Option<CreateRun>,
-    pub journal: Option<JournalRow>,
+    /// In order. More than one only where one would be too large to be read at once.
+    pub journal: Vec<JournalRow>,
     pub snapshot: Option<Snapshot>,
     pub wake_at: WakeAt,
     pub visibility: Option<VisibilityRow>,
@@ -34,7 +35,7 @@ pub struct CreateRun {
     pub make_current: bool,
 }
 
-/// One row per run and commit.
+/// What happened to a run in one commit, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalRow {
     /// 1, 2, 3, … per run.

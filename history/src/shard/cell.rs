@@ -177,7 +177,7 @@ impl Tail {
         self.first_event_id.get_or_insert(first_event_id);
         self.bytes += events.len();
         self.batches.push_back((first_event_id, events));
-        while self.bytes > TAIL_BYTES && self.batches.len() > 1 {
+        while self.bytes > TAIL_BYTES {
             if let Some((_, dropped)) = self.batches.pop_front() {
                 self.bytes -= dropped.len();
             }

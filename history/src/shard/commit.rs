@@ -10,6 +10,9 @@ use crate::visibility;
 /// Journal rows after which a run's state is written as a snapshot, so that loading stays short.
 const ROWS_PER_SNAPSHOT: i64 = 64;
 
+/// Bytes of events in one journal row. Only a reset and commands with large payloads come to it.
+const ROW_BYTES: usize = 1024 * 1024;
+
 /// A batch on its way.
 pub(super) struct InFlight {
     task: JoinHandle<Result<(), CommitError>>,
@@ -114,12 +117,7 @@ fn written_of(cell: &Cell, leaves: Option<u64>) -> Written {
 /// What the batch writes of a run that has changes.
 fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
     let dirty = cell.dirty.take().unwrap_or_default();
-    let first_event_id = dirty.changes.iter().find_map(|change| match change {
-        Change::Event { event, .. } => Some(event.event_id),
-        _ => None,
-    });
-    let row = journal::encode(&dirty.changes);
-    cell.seq += 1;
+    let journal = journal_of(cell, &dirty.changes);
     let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
     RunWrite {
         key: cell.key,
@@ -128,17 +126,40 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
             workflow_id: cell.workflow.workflow_id.to_string(),
             make_current: true,
         }),
-        journal: Some(JournalRow {
+        journal,
+        snapshot: snapshot_due.then(|| snapshot_of(cell)),
+        wake_at: wake_at_of(cell, now),
+        visibility: dirty.visibility.then(|| visibility::row(cell)),
+    }
+}
+
+/// One row, unless that would be too large for a page of history.
+fn journal_of(cell: &mut Cell, changes: &[Change]) -> Vec<JournalRow> {
+    let mut bytes = 0;
+    let parts = changes.chunk_by(|_, next| {
+        let Change::Event { encoded, .. } = next else { return true };
+        bytes += encoded.len();
+        let fits = bytes < ROW_BYTES;
+        bytes = if fits { bytes } else { encoded.len() };
+        fits
+    });
+    let mut rows = Vec::new();
+    for part in parts {
+        let first_event_id = part.iter().find_map(|change| match change {
+            Change::Event { event, .. } => Some(event.event_id),
+            _ => None,
+        });
+        let row = journal::encode(part);
+        cell.seq += 1;
+        rows.push(JournalRow {
             seq: cell.seq,
             first_event_id: first_event_id.unwrap_or(cell.state.run.next_event_id),
             event_count: row.event_count,
             events: row.events,
             changes: row.changes,
-        }),
-        snapshot: snapshot_due.then(|| snapshot_of(cell)),
-        wake_at: wake_at_of(cell, now),
-        visibility: dirty.visibility.then(|| visibility::row(cell)),
+        });
     }
+    rows
 }
 
 /// What the batch writes of a run that leaves the cache: its state, and the exact time of its next deadline.
@@ -151,7 +172,7 @@ fn farewell_of(cell: &mut Cell) -> RunWrite {
     };
     cell.stored_wake = exact;
     let snapshot = (cell.seq > cell.snapshot_seq).then(|| snapshot_of(cell));
-    RunWrite { key: cell.key, create: None, journal: None, snapshot, wake_at, visibility: None }
+    RunWrite { key: cell.key, create: None, journal: Vec::new(), snapshot, wake_at, visibility: None }
 }
 
 fn snapshot_of(cell: &mut Cell) -> Snapshot {

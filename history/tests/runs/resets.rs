@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use perdure_engine::{Input, Reject, Signal};
 use perdure_history::{Error, ResetRequest, Target};
-use perdure_proto::api::enums::{EventType as T, UpdateWorkflowExecutionLifecycleStage as Stage};
+use perdure_proto::api::{
+    common::{Payload, Payloads},
+    enums::{EventType as T, UpdateWorkflowExecutionLifecycleStage as Stage},
+};
+use perdure_storage::RunKey;
 use uuid::Uuid;
 
 use crate::{
@@ -70,6 +74,35 @@ async fn a_signal_that_waits_for_the_worker_is_taken_over() {
     // The worker of the old run is told that it is over.
     let late = world.try_complete(&task, Vec::new()).await;
     assert!(matches!(late, Err(Error::Reject(Reject::WorkflowClosed | Reject::WorkflowTaskNotFound))), "{late:?}");
+}
+
+/// A page of history must not be as long as the history.
+#[tokio::test]
+async fn a_long_history_is_stored_in_parts() {
+    let world = idle_workflow().await;
+    let payload = Payload { data: vec![7; 700 * 1024].into(), ..Payload::default() };
+    let input = Some(Payloads { payloads: vec![payload] });
+    for _ in 0..4 {
+        let signal = Signal { name: "s".into(), input: input.clone(), ..Signal::default() };
+        world.history.input(world.target("w"), Input::Signal(Box::new(signal))).await.expect("signal");
+    }
+    let task = world.poll_workflow_task().await;
+    let finish = task.info.started_event_id;
+    let new = world.history.reset(world.target("w"), to(finish, "r")).await.expect("reset");
+    world.history.shutdown().await;
+    let world = world.reopen().await;
+    let run = RunKey { slot: world.target("w").workflow.slot(), run_id: new };
+    let (mut from, mut pages) = (1, Vec::new());
+    while from < finish + 3 {
+        let (page, next) = world.history.read(run, from, i64::MAX, 1).await.expect("a page");
+        pages.push(page.events().expect("events").len() as i64);
+        assert_eq!(next, from + pages[pages.len() - 1]);
+        from = next;
+    }
+    assert!(pages.len() > 2, "{pages:?}");
+    let task = world.poll_workflow_task().await;
+    assert_eq!(task.info.scheduled_event_id, finish + 2);
+    world.complete(&task, vec![command::complete()]).await;
 }
 
 #[tokio::test]

@@ -26,9 +26,8 @@ impl State {
     }
 
     fn is_duplicate(&self, write: &RunWrite) -> bool {
-        let journal_row = write.journal.as_ref().map(|row| (write.key, row.seq));
-        write.create.is_some() && self.runs.contains_key(&write.key)
-            || journal_row.is_some_and(|key| self.journal.contains_key(&key))
+        let mut keys = write.journal.iter().map(|row| (write.key, row.seq));
+        write.create.is_some() && self.runs.contains_key(&write.key) || keys.any(|key| self.journal.contains_key(&key))
     }
 
     fn write(&mut self, write: RunWrite) {
@@ -50,7 +49,7 @@ impl State {
                 run.snapshot = write.snapshot;
             }
         }
-        if let Some(row) = write.journal {
+        for row in write.journal {
             self.journal.insert((write.key, row.seq), row);
         }
         if let Some(row) = write.visibility {

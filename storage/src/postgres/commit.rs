@@ -21,7 +21,8 @@ type Statement<'a> = QueryAs<'a, Postgres, (i64,), PgArguments>;
 pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(), CommitError> {
     let creates: Vec<_> = batch.runs.iter().filter_map(|write| Some((write, write.create.as_ref()?))).collect();
     let updates: Vec<_> = batch.runs.iter().filter(|write| write.updates_run()).collect();
-    let journal: Vec<_> = batch.runs.iter().filter_map(|write| Some((write.key, write.journal.as_ref()?))).collect();
+    let journal: Vec<_> =
+        batch.runs.iter().flat_map(|write| write.journal.iter().map(|row| (write.key, row))).collect();
     let visibility: Vec<_> = batch.runs.iter().filter_map(|write| write.visibility.as_ref()).collect();
 
     let has = |rows_empty: bool, part: usize| if rows_empty { 0 } else { part };

@@ -87,7 +87,7 @@ async fn update_runs(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Re
 }
 
 async fn insert_journal(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Result<(), CommitError> {
-    let rows: Vec<_> = runs.iter().filter_map(|write| Some((write.key, write.journal.as_ref()?))).collect();
+    let rows: Vec<_> = runs.iter().flat_map(|write| write.journal.iter().map(|row| (write.key, row))).collect();
     for rows in chunks(&rows) {
         let mut sql = QueryBuilder::<Sqlite>::new(
             "INSERT INTO journal (slot, run_id, seq, first_event_id, event_count, events, changes) ",

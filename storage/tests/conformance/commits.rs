@@ -51,7 +51,7 @@ async fn batch_writes_every_part(store: &dyn Store) {
     assert_eq!(store.list(&query).await.unwrap(), std::slice::from_ref(&shown));
 
     let second = RunWrite {
-        journal: Some(journal_row(2, 3, 1)),
+        journal: vec![journal_row(2, 3, 1)],
         wake_at: WakeAt::Clear,
         visibility: Some(closed(shown.clone(), 20, 2)),
         ..write(key)
@@ -99,7 +99,7 @@ async fn lost_lease_writes_nothing(store: &dyn Store) {
     assert!(new.epoch > old.epoch);
 
     let update = RunWrite {
-        journal: Some(journal_row(2, 3, 1)),
+        journal: vec![journal_row(2, 3, 1)],
         snapshot: Some(snapshot(2, 10)),
         wake_at: WakeAt::Set(1),
         visibility: Some(visibility("known", 1)),
@@ -129,7 +129,7 @@ async fn duplicate_run_fails_the_batch(store: &dyn Store) {
     let lease = lease(store).await;
     let (key, other) = (run_key("w"), run_key("other"));
     commit(store, &lease, vec![create(key, "w")]).await.unwrap();
-    let again = RunWrite { journal: None, ..create(key, "w") };
+    let again = RunWrite { journal: Vec::new(), ..create(key, "w") };
     let result = commit(store, &lease, vec![create(other, "other"), again]).await;
     assert!(matches!(result, Err(CommitError::Unknown(_))), "{result:?}");
     assert_eq!(load(store, other).await, None);
@@ -141,7 +141,7 @@ async fn duplicate_journal_row_fails_the_batch(store: &dyn Store) {
     let lease = lease(store).await;
     let (key, other) = (run_key("w"), run_key("other"));
     commit(store, &lease, vec![create(key, "w")]).await.unwrap();
-    let again = RunWrite { journal: Some(journal_row(1, 1, 2)), wake_at: WakeAt::Set(5), ..write(key) };
+    let again = RunWrite { journal: vec![journal_row(1, 1, 2)], wake_at: WakeAt::Set(5), ..write(key) };
     let result = commit(store, &lease, vec![create(other, "other"), again]).await;
     assert!(matches!(result, Err(CommitError::Unknown(_))), "{result:?}");
     assert_eq!(load(store, other).await, None);
@@ -188,7 +188,7 @@ async fn snapshot_replaces_and_hides_older_rows(store: &dyn Store) {
     let key = run_key("w");
     commit(store, &lease, vec![create(key, "w")]).await.unwrap();
     for seq in 2..=6 {
-        let journal = Some(journal_row(seq, seq + 1, 1));
+        let journal = vec![journal_row(seq, seq + 1, 1)];
         // Far over a page, so that the databases move it out of line.
         let state = (seq == 4).then(|| snapshot(seq, 100_000));
         commit(store, &lease, vec![RunWrite { journal, snapshot: state, ..write(key) }]).await.unwrap();
@@ -212,7 +212,7 @@ async fn batches_of_many_sizes(store: &dyn Store) {
         });
         commit(store, &lease, creates.collect()).await.unwrap();
         let updates = keys.iter().map(|key| RunWrite {
-            journal: Some(journal_row(2, 3, 1)),
+            journal: vec![journal_row(2, 3, 1)],
             snapshot: Some(snapshot(2, 20)),
             ..write(*key)
         });

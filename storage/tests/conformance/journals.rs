@@ -45,9 +45,11 @@ async fn load_returns_the_journal_in_order(store: &dyn Store) {
     commit(store, &lease, vec![create(key, "w")]).await.unwrap();
     let mut expected = vec![journal_row(1, 1, 2)];
     for seq in 2..=30 {
-        let row = JournalRow { changes: Bytes::from(vec![0, 255, seq as u8]), ..journal_row(seq, seq + 1, 1) };
-        commit(store, &lease, vec![RunWrite { journal: Some(row.clone()), ..write(key) }]).await.unwrap();
-        expected.push(row);
+        expected.push(JournalRow { changes: Bytes::from(vec![0, 255, seq as u8]), ..journal_row(seq, seq + 1, 1) });
+    }
+    // One row, then three at a time.
+    for rows in expected[1..2].chunks(1).chain(expected[2..].chunks(3)) {
+        commit(store, &lease, vec![RunWrite { journal: rows.to_vec(), ..write(key) }]).await.unwrap();
     }
     let run = store.load_runs(&[key]).await.unwrap().remove(0).unwrap();
     assert_eq!((run.snapshot, run.journal), (None, expected));
@@ -63,7 +65,7 @@ async fn written(store: &dyn Store) -> (Lease, RunKey) {
     commit(store, &lease, vec![create(key, "w"), create(other, "w")]).await.unwrap();
     for (seq, (first, count)) in (1..).zip(ROWS).skip(1) {
         let row = journal_row(seq, first, count);
-        let writes = [key, other].map(|key| RunWrite { journal: Some(row.clone()), ..write(key) });
+        let writes = [key, other].map(|key| RunWrite { journal: vec![row.clone()], ..write(key) });
         commit(store, &lease, writes.to_vec()).await.unwrap();
     }
     (lease, key)

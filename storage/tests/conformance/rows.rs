@@ -27,13 +27,13 @@ pub(crate) fn run_key(workflow_id: &str) -> RunKey {
 
 /// Nothing to write.
 pub(crate) fn write(key: RunKey) -> RunWrite {
-    RunWrite { key, create: None, journal: None, snapshot: None, wake_at: WakeAt::Keep, visibility: None }
+    RunWrite { key, create: None, journal: Vec::new(), snapshot: None, wake_at: WakeAt::Keep, visibility: None }
 }
 
 /// The first write of a run: its row, which becomes current, and one journal row with two events.
 pub(crate) fn create(key: RunKey, workflow_id: &str) -> RunWrite {
     let create = CreateRun { namespace_id: NAMESPACE, workflow_id: workflow_id.to_owned(), make_current: true };
-    RunWrite { create: Some(create), journal: Some(journal_row(1, 1, 2)), ..write(key) }
+    RunWrite { create: Some(create), journal: vec![journal_row(1, 1, 2)], ..write(key) }
 }
 
 pub(crate) fn journal_row(seq: i64, first_event_id: i64, event_count: i32) -> JournalRow {
