@@ -44,7 +44,7 @@ async fn lists() -> (Lists, AuthorizedNamespace) {
     let runs = (0..RUNS).map(|i| RunWrite {
         key: RunKey { slot: 0, run_id: Uuid::from_u128(i as u128 + 1) },
         create: None,
-        journal: None,
+        journal: Vec::new(),
         snapshot: None,
         wake_at: WakeAt::Keep,
         visibility: Some(row(&namespace, i)),
