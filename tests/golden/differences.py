@@ -9,7 +9,12 @@ IGNORED = {"task_id", "worker_version", "binary_checksum", "prev_auto_reset_poin
 IGNORED_IN = {"WORKFLOW_EXECUTION_SIGNALED": {"request_id"}}
 
 # Attributes that are not compared in one event of a scenario, by its id.
-IGNORED_AT = {("signal_during_update_task", 6): {"identity"}}
+IGNORED_AT = {
+    ("signal_during_update_task", 6): {"identity"},
+    ("started_eagerly", 3): {"history_size_bytes"},
+    ("update_of_terminated", 6): {"identity"},
+    ("update_task_times_out", 6): {"identity"},
+}
 
 # Texts that stand for each other.
 SAME = [

@@ -68,7 +68,7 @@ async def write(client: Client, names: list[str]) -> int:
             seen[name].add(lines(result))
     for name in sorted(missing):
         (RECORDED / f"{name}.json").unlink(missing_ok=True)
-        print(f"=== {name}: left out")
+        print(f"=== {name}: left out\n{min(seen[name])}")
         for first, second in itertools.pairwise(sorted(seen[name])):
             print(difference(first, second, "one play", "another"))
     print(f"recorded: {len(names) - len(missing)}, left out: {len(missing)}")

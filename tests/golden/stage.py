@@ -40,6 +40,7 @@ class Stage:
         self.sdk_queue = sdk_queue
         self.runs: list[tuple[str, str]] = []
         self.answers: list[str] = []
+        self.eager_task = ws.PollWorkflowTaskQueueResponse()
 
     # What is recorded.
 
@@ -71,6 +72,7 @@ class Stage:
         )
         answer = await self.rpc.start_workflow_execution(request)
         self.note(fields["workflow_id"], answer.run_id)
+        self.eager_task = answer.eager_workflow_task
         return answer.run_id
 
     async def signal(self, name: str = "signal", **fields: Any) -> None:
@@ -224,11 +226,18 @@ class Stage:
         """Takes the next task and completes the workflow."""
         await self.next(complete())
 
-    async def fail_task(self, task: ws.PollWorkflowTaskQueueResponse, of: Failure) -> None:
+    async def fail_task(
+        self,
+        task: ws.PollWorkflowTaskQueueResponse,
+        of: Failure,
+        cause: WorkflowTaskFailedCause.ValueType = (
+            WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+        ),
+    ) -> None:
         request = ws.RespondWorkflowTaskFailedRequest(
             namespace=NAMESPACE,
             task_token=task.task_token,
-            cause=WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+            cause=cause,
             failure=of,
             identity=IDENTITY,
         )

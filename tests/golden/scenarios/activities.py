@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import temporalio.api.workflowservice.v1 as ws
+from temporalio.api.common.v1 import Header, Priority
+from temporalio.api.sdk.v1 import UserMetadata
 
-from commands import activity, cancel_activity, canceled, complete, failure, payloads, retries, seconds
+from commands import activity, cancel_activity, canceled, complete, failure, payload, payloads, retries, seconds, timer
 from stage import IDENTITY, NAMESPACE, Stage
 
 
@@ -249,3 +251,106 @@ async def activities_side_by_side(stage: Stage) -> None:
     await stage.fail_activity(tasks[0], failure("it broke"))
     await stage.done(task)
     await stage.next(complete())
+
+
+async def activity_heartbeats_and_retries(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(activity(stage.queue, retry_policy=retries(2)))
+    task = await stage.activity_task()
+    await stage.heartbeat(task)
+    await stage.fail_activity(task, failure("first"))
+    task = await stage.activity_task()
+    stage.answers.append(str(task.heartbeat_details.payloads[0].data))
+    await stage.fail_activity(task, failure("second"))
+    await stage.finish()
+
+
+async def activity_timeouts_spent(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(activity(stage.queue, start_to_close_timeout=seconds(1), retry_policy=retries(2)))
+    await stage.activity_task()
+    await stage.activity_task()
+    await stage.finish()
+
+
+async def activity_schedule_to_close_timeout_after_failure(stage: Stage) -> None:
+    await stage.start()
+    timeouts: dict[str, Any] = {"schedule_to_close_timeout": seconds(2)}
+    await stage.next(activity(stage.queue, retry_policy=retries(0), **timeouts))
+    await stage.fail_activity(await stage.activity_task(), failure("first"))
+    await stage.heartbeat(await stage.activity_task())
+    await stage.finish()
+
+
+async def activity_timeouts_within_run_timeout(stage: Stage) -> None:
+    await stage.start(workflow_run_timeout=seconds(60))
+    timeouts: dict[str, Any] = {"schedule_to_close_timeout": seconds(100), "heartbeat_timeout": seconds(200)}
+    await stage.next(activity(stage.queue, **timeouts))
+    await stage.terminate()
+
+
+async def activity_started_eagerly(stage: Stage) -> None:
+    await stage.start()
+    answer = await stage.done(await stage.task(), activity(stage.queue, request_eager_execution=True))
+    await stage.complete_activity(answer.activity_tasks[0])
+    await stage.finish()
+
+
+async def activity_failed_with_cause(stage: Stage) -> None:
+    outer = failure("outer", "Outer")
+    outer.cause.CopyFrom(failure("inner", "Inner", final=True))
+    await stage.start()
+    await stage.next(activity(stage.queue))
+    await stage.fail_activity(await stage.activity_task(), outer)
+    await stage.finish()
+
+
+async def activity_id_again(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(activity(stage.queue))
+    await stage.complete_activity(await stage.activity_task())
+    await stage.next(activity(stage.queue))
+    await stage.complete_activity(await stage.activity_task())
+    await stage.finish()
+
+
+async def activity_with_everything(stage: Stage) -> None:
+    await stage.start(priority=Priority(priority_key=2))
+    scheduled = activity(
+        stage.queue,
+        header=Header(fields={"header": payload("header")}),
+        priority=Priority(priority_key=4, fairness_key="key"),
+        schedule_to_close_timeout=seconds(50),
+        schedule_to_start_timeout=seconds(60),
+        start_to_close_timeout=seconds(70),
+        heartbeat_timeout=seconds(5),
+        retry_policy=retries(3, 1, non_retryable_error_types=["Fatal"], maximum_interval=seconds(7)),
+    )
+    scheduled.user_metadata.CopyFrom(UserMetadata(summary=payload("summary")))
+    await stage.next(scheduled)
+    await stage.complete_activity(await stage.activity_task())
+    await stage.finish()
+
+
+async def activity_canceled_twice(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(activity(stage.queue))
+    task = await stage.activity_task()
+    await stage.signal()
+    await stage.next(cancel_activity(5))
+    await stage.signal()
+    await stage.answer(stage.next(cancel_activity(5)))
+    await stage.complete_activity(task)
+    await stage.finish()
+
+
+async def activity_cancel_seen_in_heartbeat(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(activity(stage.queue, heartbeat_timeout=seconds(10), start_to_close_timeout=seconds(20)))
+    task = await stage.activity_task()
+    await stage.signal()
+    await stage.next(cancel_activity(5), timer("timer", 1))
+    await stage.heartbeat(task)
+    await stage.cancel_activity(task)
+    await stage.next()
+    await stage.finish()

@@ -2,7 +2,7 @@
 
 from temporalio.api.common.v1 import Header, Memo, SearchAttributes
 
-from commands import complete, continue_as_new, fail, failure, payload, retries, seconds
+from commands import activity, complete, continue_as_new, fail, failure, payload, retries, seconds, timer
 from stage import Stage
 
 
@@ -100,3 +100,44 @@ async def cron_canceled(stage: Stage) -> None:
     await stage.finish()
     await stage.request_cancel()
     await stage.terminate()
+
+
+async def signal_in_retry_backoff(stage: Stage) -> None:
+    run = await stage.start(retry_policy=retries(2, 2))
+    await stage.next(fail(failure("first")))
+    await stage.closed(run_id=run)
+    await stage.signal()
+    await stage.finish()
+
+
+async def cancel_in_retry_backoff(stage: Stage) -> None:
+    run = await stage.start(retry_policy=retries(2, 2))
+    await stage.next(fail(failure("first")))
+    await stage.closed(run_id=run)
+    await stage.request_cancel()
+    await stage.finish()
+
+
+async def no_retry_beyond_execution_timeout(stage: Stage) -> None:
+    await stage.start(retry_policy=retries(0, 10), workflow_execution_timeout=seconds(5))
+    await stage.next(fail(failure("first")))
+
+
+async def execution_timeout_in_second_run(stage: Stage) -> None:
+    await stage.start(workflow_execution_timeout=seconds(3))
+    await stage.next(continue_as_new(stage.queue))
+    await stage.next()
+    await stage.closed()
+
+
+async def signal_after_continue_as_new(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(continue_as_new(stage.queue))
+    await stage.signal()
+    await stage.finish()
+
+
+async def continued_as_new_with_open_work(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(timer("timer", 100), activity(stage.queue), continue_as_new(stage.queue))
+    await stage.finish()

@@ -1,8 +1,11 @@
 """Child workflows, and what a workflow does to others."""
 
+import asyncio
+
 import temporalio.api.workflowservice.v1 as ws
-from temporalio.api.common.v1 import Header, Memo, SearchAttributes, WorkflowExecution
+from temporalio.api.common.v1 import Header, Memo, Priority, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import ParentClosePolicy, WorkflowIdReusePolicy
+from temporalio.api.sdk.v1 import UserMetadata
 
 from commands import (
     cancel,
@@ -13,6 +16,7 @@ from commands import (
     continue_as_new,
     fail,
     failure,
+    payload,
     retries,
     seconds,
     signal_external,
@@ -233,4 +237,102 @@ async def external_cancel_to_itself(stage: Stage) -> None:
     await stage.start()
     itself = command("request_cancel_external_workflow_execution", workflow_id=stage.id)
     await stage.answer(stage.next(itself))
+    await stage.finish()
+
+
+# Children and ends of their parents.
+
+
+async def child_and_complete_at_once(stage: Stage) -> None:
+    abandon = ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
+    await stage.start()
+    await stage.next(child(_child(stage), _child_queue(stage), parent_close_policy=abandon), complete())
+    task = await stage.task(_child_queue(stage))
+    stage.note(_child(stage), task.workflow_execution.run_id)
+    await stage.done(task, complete())
+
+
+async def child_outlives_continue_as_new(stage: Stage) -> None:
+    abandon = ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
+    await stage.done(await _with_child(stage, parent_close_policy=abandon))
+    await stage.signal()
+    await stage.next(continue_as_new(stage.queue))
+    await stage.done(await stage.task(), complete())
+    await stage.terminate(_child(stage))
+
+
+async def child_and_continue_as_new(stage: Stage) -> None:
+    await stage.done(await _with_child(stage))
+    await stage.signal()
+    await stage.next(continue_as_new(stage.queue))
+    await stage.closed(_child(stage))
+    await stage.finish()
+
+
+async def parent_times_out(stage: Stage) -> None:
+    await stage.start(workflow_run_timeout=seconds(2))
+    await stage.next(child(_child(stage), _child_queue(stage)))
+    await stage.next()
+    await stage.closed()
+    await stage.closed(_child(stage))
+
+
+async def child_with_everything(stage: Stage) -> None:
+    started = child(
+        _child(stage),
+        _child_queue(stage),
+        header=Header(fields={"header": payload("header")}),
+        memo=Memo(fields={"memo": payload("memo")}),
+        search_attributes=SearchAttributes(indexed_fields={"GoldenKeyword": payload("value")}),
+        workflow_execution_timeout=seconds(50),
+        workflow_run_timeout=seconds(60),
+        workflow_task_timeout=seconds(70),
+        retry_policy=retries(3, 1),
+        control="control",
+        priority=Priority(priority_key=4),
+    )
+    started.user_metadata.CopyFrom(UserMetadata(summary=payload("summary")))
+    await stage.start(priority=Priority(priority_key=2, fairness_key="key"))
+    await stage.next(started)
+    await stage.next()
+    await stage.done(await stage.task(_child_queue(stage)), complete())
+    await stage.finish()
+
+
+async def child_of_child(stage: Stage) -> None:
+    task = await _with_child(stage)
+    grandchild_queue = f"{stage.id}-grandchild-queue"
+    await stage.done(task, child(f"{stage.id}-grandchild", grandchild_queue))
+    await stage.done(await stage.task(_child_queue(stage)))
+    await stage.done(await stage.task(grandchild_queue), complete())
+    await stage.done(await stage.task(_child_queue(stage)), complete())
+    await stage.finish()
+
+
+async def child_ends_during_task(stage: Stage) -> None:
+    child_task = await _with_child(stage)
+    await stage.signal()
+    task = await stage.task()
+    await stage.done(child_task, complete())
+    await stage.closed(_child(stage))
+    await asyncio.sleep(1)
+    await stage.done(task)
+    await stage.finish()
+
+
+async def child_canceled_before_start(stage: Stage) -> None:
+    await stage.start()
+    await stage.answer(
+        stage.next(child(_child(stage), _child_queue(stage)), cancel_external(_child(stage), child_only=True))
+    )
+    await stage.finish()
+
+
+async def child_with_start_delay_by_cron(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(child(_child(stage), _child_queue(stage), cron_schedule="@every 2s"))
+    await stage.next()
+    await stage.done(await stage.task(_child_queue(stage)), complete("first"))
+    await stage.task(_child_queue(stage))
+    await stage.terminate(_child(stage))
     await stage.finish()

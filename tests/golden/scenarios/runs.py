@@ -1,6 +1,6 @@
 """How a run begins and ends."""
 
-from temporalio.api.common.v1 import Header, Memo, Priority, SearchAttributes
+from temporalio.api.common.v1 import Header, Link, Memo, Priority, SearchAttributes
 from temporalio.api.sdk.v1 import UserMetadata
 
 from commands import cancel, complete, fail, failure, payload, retries, seconds
@@ -127,3 +127,43 @@ async def failure_with_cause(stage: Stage) -> None:
     outer.cause.CopyFrom(failure("inner", "Inner", final=True))
     await stage.start()
     await stage.next(fail(outer))
+
+
+async def started_eagerly(stage: Stage) -> None:
+    await stage.start(request_eager_execution=True)
+    await stage.done(stage.eager_task, complete())
+
+
+async def cancel_during_task(stage: Stage) -> None:
+    await stage.start()
+    task = await stage.task()
+    await stage.request_cancel()
+    await stage.answer(stage.done(task, complete()))
+    await stage.next(cancel())
+
+
+async def terminated_with_waiting_signal(stage: Stage) -> None:
+    await stage.start()
+    task = await stage.task()
+    await stage.signal()
+    await stage.terminate()
+    await stage.answer(stage.done(task))
+
+
+async def run_timeout_with_waiting_signal(stage: Stage) -> None:
+    await stage.start(workflow_run_timeout=seconds(1))
+    await stage.task()
+    await stage.signal()
+    await stage.closed()
+
+
+async def terminated_before_first_task(stage: Stage) -> None:
+    await stage.start()
+    await stage.terminate()
+
+
+async def start_with_links(stage: Stage) -> None:
+    event = Link.WorkflowEvent(namespace="default", workflow_id="other", run_id="run")
+    await stage.start(links=[Link(workflow_event=event)])
+    await stage.signal(links=[Link(workflow_event=event)])
+    await stage.finish()

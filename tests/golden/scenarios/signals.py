@@ -1,9 +1,10 @@
 """Signals: when they come, twice, and with a start."""
 
 from temporalio.api.common.v1 import Header
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy as Conflict
 from temporalio.api.enums.v1 import WorkflowIdReusePolicy as Reuse
 
-from commands import complete, payload, timer
+from commands import complete, payload, seconds, timer
 from stage import Stage
 
 
@@ -87,4 +88,23 @@ async def signal_and_close(stage: Stage) -> None:
     task = await stage.task()
     await stage.signal("late")
     await stage.answer(stage.done(task, timer("timer", 100), complete()))
+    await stage.finish()
+
+
+async def signal_with_start_delayed(stage: Stage) -> None:
+    await stage.signal_with_start(workflow_start_delay=seconds(2))
+    await stage.finish()
+
+
+async def signal_with_start_terminates(stage: Stage) -> None:
+    await stage.start()
+    await stage.next()
+    conflict = Conflict.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+    await stage.signal_with_start(workflow_id_conflict_policy=conflict)
+    await stage.finish()
+
+
+async def signal_with_start_twice_in_one_task(stage: Stage) -> None:
+    await stage.signal_with_start()
+    await stage.signal_with_start()
     await stage.finish()

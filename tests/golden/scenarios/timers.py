@@ -1,6 +1,10 @@
 """Timers."""
 
-from commands import cancel_timer, complete, timer
+import asyncio
+
+from temporalio.api.sdk.v1 import UserMetadata
+
+from commands import cancel_timer, complete, payload, timer
 from stage import Stage
 
 
@@ -41,3 +45,32 @@ async def timer_id_again(stage: Stage) -> None:
 async def timer_open_at_close(stage: Stage) -> None:
     await stage.start()
     await stage.next(timer("timer", 1), complete())
+
+
+async def timer_fires_during_task(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(timer("timer", 1))
+    await stage.signal()
+    task = await stage.task()
+    await asyncio.sleep(2)
+    await stage.done(task)
+    await stage.finish()
+
+
+async def timer_canceled_after_it_fired(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(timer("timer", 1))
+    await stage.signal()
+    task = await stage.task()
+    await asyncio.sleep(2)
+    await stage.done(task, cancel_timer("timer"))
+    await stage.signal()
+    await stage.finish()
+
+
+async def timer_with_summary(stage: Stage) -> None:
+    await stage.start()
+    started = timer("timer", 1)
+    started.user_metadata.CopyFrom(UserMetadata(summary=payload("summary")))
+    await stage.next(started)
+    await stage.finish()

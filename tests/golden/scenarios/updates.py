@@ -2,7 +2,20 @@
 
 import asyncio
 
-from commands import accept, activity, complete, fail, failure, place, reject, respond, seconds, timer
+from commands import (
+    accept,
+    activity,
+    command,
+    complete,
+    continue_as_new,
+    fail,
+    failure,
+    place,
+    reject,
+    respond,
+    seconds,
+    timer,
+)
 from stage import Stage
 
 
@@ -161,4 +174,99 @@ async def update_task_fails(stage: Stage) -> None:
     await stage.done(task, *map(place, messages), messages=messages)
     stage.answers.append(await update)
     await stage.signal()
+    await stage.finish()
+
+
+async def update_sent_twice(stage: Stage) -> None:
+    await stage.start()
+    updates = [asyncio.create_task(stage.update("update")) for _ in range(2)]
+    await asyncio.sleep(0.5)
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers += [await update for update in updates]
+    stage.answers.append(await stage.update("update"))
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_ignored_by_worker(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    await stage.next(timer("timer", 100))
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_task_times_out(stage: Stage) -> None:
+    await stage.start(workflow_task_timeout=seconds(1))
+    await stage.next()
+    update = asyncio.create_task(stage.update("update"))
+    await stage.task()
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def rejected_update_after_many_events(stage: Stage) -> None:
+    """A task that is dropped makes the worker's cache unlike the history: after some events it is kept."""
+    await stage.start()
+    await stage.next(*(timer(f"timer {index}", 100) for index in range(12)))
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    await stage.done(task, messages=[reject(task.messages[0])])
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_and_close_without_answer(stage: Stage) -> None:
+    await _running(stage)
+    await stage.signal()
+    task = await stage.task()
+    update = asyncio.create_task(stage.update("update"))
+    await asyncio.sleep(0.5)
+    await stage.answer(stage.done(task, complete()))
+    await stage.answer(update)
+
+
+async def update_of_terminated(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    await stage.terminate()
+    await stage.answer(update)
+    await stage.answer(stage.done(task, complete()))
+
+
+async def update_continues_as_new(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), continue_as_new(stage.queue), messages=messages)
+    stage.answers.append(await update)
+    await stage.finish()
+
+
+async def bad_update_message(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    completed = respond(task.messages[0])
+    await stage.answer(stage.done(task, place(completed), messages=[completed]))
+    await asyncio.sleep(0.5)
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), complete(), messages=messages)
+    stage.answers.append(await update)
+
+
+async def bad_message_reference(stage: Stage) -> None:
+    await stage.start()
+    await stage.answer(stage.next(command("protocol_message", message_id="no such message")))
     await stage.finish()

@@ -4,8 +4,21 @@ import asyncio
 
 from temporalio.api.command.v1 import Command
 from temporalio.api.common.v1 import Payload, SearchAttributes
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
-from commands import activity, cancel_timer, child, command, complete, continue_as_new, failure, payload, seconds, timer
+from commands import (
+    activity,
+    cancel_timer,
+    child,
+    command,
+    complete,
+    continue_as_new,
+    failure,
+    payload,
+    retries,
+    seconds,
+    timer,
+)
 from stage import Stage
 
 
@@ -188,3 +201,66 @@ async def bad_search_attribute_value(stage: Stage) -> None:
 
 async def bad_continue_as_new(stage: Stage) -> None:
     await _refused(stage, continue_as_new(stage.queue, workflow_run_timeout=seconds(-1)))
+
+
+async def bad_fail_without_failure(stage: Stage) -> None:
+    await _refused(stage, command("fail_workflow_execution"))
+
+
+async def bad_memo(stage: Stage) -> None:
+    await _refused(stage, command("modify_workflow_properties"))
+
+
+async def bad_upsert_of_nothing(stage: Stage) -> None:
+    await _refused(stage, command("upsert_workflow_search_attributes"))
+
+
+async def bad_activity_heartbeat(stage: Stage) -> None:
+    await _refused(stage, activity(stage.queue, start_to_close_timeout=seconds(5), heartbeat_timeout=seconds(-1)))
+
+
+async def bad_retry_policy(stage: Stage) -> None:
+    await _refused(stage, activity(stage.queue, retry_policy=retries(1, -1)))
+
+
+async def bad_child_cron(stage: Stage) -> None:
+    await _refused(stage, child("child", stage.queue, cron_schedule="never"))
+
+
+async def message_too_large(stage: Stage) -> None:
+    """The worker says that its answer or the history does not go through: no attempt will do better."""
+    await stage.start()
+    cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE
+    await stage.fail_task(await stage.task(), failure("too large"), cause)
+
+
+async def history_does_not_match(stage: Stage) -> None:
+    await stage.start()
+    cause = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
+    await stage.fail_task(await stage.task(), failure("nondeterminism"), cause)
+    await stage.finish()
+
+
+async def task_fails_with_waiting_signal(stage: Stage) -> None:
+    await stage.start()
+    task = await stage.task()
+    await stage.signal()
+    await stage.fail_task(task, failure("a bug"))
+    await stage.finish()
+
+
+async def task_fails_before_signal(stage: Stage) -> None:
+    await stage.start()
+    await stage.fail_task(await stage.task(), failure("a bug"))
+    await stage.signal()
+    await stage.finish()
+
+
+async def sticky_task_fails(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(sticky=10)
+    poll = asyncio.create_task(stage.task(stage.sticky))
+    await asyncio.sleep(0.5)
+    await stage.signal()
+    await stage.fail_task(await poll, failure("a bug"))
+    await stage.finish()
