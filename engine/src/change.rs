@@ -93,10 +93,8 @@ pub enum Kind {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ResetFrom {
     #[prost(string, tag = "1")]
-    pub base_run_id: String,
-    #[prost(string, tag = "2")]
     pub request_id: String,
-    #[prost(int64, tag = "3")]
+    #[prost(int64, tag = "2")]
     pub time: Nanos,
 }
 

@@ -81,9 +81,9 @@ pub fn reset(reset: Reset, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome), Re
     }
     check_fork(tx.state, fork, reset.at_boundary)?;
     workflow_task::start_for_reset(&mut tx);
-    fail_task(&mut tx, reset.base_run_id.clone(), reset.run_id, reset.reason);
+    fail_task(&mut tx, reset.base_run_id, reset.run_id, reset.reason);
     let time = tx.now();
-    tx.durable(Kind::ResetFrom(ResetFrom { base_run_id: reset.base_run_id, request_id: reset.request_id, time }));
+    tx.durable(Kind::ResetFrom(ResetFrom { request_id: reset.request_id, time }));
     for event in reset.later {
         if !reapply::reapply_child(&mut tx, &event) {
             reapply::reapply(&mut tx, event, reset.exclude);
@@ -108,7 +108,9 @@ fn check_fork(state: &WorkflowState, fork: i64, at_boundary: bool) -> Result<(),
     }
     Err(Reject::InvalidArgument(if at_boundary && !is_cut {
         let id = fork + 1;
-        format!("Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: {id}")
+        format!(
+            "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: {id}"
+        )
     } else {
         format!(
             "StateRebuilder unable to Rebuild mutable state to event ID: {fork}, version: 0, this event must be at the \
@@ -125,11 +127,7 @@ fn fail_task(tx: &mut Tx, base_run_id: String, new_run_id: String, reason: Strin
         scheduled_event_id: task.scheduled_event_id,
         started_event_id: started.event_id,
         cause: WorkflowTaskFailedCause::ResetWorkflow as i32,
-        failure: Some(Failure {
-            message: reason,
-            failure_info: Some(failure_info),
-            ..Default::default()
-        }),
+        failure: Some(Failure { message: reason, failure_info: Some(failure_info), ..Default::default() }),
         identity: workflow_task::SERVER_IDENTITY.into(),
         base_run_id,
         new_run_id,
