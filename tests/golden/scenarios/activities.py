@@ -289,13 +289,6 @@ async def activity_timeouts_within_run_timeout(stage: Stage) -> None:
     await stage.terminate()
 
 
-async def activity_started_eagerly(stage: Stage) -> None:
-    await stage.start()
-    answer = await stage.done(await stage.task(), activity(stage.queue, request_eager_execution=True))
-    await stage.complete_activity(answer.activity_tasks[0])
-    await stage.finish()
-
-
 async def activity_failed_with_cause(stage: Stage) -> None:
     outer = failure("outer", "Outer")
     outer.cause.CopyFrom(failure("inner", "Inner", final=True))

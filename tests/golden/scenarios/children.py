@@ -243,15 +243,6 @@ async def external_cancel_to_itself(stage: Stage) -> None:
 # Children and ends of their parents.
 
 
-async def child_and_complete_at_once(stage: Stage) -> None:
-    abandon = ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
-    await stage.start()
-    await stage.next(child(_child(stage), _child_queue(stage), parent_close_policy=abandon), complete())
-    task = await stage.task(_child_queue(stage))
-    stage.note(_child(stage), task.workflow_execution.run_id)
-    await stage.done(task, complete())
-
-
 async def child_outlives_continue_as_new(stage: Stage) -> None:
     abandon = ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON
     await stage.done(await _with_child(stage, parent_close_policy=abandon))

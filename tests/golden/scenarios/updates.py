@@ -253,19 +253,6 @@ async def update_continues_as_new(stage: Stage) -> None:
     await stage.finish()
 
 
-async def bad_update_message(stage: Stage) -> None:
-    await _running(stage)
-    update = asyncio.create_task(stage.update("update"))
-    task = await stage.task()
-    completed = respond(task.messages[0])
-    await stage.answer(stage.done(task, place(completed), messages=[completed]))
-    await asyncio.sleep(0.5)
-    task = await stage.task()
-    messages = [accept(task.messages[0]), respond(task.messages[0])]
-    await stage.done(task, *map(place, messages), complete(), messages=messages)
-    stage.answers.append(await update)
-
-
 async def bad_message_reference(stage: Stage) -> None:
     await stage.start()
     await stage.answer(stage.next(command("protocol_message", message_id="no such message")))

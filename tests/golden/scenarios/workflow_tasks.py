@@ -220,7 +220,7 @@ async def bad_activity_heartbeat(stage: Stage) -> None:
 
 
 async def bad_retry_policy(stage: Stage) -> None:
-    await _refused(stage, activity(stage.queue, retry_policy=retries(1, -1)))
+    await _refused(stage, activity(stage.queue, retry_policy=retries(2, -1)))
 
 
 async def bad_child_cron(stage: Stage) -> None:
