@@ -70,9 +70,14 @@ impl WorkflowState {
             | Kind::WorkflowTaskCleared(_)
             | Kind::StickySet(_)
             | Kind::StickyCleared(_) => return workflow_task::apply_durable(run, kind),
-            Kind::ActivityStarted(_) | Kind::ActivityRetry(_) | Kind::ActivityHeartbeat(_) | Kind::ActivityReady(_) => {
-                return activity::apply_durable(run, kind);
-            }
+            Kind::ActivityStarted(_)
+            | Kind::ActivityRetry(_)
+            | Kind::ActivityHeartbeat(_)
+            | Kind::ActivityReady(_)
+            | Kind::ActivityPaused(_)
+            | Kind::ActivityResumed(_)
+            | Kind::ActivityOptionsSet(_)
+            | Kind::ActivityDelayed(_) => return activity::apply_durable(run, kind),
             Kind::SignalRequestSeen(request_id) => {
                 run.signal_request_ids.insert(request_id.clone(), true);
             }
@@ -156,7 +161,9 @@ impl WorkflowState {
             A::WorkflowExecutionUpdateAcceptedEventAttributes(_)
             | A::WorkflowExecutionUpdateRejectedEventAttributes(_)
             | A::WorkflowExecutionUpdateCompletedEventAttributes(_) => update::apply(run, event, attributes),
-            A::WorkflowExecutionUpdateAdmittedEventAttributes(admitted) => update::apply_admitted(self, event, admitted),
+            A::WorkflowExecutionUpdateAdmittedEventAttributes(admitted) => {
+                update::apply_admitted(self, event, admitted)
+            }
             _ => Err(Corrupt::at(event.event_id, "an event type that this version does not write")),
         }
     }

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use perdure_proto::api::{
+    activity::ActivityOptions,
     common::{Payloads, WorkerVersionStamp},
     failure::Failure,
     history::HistoryEvent,
 };
 
-use crate::state::{AdmittedUpdate, Nanos, TaskStarted, WorkflowTask};
+use crate::state::{ActivityPause, AdmittedUpdate, Nanos, TaskStarted, WorkflowTask};
 
 /// One atomic mutation of a run's state.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,10 @@ pub enum Change {
 /// A durable change that is not an event. Stored beside the events of its journal row.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DurableChange {
-    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23")]
+    #[prost(
+        oneof = "Kind",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
+    )]
     pub kind: Option<Kind>,
 }
 
@@ -88,6 +92,56 @@ pub enum Kind {
     /// The worker rejected the update with this id, which the history has as admitted.
     #[prost(string, tag = "23")]
     UpdateForgotten(String),
+    #[prost(message, tag = "24")]
+    ActivityPaused(ActivityPausedChange),
+    /// Its attempts begin anew, or it is no longer paused, or both.
+    #[prost(message, tag = "25")]
+    ActivityResumed(ActivityResumedChange),
+    #[prost(message, tag = "26")]
+    ActivityOptionsSet(ActivityOptionsChange),
+    /// An attempt that no worker has waits until another time.
+    #[prost(message, tag = "27")]
+    ActivityDelayed(ActivityDelayedChange),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityPausedChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(message, required, tag = "2")]
+    pub pause: ActivityPause,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityResumedChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(bool, tag = "2")]
+    pub unpause: bool,
+    /// The current attempt counts as the first.
+    #[prost(bool, tag = "3")]
+    pub forgive_attempts: bool,
+    #[prost(bool, tag = "4")]
+    pub drop_heartbeat: bool,
+    /// Tell the worker that has it, and forget the last failure.
+    #[prost(bool, tag = "5")]
+    pub reset: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityOptionsChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(message, required, tag = "2")]
+    pub options: ActivityOptions,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityDelayedChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    #[prost(int64, tag = "2")]
+    pub until: Nanos,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,20 +1,23 @@
 //! What DescribeWorkflowExecution tells about a run, from its state alone.
 
 use perdure_proto::api::{
-    activity::ActivityOptions,
     common::{ActivityType, WorkflowExecution, WorkflowType},
     enums::{PendingActivityState, PendingWorkflowTaskState, TaskQueueKind, WorkflowExecutionStatus},
     taskqueue::TaskQueue,
     workflow::{
         PendingActivityInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo,
         WorkflowExecutionConfig, WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
+        pending_activity_info::{
+            PauseInfo,
+            pause_info::{Manual, PausedBy},
+        },
     },
     workflowservice::DescribeWorkflowExecutionResponse,
 };
 
 use crate::{
-    activity::running_attempt,
-    state::{Activity, ActivityPhase, Child, Nanos, RunState, WorkflowState, WorkflowTask},
+    activity::{options, running_attempt},
+    state::{Activity, ActivityPause, ActivityPhase, Child, Nanos, RunState, WorkflowState, WorkflowTask},
     time::{duration, optional_timestamp, timestamp},
 };
 
@@ -108,14 +111,19 @@ fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
     let started = running_attempt(activity);
     let state = if activity.cancel_requested_event_id != 0 {
         PendingActivityState::CancelRequested
-    } else if started.is_some() {
-        PendingActivityState::Started
     } else {
-        PendingActivityState::Scheduled
+        match (started.is_some(), activity.pause.is_some()) {
+            (true, true) => PendingActivityState::PauseRequested,
+            (true, false) => PendingActivityState::Started,
+            (false, true) => PendingActivityState::Paused,
+            (false, false) => PendingActivityState::Scheduled,
+        }
     };
     // While the next attempt waits for its time.
     let waits = match &activity.phase {
-        Some(ActivityPhase::Backoff(backoff)) => Some(backoff.until).filter(|until| *until > now),
+        Some(ActivityPhase::Backoff(backoff)) => {
+            Some(backoff.until).filter(|until| *until > now && activity.pause.is_none())
+        }
         Some(ActivityPhase::Scheduled(_) | ActivityPhase::Started(_)) | None => None,
     };
     let policy = activity.retry_policy.as_ref();
@@ -127,7 +135,7 @@ fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
         heartbeat_details: activity.heartbeat_details.clone(),
         last_heartbeat_time: optional_timestamp(activity.last_heartbeat_time),
         last_started_time: started.map(|started| timestamp(started.time)),
-        attempt: activity.attempt,
+        attempt: activity.counted_attempt(),
         maximum_attempts: policy.map_or(0, |policy| policy.maximum_attempts),
         scheduled_time: Some(timestamp(activity.attempt_scheduled_time)),
         expiration_time: expires.then(|| timestamp(activity.scheduled_time.saturating_add(activity.schedule_to_close))),
@@ -137,26 +145,16 @@ fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
         last_attempt_complete_time: optional_timestamp(activity.last_attempt_complete_time),
         next_attempt_schedule_time: waits.map(timestamp),
         priority: activity.priority.clone(),
+        paused: activity.pause.is_some(),
+        pause_info: activity.pause.as_ref().map(pause_info),
         activity_options: Some(options(activity)),
         ..Default::default()
     }
 }
 
-fn options(activity: &Activity) -> ActivityOptions {
-    ActivityOptions {
-        task_queue: Some(TaskQueue {
-            name: activity.task_queue.clone(),
-            normal_name: activity.task_queue.clone(),
-            ..Default::default()
-        }),
-        schedule_to_close_timeout: Some(duration(activity.schedule_to_close)),
-        schedule_to_start_timeout: Some(duration(activity.schedule_to_start)),
-        start_to_close_timeout: Some(duration(activity.start_to_close)),
-        heartbeat_timeout: Some(duration(activity.heartbeat)),
-        retry_policy: activity.retry_policy.clone(),
-        priority: activity.priority.clone(),
-        ..Default::default()
-    }
+fn pause_info(pause: &ActivityPause) -> PauseInfo {
+    let manual = Manual { identity: pause.identity.clone(), reason: pause.reason.clone() };
+    PauseInfo { pause_time: Some(timestamp(pause.time)), paused_by: Some(PausedBy::Manual(manual)) }
 }
 
 fn pending_child(child: &Child) -> PendingChildExecutionInfo {

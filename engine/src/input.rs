@@ -12,7 +12,10 @@ use perdure_proto::api::{
     workflowservice::{RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest},
 };
 
-use crate::state::{Nanos, Parent};
+use crate::{
+    activity::{ActivityOperation, ActivitySelector},
+    state::{Nanos, Parent},
+};
 
 /// A start, validated and with defaults filled in; also the next run of a chain and a child.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -158,6 +161,12 @@ pub enum Input {
         activity: ActivityRef,
         details: Option<Payloads>,
         identity: String,
+    },
+
+    /// An operator steps in.
+    OperateActivity {
+        activity: ActivitySelector,
+        operation: Box<ActivityOperation>,
     },
 
     /// Time has passed: act on every deadline that is not after `ctx.now`.

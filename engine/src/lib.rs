@@ -42,7 +42,7 @@ mod update;
 pub mod validate;
 mod workflow_task;
 
-pub use activity::merge_priority;
+pub use activity::{ActivityOperation, ActivitySelector, Jitter, OptionField, merge_priority};
 pub use admit::{Admission, CurrentRun, admit, takes_update};
 pub use apply::Corrupt;
 pub use change::{Change, DurableChange, Kind, VolatileChange};

@@ -32,7 +32,7 @@ pub fn obligations(state: &WorkflowState) -> Vec<Task> {
 }
 
 fn waits(activity: &Activity) -> bool {
-    matches!(activity.phase, Some(ActivityPhase::Scheduled(_)))
+    activity.pause.is_none() && matches!(activity.phase, Some(ActivityPhase::Scheduled(_)))
 }
 
 /// After the close only a child that is to outlive its parent is still started.

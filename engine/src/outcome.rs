@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use perdure_proto::api::{
-    enums::UpdateWorkflowExecutionLifecycleStage, failure::Failure, history::HistoryEvent, protocol::Message, update,
+    activity::ActivityOptions, enums::UpdateWorkflowExecutionLifecycleStage, failure::Failure, history::HistoryEvent,
+    protocol::Message, update,
 };
 
 use crate::{change::Change, input::Start, state::Nanos};
@@ -77,7 +78,11 @@ pub enum Reply {
     WorkflowTaskCompleted(WorkflowTaskCompletedReply),
     Heartbeat {
         cancel_requested: bool,
+        paused: bool,
+        reset: bool,
     },
+    /// The options that the activity has from now on.
+    ActivityOptions(Box<ActivityOptions>),
     /// The update's stage now; waiters go on from here.
     Update {
         stage: UpdateWorkflowExecutionLifecycleStage,

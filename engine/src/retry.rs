@@ -67,7 +67,7 @@ impl Attempt<'_> {
 }
 
 /// The wait behind attempt number `attempt`, by the policy alone.
-fn interval(policy: &RetryPolicy, attempt: i32) -> Nanos {
+pub(crate) fn interval(policy: &RetryPolicy, attempt: i32) -> Nanos {
     let initial = from_optional_duration(policy.initial_interval.as_ref());
     let wait = initial as f64 * policy.backoff_coefficient.powi(attempt.max(1) - 1);
     // `as` saturates, so an interval beyond all bounds is the largest one; not a number becomes 0.

@@ -17,7 +17,7 @@ use perdure_proto::api::{
 };
 
 pub use machines::{
-    Activity, ActivityBackoff, ActivityPhase, ActivityScheduled, ActivityStarted, Child, ExternalCancel,
+    Activity, ActivityBackoff, ActivityPause, ActivityPhase, ActivityScheduled, ActivityStarted, Child, ExternalCancel,
     ExternalSignal, Sticky, TaskStarted, Timer, Update, WorkflowTask,
 };
 

@@ -73,6 +73,7 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::ActivityHeartbeat { activity, details, identity } => {
             activity::heartbeat(tx, activity, details, identity)
         }
+        Input::OperateActivity { activity, operation } => activity::operate(tx, &activity, *operation),
         Input::Wake => deadlines::wake(tx),
         Input::ChildStarted { initiated_event_id, .. } | Input::ChildStartFailed { initiated_event_id, .. }
             if tx.state.run.close.is_some() =>

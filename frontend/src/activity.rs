@@ -43,6 +43,14 @@ struct Named {
     activity_id: String,
 }
 
+/// What a heartbeat's answer asks of the worker.
+#[derive(Default)]
+struct Told {
+    cancel_requested: bool,
+    activity_paused: bool,
+    activity_reset: bool,
+}
+
 impl Frontend {
     pub(crate) async fn respond_activity_task_completed(
         &self,
@@ -116,8 +124,9 @@ impl Frontend {
         request: RecordActivityTaskHeartbeatRequest,
     ) -> Result<RecordActivityTaskHeartbeatResponse, Status> {
         let worker = self.by_token(&request.task_token, &request.namespace, request.identity)?;
-        let cancel_requested = self.heartbeat(worker, request.details).await?;
-        Ok(RecordActivityTaskHeartbeatResponse { cancel_requested, ..Default::default() })
+        let Told { cancel_requested, activity_paused, activity_reset } =
+            self.heartbeat(worker, request.details).await?;
+        Ok(RecordActivityTaskHeartbeatResponse { cancel_requested, activity_paused, activity_reset })
     }
 
     pub(crate) async fn record_activity_task_heartbeat_by_id(
@@ -128,8 +137,9 @@ impl Frontend {
         let RecordActivityTaskHeartbeatByIdRequest { workflow_id, run_id, activity_id, .. } = request;
         let named = Named { workflow_id, run_id, activity_id };
         let worker = self.by_id(named, &request.namespace, request.identity)?;
-        let cancel_requested = self.heartbeat(worker, request.details).await?;
-        Ok(RecordActivityTaskHeartbeatByIdResponse { cancel_requested, ..Default::default() })
+        let Told { cancel_requested, activity_paused, activity_reset } =
+            self.heartbeat(worker, request.details).await?;
+        Ok(RecordActivityTaskHeartbeatByIdResponse { cancel_requested, activity_paused, activity_reset })
     }
 
     fn by_token(&self, sealed: &[u8], namespace: &str, identity: String) -> Result<Worker, Status> {
@@ -166,11 +176,15 @@ impl Frontend {
         Ok(())
     }
 
-    /// Whether the activity is asked to stop.
-    async fn heartbeat(&self, worker: Worker, details: Option<Payloads>) -> Result<bool, Status> {
+    async fn heartbeat(&self, worker: Worker, details: Option<Payloads>) -> Result<Told, Status> {
         let Worker { target, activity, identity } = worker;
         let reply = self.send(&target, Input::ActivityHeartbeat { activity, details, identity }).await?.reply;
-        Ok(matches!(reply, Reply::Heartbeat { cancel_requested: true }))
+        Ok(match reply {
+            Reply::Heartbeat { cancel_requested, paused, reset } => {
+                Told { cancel_requested, activity_paused: paused, activity_reset: reset }
+            }
+            _ => Told::default(),
+        })
     }
 
     /// Tells what was too large to be kept: the engine puts failures of its own in the place of it.

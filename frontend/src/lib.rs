@@ -1,6 +1,7 @@
 //! gRPC services: validation, namespaces, the error contract, lists. Decides nothing about a run.
 
 mod activity;
+mod activity_operations;
 mod admin;
 mod call;
 mod client_version;

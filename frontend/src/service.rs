@@ -53,6 +53,16 @@ serve! {
     shutdown_worker(ShutdownWorkerRequest) -> ShutdownWorkerResponse: Frontend::shutdown_worker;
     reset_sticky_task_queue(ResetStickyTaskQueueRequest) -> ResetStickyTaskQueueResponse: Frontend::reset_sticky_task_queue;
 
+    // Operators of activities: by the workflow's activities, and the newer calls by execution.
+    pause_activity(PauseActivityRequest) -> PauseActivityResponse: Frontend::pause_activity;
+    unpause_activity(UnpauseActivityRequest) -> UnpauseActivityResponse: Frontend::unpause_activity;
+    reset_activity(ResetActivityRequest) -> ResetActivityResponse: Frontend::reset_activity;
+    update_activity_options(UpdateActivityOptionsRequest) -> UpdateActivityOptionsResponse: Frontend::update_activity_options;
+    pause_activity_execution(PauseActivityExecutionRequest) -> PauseActivityExecutionResponse: Frontend::pause_activity_execution;
+    unpause_activity_execution(UnpauseActivityExecutionRequest) -> UnpauseActivityExecutionResponse: Frontend::unpause_activity_execution;
+    reset_activity_execution(ResetActivityExecutionRequest) -> ResetActivityExecutionResponse: Frontend::reset_activity_execution;
+    update_activity_execution_options(UpdateActivityExecutionOptionsRequest) -> UpdateActivityExecutionOptionsResponse: Frontend::update_activity_execution_options;
+
     // Task queues.
     describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse: Frontend::describe_task_queue;
     list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse: Frontend::list_task_queue_partitions;

@@ -1,12 +1,16 @@
 //! What changes do to the activities of a run.
 
-use perdure_proto::api::history::{
-    ActivityTaskScheduledEventAttributes, ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes,
+use perdure_proto::api::{
+    activity::ActivityOptions,
+    history::{
+        ActivityTaskScheduledEventAttributes, ActivityTaskStartedEventAttributes, HistoryEvent,
+        history_event::Attributes,
+    },
 };
 
 use crate::{
     apply::Corrupt,
-    change::{ActivityHeartbeatChange, ActivityRetryChange, ActivityStartedChange, Kind},
+    change::{ActivityHeartbeatChange, ActivityResumedChange, ActivityRetryChange, ActivityStartedChange, Kind},
     state::{Activity, ActivityBackoff, ActivityPhase, ActivityScheduled, ActivityStarted, RunState},
     time::{from_optional_duration, from_timestamp},
 };
@@ -85,6 +89,14 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
         Kind::ActivityReady(scheduled_event_id) => {
             find(run, *scheduled_event_id)?.phase = Some(ActivityPhase::Scheduled(ActivityScheduled {}));
         }
+        Kind::ActivityPaused(paused) => find(run, paused.scheduled_event_id)?.pause = Some(paused.pause.clone()),
+        Kind::ActivityResumed(resumed) => apply_resumed(find(run, resumed.scheduled_event_id)?, resumed),
+        Kind::ActivityOptionsSet(set) => apply_options(find(run, set.scheduled_event_id)?, &set.options),
+        Kind::ActivityDelayed(delayed) => {
+            let activity = find(run, delayed.scheduled_event_id)?;
+            activity.attempt_scheduled_time = delayed.until;
+            activity.phase = Some(ActivityPhase::Backoff(ActivityBackoff { until: delayed.until }));
+        }
         _ => return Err(Corrupt::at(0, "not a change of activities")),
     }
     Ok(())
@@ -111,6 +123,52 @@ fn apply_retry(activity: &mut Activity, retry: &ActivityRetryChange) {
     activity.current_retry_interval = retry.interval;
     activity.attempt_scheduled_time = retry.until;
     activity.phase = Some(ActivityPhase::Backoff(ActivityBackoff { until: retry.until }));
+    activity.forgiven_attempts = 0;
+    activity.reset = false;
+    if std::mem::take(&mut activity.drop_heartbeat) {
+        forget_heartbeat(activity);
+    }
+}
+
+/// What concerns the next attempt waits, where one runs, until that one has ended.
+fn apply_resumed(activity: &mut Activity, resumed: &ActivityResumedChange) {
+    let runs = super::running_attempt(activity).is_some();
+    if resumed.unpause {
+        activity.pause = None;
+    }
+    match (resumed.forgive_attempts, runs) {
+        (true, true) => activity.forgiven_attempts = activity.attempt - 1,
+        (true, false) => activity.attempt = 1,
+        (false, _) => {}
+    }
+    match (resumed.drop_heartbeat, runs) {
+        (true, true) => activity.drop_heartbeat = true,
+        (true, false) => forget_heartbeat(activity),
+        (false, _) => {}
+    }
+    match (resumed.reset, runs) {
+        (true, true) => activity.reset = true,
+        (true, false) => activity.last_failure = None,
+        (false, _) => {}
+    }
+}
+
+fn forget_heartbeat(activity: &mut Activity) {
+    activity.heartbeat_details = None;
+    activity.last_heartbeat_time = 0;
+}
+
+fn apply_options(activity: &mut Activity, options: &ActivityOptions) {
+    if activity.original_options.is_none() {
+        activity.original_options = Some(super::options(activity));
+    }
+    activity.task_queue = options.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
+    activity.schedule_to_close = from_optional_duration(options.schedule_to_close_timeout.as_ref());
+    activity.schedule_to_start = from_optional_duration(options.schedule_to_start_timeout.as_ref());
+    activity.start_to_close = from_optional_duration(options.start_to_close_timeout.as_ref());
+    activity.heartbeat = from_optional_duration(options.heartbeat_timeout.as_ref());
+    activity.retry_policy.clone_from(&options.retry_policy);
+    activity.priority.clone_from(&options.priority);
 }
 
 fn apply_heartbeat(activity: &mut Activity, heartbeat: &ActivityHeartbeatChange) {

@@ -10,21 +10,38 @@
 //! ActivityTaskStarted is written only when the activity ends, with the last attempt: retries leave no events. Failures
 //! and time-outs of attempts are retried as `retry` says, unless a cancel was requested. A heartbeat is taken only from
 //! the attempt that runs; what it reports is handed to the next one.
+//!
+//! What operators do, also to an activity that is paused already:
+//!
+//! | state | pause | unpause | reset | update options |
+//! |---|---|---|---|---|
+//! | scheduled, backoff | paused: as it is, but no attempt is on offer and schedule-to-start stands still | scheduled, after the jitter | attempt 1, scheduled after the jitter | scheduled, or backoff by the new policy |
+//! | the same, paused | failed precondition; the same request again: nothing | the same | attempt 1, scheduled; `keep_paused`: paused | paused |
+//! | started | goes on; heartbeats say paused; a failure leads to backoff, paused | goes on | goes on, counts as attempt 1; heartbeats say reset until the attempt has ended | goes on |
+//! | none | not found | not found | not found | not found |
 
 mod apply;
 mod failure;
+mod operate;
+mod options;
 mod respond;
 mod start;
 mod timeout;
 
 use perdure_proto::api::history::{ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes};
 
-pub use self::start::merge_priority;
 pub(crate) use self::{
     apply::{apply, apply_durable},
+    operate::operate,
+    options::options,
     respond::{canceled, completed, failed, heartbeat},
     start::start,
     timeout::{next_deadline, wake},
+};
+pub use self::{
+    operate::{ActivityOperation, ActivitySelector, Jitter},
+    options::OptionField,
+    start::merge_priority,
 };
 use crate::{
     input::ActivityRef,
@@ -102,7 +119,7 @@ fn write_started(tx: &mut Tx, activity: &Activity, started: &ActivityStarted) ->
         scheduled_event_id: activity.scheduled_event_id,
         identity: started.identity.clone(),
         request_id: started.request_id.clone(),
-        attempt: activity.attempt,
+        attempt: activity.counted_attempt(),
         last_failure: activity.last_failure.clone(),
         worker_version: started.worker_version.clone(),
         build_id_redirect_counter: 0,

@@ -121,11 +121,15 @@ pub(crate) fn heartbeat(
 ) -> Result<Reply, Reject> {
     if is_too_large(tx, details.as_ref()) {
         fail_for(tx, &reference, "Heartbeat details exceed size limit.", identity)?;
-        return Ok(Reply::Heartbeat { cancel_requested: true });
+        return Ok(Reply::Heartbeat { cancel_requested: true, paused: false, reset: false });
     }
     let activity = find(&tx.state.run, &reference, true)?;
     record_heartbeat(tx, &activity, details);
-    Ok(Reply::Heartbeat { cancel_requested: activity.cancel_requested_event_id != 0 })
+    Ok(Reply::Heartbeat {
+        cancel_requested: activity.cancel_requested_event_id != 0,
+        paused: activity.pause.is_some(),
+        reset: activity.reset,
+    })
 }
 
 fn record_heartbeat(tx: &mut Tx, activity: &Activity, details: Option<Payloads>) {
@@ -149,13 +153,13 @@ pub(super) fn retry(tx: &mut Tx, activity: &Activity, failure: &Failure) -> Retr
         return RetryState::CancelRequested;
     }
     let now = tx.now();
-    let attempt = Attempt { policy, attempt: activity.attempt, now, expiration: expiration(activity) };
+    let attempt = Attempt { policy, attempt: activity.counted_attempt(), now, expiration: expiration(activity) };
     match attempt.next(failure) {
         Next::Stop(state) => state,
         Next::After(interval) => {
             tx.durable(Kind::ActivityRetry(ActivityRetryChange {
                 scheduled_event_id: activity.scheduled_event_id,
-                attempt: activity.attempt.saturating_add(1),
+                attempt: activity.counted_attempt().saturating_add(1),
                 until: now.saturating_add(interval),
                 failure: Some(failure::kept(failure.clone(), tx.ctx.limits.failure_size)),
                 ended: now,

@@ -26,13 +26,15 @@ pub(crate) fn start(
         return Err(Reject::StaleTask);
     }
     match &activity.phase {
-        Some(ActivityPhase::Scheduled(_)) => {
+        Some(ActivityPhase::Scheduled(_)) if activity.pause.is_none() => {
             let time = tx.now();
             let change = ActivityStartedChange { scheduled_event_id, time, identity, request_id, worker_version };
             tx.durable(Kind::ActivityStarted(change));
         }
         Some(ActivityPhase::Started(started)) if !request_id.is_empty() && started.request_id == request_id => {}
-        Some(ActivityPhase::Started(_) | ActivityPhase::Backoff(_)) | None => return Err(Reject::StaleTask),
+        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Started(_) | ActivityPhase::Backoff(_)) | None => {
+            return Err(Reject::StaleTask);
+        }
     }
     task(&tx.state.run, scheduled_event_id).map(|task| Reply::ActivityStarted(Box::new(task))).ok_or(Reject::StaleTask)
 }

@@ -34,6 +34,8 @@ fn deadlines(activity: &Activity) -> impl Iterator<Item = (Nanos, Deadline)> {
                 after(alive, activity.heartbeat, TimeoutType::Heartbeat),
             ]
         }
+        // Nothing is on offer that a worker could be late for.
+        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Backoff(_)) if activity.pause.is_some() => [None, None],
         Some(ActivityPhase::Backoff(backoff)) => [Some((backoff.until, Deadline::BackoffOver)), waiting],
         Some(ActivityPhase::Scheduled(_)) | None => [waiting, None],
     };
@@ -72,14 +74,16 @@ pub(crate) fn wake(tx: &mut Tx) {
 }
 
 fn act(tx: &mut Tx, activity: &Activity, deadline: Deadline) {
-    let scheduled_event_id = activity.scheduled_event_id;
     match deadline {
-        Deadline::BackoffOver => {
-            tx.durable(Kind::ActivityReady(scheduled_event_id));
-            tx.task(Task::DispatchActivity { scheduled_event_id, attempt: activity.attempt });
-        }
+        Deadline::BackoffOver => make_ready(tx, activity.scheduled_event_id, activity.attempt),
         Deadline::Timeout(kind) => time_out(tx, activity, kind),
     }
+}
+
+/// The attempt waits for a worker from now on.
+pub(super) fn make_ready(tx: &mut Tx, scheduled_event_id: i64, attempt: i32) {
+    tx.durable(Kind::ActivityReady(scheduled_event_id));
+    tx.task(Task::DispatchActivity { scheduled_event_id, attempt });
 }
 
 fn time_out(tx: &mut Tx, activity: &Activity, kind: TimeoutType) {

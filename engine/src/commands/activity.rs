@@ -70,7 +70,7 @@ pub(super) fn schedule(
 }
 
 /// Checks the command and fills in what it leaves open. The error is the text for the worker.
-fn normalized(
+pub(crate) fn normalized(
     command: ScheduleActivityTaskCommandAttributes,
     run_timeout: Nanos,
     workflow_queue: &str,

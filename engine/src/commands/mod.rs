@@ -30,8 +30,11 @@ use perdure_proto::api::{
     protocol::Message,
 };
 
-pub(crate) use self::failure::{Consequence, WorkflowTaskFailure};
 use self::failure::{command_name, unset};
+pub(crate) use self::{
+    activity::normalized as normalized_activity,
+    failure::{Consequence, WorkflowTaskFailure},
+};
 use crate::{
     tx::{EventExtras, Tx},
     update,

@@ -1,6 +1,7 @@
 //! The machines of a run: what is pending in it.
 
 use perdure_proto::api::{
+    activity::ActivityOptions,
     common::{Header, Payloads, Priority, RetryPolicy, WorkerVersionStamp},
     enums::ParentClosePolicy,
     failure::Failure,
@@ -128,6 +129,40 @@ pub struct Activity {
     pub current_retry_interval: Nanos,
     #[prost(message, optional, tag = "27")]
     pub user_metadata: Option<UserMetadata>,
+    /// Set while paused: no attempt begins; one that runs goes on.
+    #[prost(message, optional, tag = "28")]
+    pub pause: Option<ActivityPause>,
+    /// Attempts that do not count, because the activity was reset while one ran.
+    #[prost(int32, tag = "29")]
+    pub forgiven_attempts: i32,
+    /// The running attempt is to learn that the activity was reset.
+    #[prost(bool, tag = "30")]
+    pub reset: bool,
+    /// The next attempt does not get what the running one reports.
+    #[prost(bool, tag = "31")]
+    pub drop_heartbeat: bool,
+    /// The options that its event has, once an operator changed them.
+    #[prost(message, optional, tag = "32")]
+    pub original_options: Option<ActivityOptions>,
+}
+
+impl Activity {
+    /// Number of the current attempt, as far as it counts for retries.
+    pub fn counted_attempt(&self) -> i32 {
+        self.attempt - self.forgiven_attempts
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ActivityPause {
+    #[prost(int64, tag = "1")]
+    pub time: Nanos,
+    #[prost(string, tag = "2")]
+    pub identity: String,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(string, tag = "4")]
+    pub request_id: String,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

@@ -291,7 +291,7 @@ fn a_requested_cancel_is_told_by_heartbeat_and_can_be_confirmed() {
     let task = pending_task(&mut world);
     world.try_complete(task, vec![cancel(id)]).unwrap();
     let reply = heartbeat(&mut world, &token, "3").unwrap().reply;
-    assert!(matches!(reply, Reply::Heartbeat { cancel_requested: true }));
+    assert!(matches!(reply, Reply::Heartbeat { cancel_requested: true, .. }));
     let step = confirm_cancel(&mut world, &token).unwrap();
     assert_eq!(step.types(), CANCELED);
     let Attributes::ActivityTaskCanceledEventAttributes(canceled) = step.attributes(T::ActivityTaskCanceled) else {

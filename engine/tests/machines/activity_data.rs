@@ -366,7 +366,7 @@ fn payloads_that_are_too_large_fail_the_activity() {
             |world, activity| {
                 let identity = "worker".into();
                 let step = world.step(Input::ActivityHeartbeat { activity, details: huge(), identity }).unwrap();
-                assert!(matches!(step.reply, Reply::Heartbeat { cancel_requested: true }));
+                assert!(matches!(step.reply, Reply::Heartbeat { cancel_requested: true, .. }));
                 step
             },
             "Heartbeat details exceed size limit.",

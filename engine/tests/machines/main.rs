@@ -2,6 +2,7 @@
 
 mod activity;
 mod activity_data;
+mod activity_operations;
 mod bad_values;
 mod child;
 mod close;

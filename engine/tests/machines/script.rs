@@ -2,10 +2,11 @@
 //! deadlines are exact, and what it owes can be found again. (`check` runs inside every step of a debug build.)
 
 use perdure_engine::{
-    ActivityRef, Input, RunState, Signal, Task, WorkflowState, change::Created, journal, next_deadline, obligations,
-    replay,
+    ActivityOperation, ActivityRef, ActivitySelector, Input, Jitter, OptionField, RunState, Signal, Task,
+    WorkflowState, change::Created, journal, next_deadline, obligations, replay,
 };
 use perdure_proto::api::{
+    activity::ActivityOptions,
     command::{
         CancelTimerCommandAttributes, Command, CompleteWorkflowExecutionCommandAttributes,
         ModifyWorkflowPropertiesCommandAttributes, RecordMarkerCommandAttributes,
@@ -110,12 +111,33 @@ fn initiated(ids: impl Iterator<Item = i64>, seed: u8) -> i64 {
     ids.get(usize::from(seed) % ids.len().max(1)).copied().unwrap_or(0)
 }
 
+fn operation(seed: u8) -> ActivityOperation {
+    let jitter = Jitter { within: i64::from(seed % 3) * SECOND, seed: seed.into() };
+    let (one, other) = (seed & 8 != 0, seed & 16 != 0);
+    match seed % 5 {
+        0 | 1 => ActivityOperation::Pause {
+            identity: "operator".into(),
+            reason: "r".into(),
+            request_id: (seed % 2).to_string(),
+        },
+        2 => ActivityOperation::Unpause { reset_attempts: one, reset_heartbeat: other, jitter },
+        3 => ActivityOperation::Reset { reset_heartbeat: one, keep_paused: other, restore_options: one, jitter },
+        _ => ActivityOperation::UpdateOptions {
+            options: Box::new(ActivityOptions {
+                schedule_to_close_timeout: seconds(i64::from(seed)),
+                ..Default::default()
+            }),
+            fields: vec![OptionField::ScheduleToCloseTimeout],
+        },
+    }
+}
+
 fn input(world: &World, (what, seed): Act) -> Input {
     let state = &world.state;
     let run = &state.run;
     let token = world.token();
     let identity = || String::from("worker");
-    match what % 20 {
+    match what % 21 {
         0 | 1 => Input::Signal(Box::new(Signal {
             name: "s".into(),
             request_id: (seed % 16).to_string(),
@@ -194,13 +216,14 @@ fn input(world: &World, (what, seed): Act) -> Input {
         17 => update_request(&(seed % 8).to_string()),
         18 if seed < 8 => Input::Terminate { reason: "r".into(), details: None, identity: identity(), links: vec![] },
         18 => Input::ResetSticky,
+        20 => Input::OperateActivity { activity: ActivitySelector::All, operation: Box::new(operation(seed)) },
         _ => Input::Wake,
     }
 }
 
 /// Lets one thing happen and looks at what must hold around it.
 fn act(world: &mut World, act: Act) {
-    if act.0 % 20 == 19 {
+    if act.0 % 21 == 19 {
         wake_exactly(world);
         return;
     }

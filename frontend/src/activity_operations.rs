@@ -1,0 +1,333 @@
+//! What operators do to activities that are pending: the calls that name a workflow's activities, and the newer ones that
+//! name an activity execution. Without a workflow the newer ones mean standalone activities, of which there are none yet.
+
+use perdure_engine::{ActivityOperation, ActivitySelector, Input, Jitter, OptionField, Reply, validate};
+use perdure_history::Target;
+use perdure_proto::api::{
+    activity::ActivityOptions,
+    common::WorkflowExecution,
+    workflowservice::{
+        PauseActivityExecutionRequest, PauseActivityExecutionResponse, PauseActivityRequest, PauseActivityResponse,
+        ResetActivityExecutionRequest, ResetActivityExecutionResponse, ResetActivityRequest, ResetActivityResponse,
+        UnpauseActivityExecutionRequest, UnpauseActivityExecutionResponse, UnpauseActivityRequest,
+        UnpauseActivityResponse, UpdateActivityExecutionOptionsRequest, UpdateActivityExecutionOptionsResponse,
+        UpdateActivityOptionsRequest, UpdateActivityOptionsResponse, pause_activity_request, reset_activity_request,
+        unpause_activity_request, update_activity_options_request,
+    },
+};
+use perdure_storage::WorkflowKey;
+use prost_types::{Duration, FieldMask};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::{Frontend, call::Call, status, validate::ids};
+
+/// An activity execution as the newer calls name it.
+struct Named<'a> {
+    namespace: &'a str,
+    workflow_id: String,
+    run_id: String,
+    activity_id: String,
+    identity: &'a str,
+    request_id: &'a str,
+}
+
+impl Frontend {
+    pub(crate) async fn pause_activity(
+        &self,
+        _call: &Call,
+        request: PauseActivityRequest,
+    ) -> Result<PauseActivityResponse, Status> {
+        use pause_activity_request::Activity as A;
+        let target = self.activities_of(&request.namespace, request.execution)?;
+        let selector = match selected(request.activity)? {
+            A::Id(id) => ActivitySelector::Id(id),
+            A::Type(name) => ActivitySelector::Type(name),
+        };
+        ids::optional("Identity", &request.identity)?;
+        ids::optional("RequestId", &request.request_id)?;
+        let PauseActivityRequest { identity, reason, request_id, .. } = request;
+        self.operate(
+            &target,
+            selector,
+            ActivityOperation::Pause { identity, reason: checked_reason(reason)?, request_id },
+        )
+        .await?;
+        Ok(PauseActivityResponse {})
+    }
+
+    pub(crate) async fn unpause_activity(
+        &self,
+        _call: &Call,
+        request: UnpauseActivityRequest,
+    ) -> Result<UnpauseActivityResponse, Status> {
+        use unpause_activity_request::Activity as A;
+        let target = self.activities_of(&request.namespace, request.execution)?;
+        let selector = match selected(request.activity)? {
+            A::Id(id) => ActivitySelector::Id(id),
+            A::Type(name) => ActivitySelector::Type(name),
+            A::UnpauseAll(_) => ActivitySelector::All,
+        };
+        let UnpauseActivityRequest { reset_attempts, reset_heartbeat, .. } = request;
+        let jitter = jitter(request.jitter.as_ref())?;
+        self.operate(&target, selector, ActivityOperation::Unpause { reset_attempts, reset_heartbeat, jitter }).await?;
+        Ok(UnpauseActivityResponse {})
+    }
+
+    pub(crate) async fn reset_activity(
+        &self,
+        _call: &Call,
+        request: ResetActivityRequest,
+    ) -> Result<ResetActivityResponse, Status> {
+        use reset_activity_request::Activity as A;
+        let target = self.activities_of(&request.namespace, request.execution)?;
+        let selector = match selected(request.activity)? {
+            A::Id(id) => ActivitySelector::Id(id),
+            A::Type(name) => ActivitySelector::Type(name),
+            A::MatchAll(_) => ActivitySelector::All,
+        };
+        let operation = ActivityOperation::Reset {
+            reset_heartbeat: request.reset_heartbeat,
+            keep_paused: request.keep_paused,
+            restore_options: request.restore_original_options,
+            jitter: jitter(request.jitter.as_ref())?,
+        };
+        self.operate(&target, selector, operation).await?;
+        Ok(ResetActivityResponse {})
+    }
+
+    pub(crate) async fn update_activity_options(
+        &self,
+        _call: &Call,
+        request: UpdateActivityOptionsRequest,
+    ) -> Result<UpdateActivityOptionsResponse, Status> {
+        use update_activity_options_request::Activity as A;
+        let target = self.activities_of(&request.namespace, request.execution)?;
+        let selector = match selected(request.activity)? {
+            A::Id(id) => ActivitySelector::Id(id),
+            A::Type(name) => ActivitySelector::Type(name),
+            A::MatchAll(_) => ActivitySelector::All,
+        };
+        let operation = update(request.activity_options, request.update_mask, request.restore_original)?;
+        let activity_options = options(self.operate(&target, selector, operation).await?);
+        Ok(UpdateActivityOptionsResponse { activity_options })
+    }
+
+    pub(crate) async fn pause_activity_execution(
+        &self,
+        _call: &Call,
+        request: PauseActivityExecutionRequest,
+    ) -> Result<PauseActivityExecutionResponse, Status> {
+        let PauseActivityExecutionRequest { namespace, workflow_id, run_id, activity_id, identity, request_id, .. } =
+            request;
+        let (namespace, by) = (namespace.as_str(), identity.as_str());
+        let named = Named { namespace, workflow_id, run_id, activity_id, identity: by, request_id: &request_id };
+        let (target, selector) = self.activity_execution(named)?;
+        let request_id = if request_id.is_empty() { Uuid::new_v4().to_string() } else { request_id };
+        let reason = checked_reason(request.reason)?;
+        self.operate(&target, selector, ActivityOperation::Pause { identity, reason, request_id }).await?;
+        Ok(PauseActivityExecutionResponse {})
+    }
+
+    pub(crate) async fn unpause_activity_execution(
+        &self,
+        _call: &Call,
+        request: UnpauseActivityExecutionRequest,
+    ) -> Result<UnpauseActivityExecutionResponse, Status> {
+        let (target, selector) = self.activity_execution(Named {
+            namespace: &request.namespace,
+            workflow_id: request.workflow_id,
+            run_id: request.run_id,
+            activity_id: request.activity_id,
+            identity: &request.identity,
+            request_id: &request.request_id,
+        })?;
+        let jitter = jitter(request.jitter.as_ref())?;
+        let operation = ActivityOperation::Unpause { reset_attempts: false, reset_heartbeat: false, jitter };
+        self.operate(&target, selector, operation).await?;
+        Ok(UnpauseActivityExecutionResponse {})
+    }
+
+    pub(crate) async fn reset_activity_execution(
+        &self,
+        _call: &Call,
+        request: ResetActivityExecutionRequest,
+    ) -> Result<ResetActivityExecutionResponse, Status> {
+        let (target, selector) = self.activity_execution(Named {
+            namespace: &request.namespace,
+            workflow_id: request.workflow_id,
+            run_id: request.run_id,
+            activity_id: request.activity_id,
+            identity: &request.identity,
+            request_id: &request.request_id,
+        })?;
+        let operation = ActivityOperation::Reset {
+            reset_heartbeat: request.reset_heartbeat,
+            keep_paused: request.keep_paused,
+            restore_options: request.restore_original_options,
+            jitter: jitter(request.jitter.as_ref())?,
+        };
+        self.operate(&target, selector, operation).await?;
+        Ok(ResetActivityExecutionResponse {})
+    }
+
+    pub(crate) async fn update_activity_execution_options(
+        &self,
+        _call: &Call,
+        request: UpdateActivityExecutionOptionsRequest,
+    ) -> Result<UpdateActivityExecutionOptionsResponse, Status> {
+        let (target, selector) = self.activity_execution(Named {
+            namespace: &request.namespace,
+            workflow_id: request.workflow_id,
+            run_id: request.run_id,
+            activity_id: request.activity_id,
+            identity: &request.identity,
+            request_id: &request.request_id,
+        })?;
+        let operation = update(request.activity_options, request.update_mask, request.restore_original)?;
+        let activity_options = options(self.operate(&target, selector, operation).await?);
+        Ok(UpdateActivityExecutionOptionsResponse { activity_options })
+    }
+
+    /// The run whose activities an older call means.
+    fn activities_of(&self, namespace: &str, execution: Option<WorkflowExecution>) -> Result<Target, Status> {
+        let namespace = self.namespaces.resolve(namespace)?;
+        ids::execution(namespace.id(), Some(&execution.unwrap_or_default()))
+    }
+
+    fn activity_execution(&self, named: Named) -> Result<(Target, ActivitySelector), Status> {
+        let namespace = self.namespaces.resolve(named.namespace)?;
+        if named.workflow_id.is_empty() {
+            return Err(Status::unimplemented("Standalone activity is disabled"));
+        }
+        if named.activity_id.is_empty() {
+            return Err(status::invalid("activity ID is required"));
+        }
+        let lengths =
+            [("request ID", named.request_id), ("activity ID", &named.activity_id), ("identity", named.identity)];
+        for (name, value) in lengths {
+            ids::no_nul(name, value)?;
+            if value.len() > ids::MAX_LENGTH {
+                let (length, limit) = (value.len(), ids::MAX_LENGTH);
+                return Err(status::invalid(format!("{name} exceeds length limit. Length={length} Limit={limit}")));
+            }
+        }
+        ids::no_nul("WorkflowId", &named.workflow_id)?;
+        let run_id = ids::optional_run_id(&named.run_id, "invalid run id: must be a valid UUID")?;
+        let workflow = WorkflowKey::new(namespace.id(), named.workflow_id);
+        Ok((Target { workflow, run_id }, ActivitySelector::Id(named.activity_id)))
+    }
+
+    async fn operate(
+        &self,
+        target: &Target,
+        activity: ActivitySelector,
+        operation: ActivityOperation,
+    ) -> Result<Reply, Status> {
+        Ok(self.send(target, Input::OperateActivity { activity, operation: Box::new(operation) }).await?.reply)
+    }
+}
+
+fn selected<T>(activity: Option<T>) -> Result<T, Status> {
+    activity.ok_or_else(|| status::invalid("Either Activity.Id or Activity.Type should be set on request."))
+}
+
+/// A reason stays with the run as long as the pause does.
+fn checked_reason(reason: String) -> Result<String, Status> {
+    if reason.len() > ids::MAX_LENGTH {
+        return Err(status::invalid("reason exceeds length limit"));
+    }
+    Ok(reason)
+}
+
+fn jitter(within: Option<&Duration>) -> Result<Jitter, Status> {
+    let within = validate::duration(within).map_err(|error| status::invalid(format!("invalid jitter: {error}")))?;
+    Ok(Jitter { within, seed: Uuid::new_v4().as_u64_pair().0 })
+}
+
+fn options(reply: Reply) -> Option<ActivityOptions> {
+    match reply {
+        Reply::ActivityOptions(options) => Some(*options),
+        _ => None,
+    }
+}
+
+fn update(
+    options: Option<ActivityOptions>,
+    mask: Option<FieldMask>,
+    restore: bool,
+) -> Result<ActivityOperation, Status> {
+    if restore {
+        if mask.is_some_and(|mask| !mask.paths.is_empty()) {
+            return Err(status::invalid("Both UpdateMask and RestoreOriginal are provided"));
+        }
+        return Ok(ActivityOperation::RestoreOptions);
+    }
+    let options = options.ok_or_else(|| status::invalid("ActivityOptions are not provided"))?;
+    let mask = mask.ok_or_else(|| status::invalid("UpdateMask is not provided"))?;
+    if mask.paths.is_empty() {
+        return Err(status::invalid("UpdateMask must specify at least one path"));
+    }
+    let fields: Result<Vec<_>, Status> = mask.paths.iter().map(|path| field(path)).collect();
+    Ok(ActivityOperation::UpdateOptions { options: Box::new(options), fields: fields? })
+}
+
+/// Paths come with underscores or in camel case.
+fn field(path: &str) -> Result<OptionField, Status> {
+    use OptionField as F;
+    let plain: String = path.chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect();
+    Ok(match plain.as_str() {
+        "taskqueue.name" => F::TaskQueueName,
+        "scheduletoclosetimeout" => F::ScheduleToCloseTimeout,
+        "scheduletostarttimeout" => F::ScheduleToStartTimeout,
+        "starttoclosetimeout" => F::StartToCloseTimeout,
+        "heartbeattimeout" => F::HeartbeatTimeout,
+        "priority" => F::Priority,
+        "priority.prioritykey" => F::PriorityKey,
+        "priority.fairnesskey" => F::FairnessKey,
+        "priority.fairnessweight" => F::FairnessWeight,
+        "retrypolicy" => F::RetryPolicy,
+        "retrypolicy.initialinterval" => F::InitialInterval,
+        "retrypolicy.backoffcoefficient" => F::BackoffCoefficient,
+        "retrypolicy.maximuminterval" => F::MaximumInterval,
+        "retrypolicy.maximumattempts" => F::MaximumAttempts,
+        _ => return Err(status::invalid(format!("unsupported update_mask path: {path:?}"))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_options() {
+        let cases = [
+            ("task_queue.name", Ok(OptionField::TaskQueueName)),
+            ("taskQueue.name", Ok(OptionField::TaskQueueName)),
+            ("retry_policy.maximum_attempts", Ok(OptionField::MaximumAttempts)),
+            ("retry_policy", Ok(OptionField::RetryPolicy)),
+            ("start_delay", Err("unsupported update_mask path: \"start_delay\"")),
+            ("", Err("unsupported update_mask path: \"\"")),
+        ];
+        for (path, expected) in cases {
+            let found = field(path).map_err(|status| status.message().to_owned());
+            assert_eq!(found, expected.map_err(str::to_owned), "{path}");
+        }
+    }
+
+    #[test]
+    fn updates_that_say_nothing() {
+        let mask = |paths: &[&str]| Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        let some = Some(ActivityOptions::default());
+        let text = |result: Result<ActivityOperation, Status>| result.unwrap_err().message().to_owned();
+        let both = "Both UpdateMask and RestoreOriginal are provided";
+        assert_eq!(text(update(some.clone(), mask(&["priority"]), true)), both);
+        assert_eq!(text(update(None, mask(&["priority"]), false)), "ActivityOptions are not provided");
+        assert_eq!(text(update(some.clone(), None, false)), "UpdateMask is not provided");
+        assert_eq!(text(update(some.clone(), mask(&[]), false)), "UpdateMask must specify at least one path");
+        assert_eq!(update(None, mask(&[]), true).unwrap(), ActivityOperation::RestoreOptions);
+        let fields = vec![OptionField::Priority];
+        let operation = ActivityOperation::UpdateOptions { options: Box::new(some.clone().unwrap()), fields };
+        assert_eq!(update(some, mask(&["priority"]), false).unwrap(), operation);
+    }
+}
