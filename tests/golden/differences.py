@@ -10,6 +10,7 @@ IGNORED_IN = {"WORKFLOW_EXECUTION_SIGNALED": {"request_id"}}
 
 # Attributes that are not compared in one event of a scenario, by its id.
 IGNORED_AT = {
+    ("activity_ends_during_update_task", 7): {"identity"},
     ("signal_during_update_task", 6): {"identity"},
     ("started_eagerly", 3): {"history_size_bytes"},
     ("update_of_terminated", 6): {"identity"},

@@ -10,6 +10,7 @@ import difflib
 import itertools
 import json
 import logging
+import os
 import sys
 import uuid
 from pathlib import Path
@@ -166,4 +167,7 @@ async def history(stage: Stage, workflow_id: str, run_id: str) -> list[HistoryEv
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    code = asyncio.run(main())
+    sys.stdout.flush()
+    # Without the interpreter's own end: calls that the SDK's threads still wait for would make it crash.
+    os._exit(code)

@@ -13,6 +13,7 @@ from temporalio.api.enums.v1 import (
     QueryResultType,
     TaskQueueKind,
     UpdateWorkflowExecutionLifecycleStage,
+    WorkflowIdConflictPolicy,
     WorkflowTaskFailedCause,
 )
 from temporalio.api.failure.v1 import Failure
@@ -135,8 +136,36 @@ class Stage:
 
     async def update(self, name: str, stage: str = "COMPLETED") -> str:
         """Returns the outcome as text, once the update has got as far as `stage`."""
+        answer = await self.rpc.update_workflow_execution(self._update(name, stage))
+        return answer.outcome.WhichOneof("value") or "no outcome yet"
+
+    async def update_with_start(self, name: str, conflict: WorkflowIdConflictPolicy.ValueType) -> str:
+        """The same, of a workflow that is started with it."""
+        start = ws.StartWorkflowExecutionRequest(
+            namespace=NAMESPACE,
+            workflow_id=self.id,
+            workflow_type=WorkflowType(name="golden"),
+            task_queue=TaskQueue(name=self.queue),
+            input=payloads("input"),
+            identity=IDENTITY,
+            request_id=str(uuid.uuid4()),
+            workflow_id_conflict_policy=conflict,
+        )
+        operation = ws.ExecuteMultiOperationRequest.Operation
+        request = ws.ExecuteMultiOperationRequest(
+            namespace=NAMESPACE,
+            operations=[
+                operation(start_workflow=start),
+                operation(update_workflow=self._update(name, "COMPLETED")),
+            ],
+        )
+        answer = await self.rpc.execute_multi_operation(request)
+        self.note(self.id, answer.responses[0].start_workflow.run_id)
+        return answer.responses[1].update_workflow.outcome.WhichOneof("value") or "no outcome yet"
+
+    def _update(self, name: str, stage: str) -> ws.UpdateWorkflowExecutionRequest:
         stages = UpdateWorkflowExecutionLifecycleStage
-        request = ws.UpdateWorkflowExecutionRequest(
+        return ws.UpdateWorkflowExecutionRequest(
             namespace=NAMESPACE,
             workflow_execution=WorkflowExecution(workflow_id=self.id),
             wait_policy=WaitPolicy(lifecycle_stage=stages.Value(f"UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_{stage}")),
@@ -144,8 +173,6 @@ class Stage:
                 meta=Meta(update_id=f"{name}-id", identity=IDENTITY), input=Input(name=name, args=payloads(name))
             ),
         )
-        answer = await self.rpc.update_workflow_execution(request)
-        return answer.outcome.WhichOneof("value") or "no outcome yet"
 
     async def closed(self, workflow_id: str | None = None, run_id: str = "") -> None:
         """Waits until the run has its last event."""

@@ -3,7 +3,20 @@
 import inspect
 from types import ModuleType
 
-from scenarios import activities, chains, children, ids, properties, runs, sdk, signals, timers, updates, workflow_tasks
+from scenarios import (
+    activities,
+    chains,
+    children,
+    ids,
+    properties,
+    resets,
+    runs,
+    sdk,
+    signals,
+    timers,
+    updates,
+    workflow_tasks,
+)
 from scenarios.sdk import prepare, sdk_worker
 from stage import Scenario
 
@@ -27,6 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
         children,
         ids,
         properties,
+        resets,
         runs,
         sdk,
         signals,

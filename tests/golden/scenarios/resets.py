@@ -1,5 +1,6 @@
 """Runs that are reset: a new run with a part of the history, and what came after it applied again."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -7,7 +8,7 @@ import temporalio.api.workflowservice.v1 as ws
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType as Exclude
 
-from commands import activity, child, complete, continue_as_new, failure, timer
+from commands import accept, activity, child, complete, continue_as_new, failure, place, respond, timer
 from stage import NAMESPACE, Stage
 
 
@@ -153,3 +154,32 @@ async def bad_reset(stage: Stage) -> None:
     for event_id in (0, 1, 2, 5, 99):
         await stage.answer(_reset(stage, event_id))
     await stage.terminate()
+
+
+async def reset_reapplies_update(stage: Stage) -> None:
+    await stage.start()
+    await stage.next()
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    await update
+    await stage.signal()
+    await stage.finish()
+    await _reset(stage, 4)
+    # The worker reads the update in the history: no message carries it.
+    await stage.finish()
+
+
+async def reset_without_updates(stage: Stage) -> None:
+    await stage.start()
+    await stage.next()
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    await update
+    await stage.signal()
+    await stage.finish()
+    await _reset(stage, 4, reset_reapply_exclude_types=[Exclude.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE])
+    await stage.finish()

@@ -100,6 +100,18 @@ class Steps:
     async def local_activity(self) -> str:
         return await workflow.execute_local_activity(work, "local", start_to_close_timeout=SHORT)
 
+    async def local_activity_fails(self) -> str:
+        return await workflow.execute_local_activity(work, "fail", start_to_close_timeout=SHORT)
+
+    async def child_canceled(self) -> str:
+        handle = await workflow.start_child_workflow(Child.run, "wait", id=f"{workflow.info().workflow_id}-child")
+        handle.cancel()
+        return await handle
+
+    async def waits(self) -> str:
+        await workflow.wait_condition(lambda: False)
+        return "never"
+
     async def patched(self) -> bool:
         return workflow.patched("patch")
 
@@ -201,6 +213,22 @@ async def sdk_activity_canceled(stage: Stage) -> None:
 
 async def sdk_local_activity(stage: Stage) -> None:
     await _play(stage, "local_activity")
+
+
+async def sdk_local_activity_fails(stage: Stage) -> None:
+    await _play(stage, "local_activity_fails")
+
+
+async def sdk_child_canceled(stage: Stage) -> None:
+    await _play(stage, "child_canceled")
+
+
+async def sdk_workflow_canceled(stage: Stage) -> None:
+    handle = await stage.client.start_workflow(Steps.run, "waits", id=stage.id, task_queue=stage.sdk_queue)
+    stage.note(stage.id, handle.first_execution_run_id or "")
+    await stage.until("workflow_task_completed")
+    await handle.cancel()
+    await stage.closed()
 
 
 async def sdk_patched(stage: Stage) -> None:

@@ -108,3 +108,13 @@ async def signal_with_start_twice_in_one_task(stage: Stage) -> None:
     await stage.signal_with_start()
     await stage.signal_with_start()
     await stage.finish()
+
+
+async def signals_and_cancel_during_task(stage: Stage) -> None:
+    await stage.start()
+    task = await stage.task()
+    await stage.signal("one")
+    await stage.request_cancel()
+    await stage.signal("two")
+    await stage.done(task)
+    await stage.finish()

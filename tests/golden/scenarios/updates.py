@@ -2,6 +2,8 @@
 
 import asyncio
 
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy as Conflict
+
 from commands import (
     accept,
     activity,
@@ -256,4 +258,53 @@ async def update_continues_as_new(stage: Stage) -> None:
 async def bad_message_reference(stage: Stage) -> None:
     await stage.start()
     await stage.answer(stage.next(command("protocol_message", message_id="no such message")))
+    await stage.finish()
+
+
+async def update_with_start_new(stage: Stage) -> None:
+    fail_on_conflict = Conflict.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+    update = asyncio.create_task(stage.update_with_start("update", fail_on_conflict))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await stage.answer(stage.update_with_start("another", fail_on_conflict))
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_with_start_running(stage: Stage) -> None:
+    await _running(stage)
+    use_existing = Conflict.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+    update = asyncio.create_task(stage.update_with_start("update", use_existing))
+    task = await stage.task()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await stage.signal()
+    await stage.finish()
+
+
+async def update_on_sticky_queue(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(sticky=10)
+    poll = asyncio.create_task(stage.task(stage.sticky))
+    await asyncio.sleep(0.5)
+    update = asyncio.create_task(stage.update("update"))
+    task = await poll
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), complete(), messages=messages)
+    stage.answers.append(await update)
+
+
+async def activity_ends_during_update_task(stage: Stage) -> None:
+    await stage.start()
+    await stage.next(activity(stage.queue))
+    work = await stage.activity_task()
+    update = asyncio.create_task(stage.update("update"))
+    task = await stage.task()
+    await stage.complete_activity(work)
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await stage.done(task, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
     await stage.finish()
