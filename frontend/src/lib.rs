@@ -32,13 +32,14 @@ mod token;
 mod update;
 mod validate;
 mod worker;
+pub mod workers;
 
 use perdure_engine::Limits;
 use perdure_history::History;
 use perdure_matching::Matching;
 use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
 
-use crate::{cluster::Cluster, list::Lists, namespaces::Namespaces};
+use crate::{cluster::Cluster, list::Lists, namespaces::Namespaces, workers::Workers};
 
 /// Largest message that a client may send; the same limit as Temporal's.
 pub const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -50,6 +51,7 @@ pub struct Frontend {
     pub matching: Matching,
     pub namespaces: Namespaces,
     pub lists: Lists,
+    pub workers: Workers,
     pub cluster: Cluster,
     pub sealer: Sealer,
     pub limits: Limits,

@@ -51,6 +51,10 @@ serve! {
     record_activity_task_heartbeat(RecordActivityTaskHeartbeatRequest) -> RecordActivityTaskHeartbeatResponse: Frontend::record_activity_task_heartbeat;
     record_activity_task_heartbeat_by_id(RecordActivityTaskHeartbeatByIdRequest) -> RecordActivityTaskHeartbeatByIdResponse: Frontend::record_activity_task_heartbeat_by_id;
     shutdown_worker(ShutdownWorkerRequest) -> ShutdownWorkerResponse: Frontend::shutdown_worker;
+    record_worker_heartbeat(RecordWorkerHeartbeatRequest) -> RecordWorkerHeartbeatResponse: Frontend::record_worker_heartbeat;
+    list_workers(ListWorkersRequest) -> ListWorkersResponse: Frontend::list_workers;
+    count_workers(CountWorkersRequest) -> CountWorkersResponse: Frontend::count_workers;
+    describe_worker(DescribeWorkerRequest) -> DescribeWorkerResponse: Frontend::describe_worker;
     reset_sticky_task_queue(ResetStickyTaskQueueRequest) -> ResetStickyTaskQueueResponse: Frontend::reset_sticky_task_queue;
 
     // Operators of activities: by the workflow's activities, and the newer calls by execution.

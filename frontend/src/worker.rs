@@ -9,14 +9,15 @@ use tonic::Status;
 use crate::{Frontend, call::Call, validate::ids};
 
 impl Frontend {
-    /// Ends the worker's polls, so that no task goes to a worker that is about to leave.
+    /// Ends the worker's polls, so that no task goes to a worker that is about to leave, and takes its last heartbeat.
     pub(crate) async fn shutdown_worker(
         &self,
-        _call: &Call,
+        call: &Call,
         request: ShutdownWorkerRequest,
     ) -> Result<ShutdownWorkerResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         self.matching.shutdown_worker(namespace.id(), &request.sticky_task_queue, &request.worker_instance_key);
+        self.workers.record(namespace.id(), call.received, request.worker_heartbeat);
         Ok(ShutdownWorkerResponse {})
     }
 

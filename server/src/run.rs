@@ -11,6 +11,7 @@ use perdure_frontend::{
     http,
     list::Lists,
     namespaces::Namespaces,
+    workers::Workers,
 };
 use perdure_history::{History, HistoryConfig, SystemClock};
 use perdure_matching::{Matching, MatchingLimits};
@@ -152,7 +153,7 @@ async fn open_frontend(
     }
     let lists = Lists::new(opened.store.clone(), sealer.clone());
     let cluster = Cluster { metadata, store: opened.name };
-    Ok(Frontend { history, matching, namespaces, lists, cluster, sealer, limits })
+    Ok(Frontend { history, matching, namespaces, lists, workers: Workers::default(), cluster, sealer, limits })
 }
 
 fn search_attributes(named: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, IndexedValueType>> {

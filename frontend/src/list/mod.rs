@@ -3,7 +3,7 @@
 //! A page token is the position of the last row shown, sealed and bound to its namespace and query: rows that come or go
 //! between two pages neither shift nor repeat the others.
 
-mod query;
+pub(crate) mod query;
 mod recent;
 mod rows;
 

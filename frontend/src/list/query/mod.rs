@@ -4,18 +4,19 @@
 
 mod check;
 mod lexer;
-mod parser;
+pub(crate) mod parser;
 mod values;
 
 pub(super) use values::status_name;
 
+use parser::ParseError;
 use perdure_storage::visibility::{Filter, Value};
 use tonic::Status;
 
 use crate::{namespaces::AuthorizedNamespace, status};
 
 /// Longest filter, in bytes.
-const LENGTH_MAX: usize = 64 * 1024;
+pub(crate) const LENGTH_MAX: usize = 64 * 1024;
 
 /// A checked filter and what is asked of the rows that pass it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,10 +32,6 @@ pub(super) struct Query {
 struct QueryError(String);
 
 impl QueryError {
-    fn malformed(what: impl std::fmt::Display) -> Self {
-        Self(format!("malformed SQL query: {what}"))
-    }
-
     fn not_supported(what: impl std::fmt::Display) -> Self {
         Self(format!("operation is not supported: {what}"))
     }
@@ -44,12 +41,21 @@ impl QueryError {
     }
 }
 
+impl From<ParseError> for QueryError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Syntax(_) => Self(format!("malformed SQL query: {error}")),
+            ParseError::TooDeep => Self::not_supported(error),
+        }
+    }
+}
+
 /// Reads the filter of a request; INVALID_ARGUMENT says what is wrong with it.
 pub(super) fn read(text: &str, namespace: &AuthorizedNamespace) -> Result<Query, Status> {
     if text.len() > LENGTH_MAX {
         return Err(status::invalid(format!("invalid query: longer than {LENGTH_MAX} bytes")));
     }
-    let checked = parser::parse(text).and_then(|query| check::check(query, namespace));
+    let checked = parser::parse(text).map_err(QueryError::from).and_then(|query| check::check(query, namespace));
     let checked = checked.map_err(|error| status::invalid(error.to_string()))?;
     if holds_nul(&checked.filter) {
         return Err(status::invalid("invalid query: a value must not contain a NUL byte"));

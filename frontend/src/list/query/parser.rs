@@ -12,10 +12,7 @@
 //!
 //! Functions, subqueries and the like are read only so that the refusal can name them.
 
-use super::{
-    QueryError,
-    lexer::{Kind, Token, tokens},
-};
+use super::lexer::{Kind, Token, tokens};
 
 /// How deep parentheses and NOT may nest: bounds the stack that a filter can use.
 const DEPTH_MAX: usize = 64;
@@ -59,16 +56,25 @@ const RESERVED: [&str; 31] = [
     "where",
 ];
 
+/// Why a text is no expression. What it reads like to clients depends on the list.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum ParseError {
+    #[error("{0}")]
+    Syntax(String),
+    #[error("more than {DEPTH_MAX} nested expressions")]
+    TooDeep,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Query {
-    pub(super) filter: Option<Expr>,
-    pub(super) group_by: Vec<Operand>,
-    pub(super) has_order_by: bool,
-    pub(super) has_limit: bool,
+pub(crate) struct Query {
+    pub(crate) filter: Option<Expr>,
+    pub(crate) group_by: Vec<Operand>,
+    pub(crate) has_order_by: bool,
+    pub(crate) has_limit: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Expr {
+pub(crate) enum Expr {
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
@@ -93,7 +99,7 @@ pub(super) enum Expr {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Operand {
+pub(crate) enum Operand {
     Name(String),
     Text(String),
     /// Digits with their sign.
@@ -107,7 +113,7 @@ pub(super) enum Operand {
 }
 
 /// Reads a filter; an empty one has no `filter`.
-pub(super) fn parse(text: &str) -> Result<Query, QueryError> {
+pub(crate) fn parse(text: &str) -> Result<Query, ParseError> {
     let text = text.trim();
     let starts_with = |clause: &str| text.get(..clause.len()).is_some_and(|start| start.eq_ignore_ascii_case(clause));
     let clause = starts_with("order by") || starts_with("group by");
@@ -126,7 +132,7 @@ struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    fn clauses(&mut self, filter: Option<Expr>) -> Result<Query, QueryError> {
+    fn clauses(&mut self, filter: Option<Expr>) -> Result<Query, ParseError> {
         let mut query = Query { filter, ..Query::default() };
         if self.word("group") {
             self.expect_word("by")?;
@@ -154,7 +160,7 @@ impl<'s> Parser<'s> {
         if self.next < self.tokens.len() { Err(self.syntax_error()) } else { Ok(query) }
     }
 
-    fn or(&mut self) -> Result<Expr, QueryError> {
+    fn or(&mut self) -> Result<Expr, ParseError> {
         let mut terms = vec![self.and()?];
         while self.word("or") || self.sign("||") {
             terms.push(self.and()?);
@@ -162,7 +168,7 @@ impl<'s> Parser<'s> {
         Ok(one_or(terms, Expr::Or))
     }
 
-    fn and(&mut self) -> Result<Expr, QueryError> {
+    fn and(&mut self) -> Result<Expr, ParseError> {
         let mut terms = vec![self.not()?];
         while self.word("and") || self.sign("&&") {
             terms.push(self.not()?);
@@ -170,10 +176,10 @@ impl<'s> Parser<'s> {
         Ok(one_or(terms, Expr::And))
     }
 
-    fn not(&mut self) -> Result<Expr, QueryError> {
+    fn not(&mut self) -> Result<Expr, ParseError> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(QueryError::not_supported(format!("more than {DEPTH_MAX} nested expressions")));
+            return Err(ParseError::TooDeep);
         }
         let expr = if self.word("not") {
             Expr::Not(Box::new(self.not()?))
@@ -188,7 +194,7 @@ impl<'s> Parser<'s> {
         Ok(expr)
     }
 
-    fn predicate(&mut self) -> Result<Expr, QueryError> {
+    fn predicate(&mut self) -> Result<Expr, ParseError> {
         let left = self.operand()?;
         if self.word("is") {
             return self.is(left);
@@ -215,7 +221,7 @@ impl<'s> Parser<'s> {
         if negated { Err(self.syntax_error()) } else { Ok(Expr::Bare(left)) }
     }
 
-    fn is(&mut self, left: Operand) -> Result<Expr, QueryError> {
+    fn is(&mut self, left: Operand) -> Result<Expr, ParseError> {
         let negated = self.word("not");
         if self.word("null") {
             Ok(Expr::IsNull { left, negated })
@@ -226,7 +232,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn operands(&mut self) -> Result<Vec<Operand>, QueryError> {
+    fn operands(&mut self) -> Result<Vec<Operand>, ParseError> {
         let mut operands = vec![self.operand()?];
         while self.sign(",") {
             operands.push(self.operand()?);
@@ -235,7 +241,7 @@ impl<'s> Parser<'s> {
     }
 
     /// What stands in parentheses, as a list even if it is one value.
-    fn list(&mut self) -> Result<Operand, QueryError> {
+    fn list(&mut self) -> Result<Operand, ParseError> {
         self.expect_sign("(")?;
         if self.word("select") {
             self.skip_to_closing()?;
@@ -246,7 +252,7 @@ impl<'s> Parser<'s> {
         Ok(Operand::List(operands))
     }
 
-    fn operand(&mut self) -> Result<Operand, QueryError> {
+    fn operand(&mut self) -> Result<Operand, ParseError> {
         let minus = self.sign("-");
         let Some(token) = self.tokens.get(self.next) else { return Err(self.syntax_error()) };
         let operand = match (&token.kind, minus) {
@@ -265,7 +271,7 @@ impl<'s> Parser<'s> {
         Ok(operand)
     }
 
-    fn word_operand(&mut self, word: &'s str) -> Result<Operand, QueryError> {
+    fn word_operand(&mut self, word: &'s str) -> Result<Operand, ParseError> {
         if self.word("true") {
             return Ok(Operand::Bool(true));
         }
@@ -301,7 +307,7 @@ impl<'s> Parser<'s> {
         Ok(Operand::Name(name))
     }
 
-    fn skip(&mut self) -> Result<(), QueryError> {
+    fn skip(&mut self) -> Result<(), ParseError> {
         if self.next == self.tokens.len() {
             return Err(self.syntax_error());
         }
@@ -309,7 +315,7 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    fn skip_to_closing(&mut self) -> Result<(), QueryError> {
+    fn skip_to_closing(&mut self) -> Result<(), ParseError> {
         let mut open = 1;
         while open > 0 {
             if self.sign("(") {
@@ -338,23 +344,23 @@ impl<'s> Parser<'s> {
         found
     }
 
-    fn expect_word(&mut self, keyword: &str) -> Result<(), QueryError> {
+    fn expect_word(&mut self, keyword: &str) -> Result<(), ParseError> {
         if self.word(keyword) { Ok(()) } else { Err(self.syntax_error()) }
     }
 
-    fn expect_sign(&mut self, sign: &str) -> Result<(), QueryError> {
+    fn expect_sign(&mut self, sign: &str) -> Result<(), ParseError> {
         if self.sign(sign) { Ok(()) } else { Err(self.syntax_error()) }
     }
 
     /// At the next token: Temporal counts from 1, in its whole statement, and has read one character more.
-    fn syntax_error(&self) -> QueryError {
+    fn syntax_error(&self) -> ParseError {
         let (end, near) = match self.tokens.get(self.next) {
             Some(token) => (token.end, Some(near(&token.kind))),
             None => (self.len, None),
         };
         let position = self.before + end + 1;
         let near = near.filter(|near| !near.is_empty()).map(|near| format!(" near '{near}'")).unwrap_or_default();
-        QueryError::malformed(format!("syntax error at position {position}{near}"))
+        ParseError::Syntax(format!("syntax error at position {position}{near}"))
     }
 }
 
