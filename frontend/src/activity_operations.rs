@@ -25,11 +25,25 @@ use crate::{Frontend, call::Call, status, validate::ids};
 /// An activity execution as the newer calls name it.
 struct Named<'a> {
     namespace: &'a str,
-    workflow_id: String,
-    run_id: String,
-    activity_id: String,
+    workflow_id: &'a str,
+    run_id: &'a str,
+    activity_id: &'a str,
     identity: &'a str,
     request_id: &'a str,
+}
+
+/// The requests of the newer calls have these fields in common.
+macro_rules! named {
+    ($request:ident) => {
+        Named {
+            namespace: &$request.namespace,
+            workflow_id: &$request.workflow_id,
+            run_id: &$request.run_id,
+            activity_id: &$request.activity_id,
+            identity: &$request.identity,
+            request_id: &$request.request_id,
+        }
+    };
 }
 
 impl Frontend {
@@ -118,13 +132,10 @@ impl Frontend {
         _call: &Call,
         request: PauseActivityExecutionRequest,
     ) -> Result<PauseActivityExecutionResponse, Status> {
-        let PauseActivityExecutionRequest { namespace, workflow_id, run_id, activity_id, identity, request_id, .. } =
-            request;
-        let (namespace, by) = (namespace.as_str(), identity.as_str());
-        let named = Named { namespace, workflow_id, run_id, activity_id, identity: by, request_id: &request_id };
-        let (target, selector) = self.activity_execution(named)?;
+        let (target, selector) = self.activity_execution(named!(request))?;
+        let PauseActivityExecutionRequest { identity, request_id, reason, .. } = request;
         let request_id = if request_id.is_empty() { Uuid::new_v4().to_string() } else { request_id };
-        let reason = checked_reason(request.reason)?;
+        let reason = checked_reason(reason)?;
         self.operate(&target, selector, ActivityOperation::Pause { identity, reason, request_id }).await?;
         Ok(PauseActivityExecutionResponse {})
     }
@@ -134,14 +145,7 @@ impl Frontend {
         _call: &Call,
         request: UnpauseActivityExecutionRequest,
     ) -> Result<UnpauseActivityExecutionResponse, Status> {
-        let (target, selector) = self.activity_execution(Named {
-            namespace: &request.namespace,
-            workflow_id: request.workflow_id,
-            run_id: request.run_id,
-            activity_id: request.activity_id,
-            identity: &request.identity,
-            request_id: &request.request_id,
-        })?;
+        let (target, selector) = self.activity_execution(named!(request))?;
         let jitter = jitter(request.jitter.as_ref())?;
         let operation = ActivityOperation::Unpause { reset_attempts: false, reset_heartbeat: false, jitter };
         self.operate(&target, selector, operation).await?;
@@ -153,14 +157,7 @@ impl Frontend {
         _call: &Call,
         request: ResetActivityExecutionRequest,
     ) -> Result<ResetActivityExecutionResponse, Status> {
-        let (target, selector) = self.activity_execution(Named {
-            namespace: &request.namespace,
-            workflow_id: request.workflow_id,
-            run_id: request.run_id,
-            activity_id: request.activity_id,
-            identity: &request.identity,
-            request_id: &request.request_id,
-        })?;
+        let (target, selector) = self.activity_execution(named!(request))?;
         let operation = ActivityOperation::Reset {
             reset_heartbeat: request.reset_heartbeat,
             keep_paused: request.keep_paused,
@@ -176,14 +173,7 @@ impl Frontend {
         _call: &Call,
         request: UpdateActivityExecutionOptionsRequest,
     ) -> Result<UpdateActivityExecutionOptionsResponse, Status> {
-        let (target, selector) = self.activity_execution(Named {
-            namespace: &request.namespace,
-            workflow_id: request.workflow_id,
-            run_id: request.run_id,
-            activity_id: request.activity_id,
-            identity: &request.identity,
-            request_id: &request.request_id,
-        })?;
+        let (target, selector) = self.activity_execution(named!(request))?;
         let operation = update(request.activity_options, request.update_mask, request.restore_original)?;
         let activity_options = options(self.operate(&target, selector, operation).await?);
         Ok(UpdateActivityExecutionOptionsResponse { activity_options })
@@ -204,7 +194,7 @@ impl Frontend {
             return Err(status::invalid("activity ID is required"));
         }
         let lengths =
-            [("request ID", named.request_id), ("activity ID", &named.activity_id), ("identity", named.identity)];
+            [("request ID", named.request_id), ("activity ID", named.activity_id), ("identity", named.identity)];
         for (name, value) in lengths {
             ids::no_nul(name, value)?;
             if value.len() > ids::MAX_LENGTH {
@@ -212,10 +202,10 @@ impl Frontend {
                 return Err(status::invalid(format!("{name} exceeds length limit. Length={length} Limit={limit}")));
             }
         }
-        ids::no_nul("WorkflowId", &named.workflow_id)?;
-        let run_id = ids::optional_run_id(&named.run_id, "invalid run id: must be a valid UUID")?;
+        ids::no_nul("WorkflowId", named.workflow_id)?;
+        let run_id = ids::optional_run_id(named.run_id, "invalid run id: must be a valid UUID")?;
         let workflow = WorkflowKey::new(namespace.id(), named.workflow_id);
-        Ok((Target { workflow, run_id }, ActivitySelector::Id(named.activity_id)))
+        Ok((Target { workflow, run_id }, ActivitySelector::Id(named.activity_id.to_owned())))
     }
 
     async fn operate(
@@ -277,7 +267,8 @@ fn field(path: &str) -> Result<OptionField, Status> {
     use OptionField as F;
     let plain: String = path.chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect();
     Ok(match plain.as_str() {
-        "taskqueue.name" => F::TaskQueueName,
+        // The CLI says `task_queue_name`.
+        "taskqueue.name" | "taskqueuename" => F::TaskQueueName,
         "scheduletoclosetimeout" => F::ScheduleToCloseTimeout,
         "scheduletostarttimeout" => F::ScheduleToStartTimeout,
         "starttoclosetimeout" => F::StartToCloseTimeout,
@@ -304,6 +295,7 @@ mod tests {
         let cases = [
             ("task_queue.name", Ok(OptionField::TaskQueueName)),
             ("taskQueue.name", Ok(OptionField::TaskQueueName)),
+            ("task_queue_name", Ok(OptionField::TaskQueueName)),
             ("retry_policy.maximum_attempts", Ok(OptionField::MaximumAttempts)),
             ("retry_policy", Ok(OptionField::RetryPolicy)),
             ("start_delay", Err("unsupported update_mask path: \"start_delay\"")),

@@ -51,6 +51,8 @@ pub struct TaskRef {
     /// 1 (first) to 5; 0 counts as 3.
     pub priority: i32,
     pub scheduled_time: Nanos,
+    /// Of the activity when the task was offered; 0 for workflow tasks.
+    pub options_version: i32,
 }
 
 /// Who polls: goes into the Started event and into poller lists.

@@ -162,6 +162,7 @@ fn apply_options(activity: &mut Activity, options: &ActivityOptions) {
     if activity.original_options.is_none() {
         activity.original_options = Some(super::options(activity));
     }
+    activity.options_version += 1;
     activity.task_queue = options.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
     activity.schedule_to_close = from_optional_duration(options.schedule_to_close_timeout.as_ref());
     activity.schedule_to_start = from_optional_duration(options.schedule_to_start_timeout.as_ref());

@@ -144,6 +144,9 @@ pub struct Activity {
     /// The options that its event has, once an operator changed them.
     #[prost(message, optional, tag = "32")]
     pub original_options: Option<ActivityOptions>,
+    /// How often its options were changed: an attempt that was offered before is not to be taken from its old queue.
+    #[prost(int32, tag = "33")]
+    pub options_version: i32,
 }
 
 impl Activity {

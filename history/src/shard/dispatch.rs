@@ -114,7 +114,11 @@ impl Shard {
             return;
         }
         let priority = activity.priority.as_ref().map_or(0, |priority| priority.priority_key);
-        let task = task_ref(cell, TaskKind::Activity, scheduled_event_id, attempt, priority, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let task = TaskRef {
+            options_version: activity.options_version,
+            ..task_ref(cell, TaskKind::Activity, scheduled_event_id, attempt, priority, now)
+        };
         self.releases.push(Release::Offer { queue, task: Box::new(task) });
     }
 
@@ -211,5 +215,6 @@ fn task_ref(
         attempt,
         priority,
         scheduled_time,
+        options_version: 0,
     }
 }

@@ -111,6 +111,10 @@ impl Shard {
         poller: &PollerInfo,
         reply: oneshot::Sender<Result<StartedTask, RecordError>>,
     ) {
+        if self.has_other_options(key, task) {
+            self.send_when_durable(Box::new(move || drop(reply.send(Err(RecordError::Stale)))));
+            return;
+        }
         let request_id = self.new_request_id();
         let input = match task.kind {
             TaskKind::Workflow => workflow_task_start(task.scheduled_event_id, task.attempt, poller, request_id),
@@ -123,6 +127,13 @@ impl Shard {
         };
         let result = started.ok_or(RecordError::Stale);
         self.send_when_durable(Box::new(move || drop(reply.send(result))));
+    }
+
+    /// The activity's options changed after the task was offered, and it was offered anew: its queue may be another.
+    fn has_other_options(&self, key: RunKey, task: &TaskRef) -> bool {
+        let activity = self.cells.get(&key).and_then(|cell| cell.state.run.activities.get(&task.scheduled_event_id));
+        task.kind == TaskKind::Activity
+            && activity.is_some_and(|activity| activity.options_version != task.options_version)
     }
 
     pub(super) fn update(

@@ -107,6 +107,7 @@ pub(crate) fn task(id: &str, priority: i32) -> TaskRef {
         attempt: 1,
         priority,
         scheduled_time: 1_000,
+        options_version: 0,
     }
 }
 

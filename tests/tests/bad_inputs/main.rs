@@ -1,6 +1,7 @@
 //! Bad input to every RPC on workflows and of workers: the answer is the one that clients know, it never leads them to send
 //! the same again, and nothing has changed.
 
+mod activity_operations;
 mod multi;
 mod runs;
 mod starts;
