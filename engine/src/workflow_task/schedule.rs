@@ -42,12 +42,10 @@ pub(crate) fn schedule_now(tx: &mut Tx) {
     }
 }
 
-/// An update was admitted: a speculative task carries it if nothing is pending. Where the first task is still to come, or
-/// attempts fail, the update waits for that task.
+/// An update was admitted: a speculative task carries it if nothing is pending, also while the first task's backoff lasts.
+/// Otherwise the update waits for what is pending.
 pub(crate) fn schedule_for_update(tx: &mut Tx) {
-    let run = &tx.state.run;
-    let first_to_come = run.first_task_backoff_until != 0;
-    if tx.completing || first_to_come || pending(tx.state).is_some() {
+    if tx.completing || pending(tx.state).is_some() {
         return;
     }
     speculative::schedule(tx);

@@ -1,7 +1,7 @@
 //! Starts: the first events, and whether a workflow id may be started again.
 
 use perdure_engine::{
-    Admission, Ctx, CurrentRun, Ids, Input, Limits, Reject, Start, WorkflowState, admit, input::Continued,
+    Admission, Ctx, CurrentRun, Ids, Input, Limits, Reject, Start, Task, WorkflowState, admit, input::Continued,
     next_deadline, state::Parent,
 };
 use perdure_proto::api::{
@@ -13,7 +13,7 @@ use perdure_proto::api::{
     history::{WorkflowExecutionStartedEventAttributes, history_event::Attributes},
 };
 
-use crate::world::{EPOCH, SECOND, World, payloads, seconds};
+use crate::world::{EPOCH, SECOND, World, payloads, seconds, update_request};
 
 fn started(world: &World) -> WorkflowExecutionStartedEventAttributes {
     match world.history[0].attributes.clone() {
@@ -114,6 +114,26 @@ fn a_cancel_does_not_wait() {
     assert_eq!(world.state.run.cancel_request_id, "c");
     // Once is enough.
     assert!(world.step(cancel).unwrap().events.is_empty());
+}
+
+/// Its task is the first one: it is written even where the update is not accepted, and ends the wait.
+#[test]
+fn an_update_does_not_wait() {
+    let mut world = World::with(|start| start.start_delay = 30 * SECOND);
+    let step = world.step(update_request("u")).unwrap();
+    assert_eq!(step.tasks, [Task::DispatchWorkflowTask { scheduled_event_id: 2, attempt: 1 }]);
+    assert!(step.events.is_empty());
+    let take = Input::WorkflowTaskStart {
+        scheduled_event_id: 2,
+        attempt: 1,
+        identity: "worker".into(),
+        request_id: "poll".into(),
+        worker_version: None,
+    };
+    world.step(take).unwrap();
+    let step = world.try_complete(world.token(), vec![]).unwrap();
+    assert_eq!(step.types(), [T::WorkflowTaskScheduled, T::WorkflowTaskStarted, T::WorkflowTaskCompleted]);
+    assert_eq!(next_deadline(&world.state), None);
 }
 
 #[test]
