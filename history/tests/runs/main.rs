@@ -1,5 +1,6 @@
 //! Runs through shards on the store in memory, with a raw worker.
 
+mod activity_operations;
 mod resets;
 mod update_with_start;
 mod updates;
