@@ -1,7 +1,7 @@
 //! What operators do to activities that are pending: the calls that name a workflow's activities, and the newer ones that
 //! name an activity execution. Without a workflow the newer ones mean standalone activities, of which there are none yet.
 
-use perdure_engine::{ActivityOperation, ActivitySelector, Input, Jitter, OptionField, Reply, validate};
+use perdure_engine::{ActivityOperation, ActivitySelector, Input, Jitter, Limits, OptionField, Reply, validate};
 use perdure_history::Target;
 use perdure_proto::api::{
     activity::ActivityOptions,
@@ -61,12 +61,8 @@ impl Frontend {
         ids::optional("Identity", &request.identity)?;
         ids::optional("RequestId", &request.request_id)?;
         let PauseActivityRequest { identity, reason, request_id, .. } = request;
-        self.operate(
-            &target,
-            selector,
-            ActivityOperation::Pause { identity, reason: checked_reason(reason)?, request_id },
-        )
-        .await?;
+        check_reason(&reason, &self.limits)?;
+        self.operate(&target, selector, ActivityOperation::Pause { identity, reason, request_id }).await?;
         Ok(PauseActivityResponse {})
     }
 
@@ -135,7 +131,7 @@ impl Frontend {
         let (target, selector) = self.activity_execution(named!(request))?;
         let PauseActivityExecutionRequest { identity, request_id, reason, .. } = request;
         let request_id = if request_id.is_empty() { Uuid::new_v4().to_string() } else { request_id };
-        let reason = checked_reason(reason)?;
+        check_reason(&reason, &self.limits)?;
         self.operate(&target, selector, ActivityOperation::Pause { identity, reason, request_id }).await?;
         Ok(PauseActivityExecutionResponse {})
     }
@@ -223,11 +219,11 @@ fn selected<T>(activity: Option<T>) -> Result<T, Status> {
 }
 
 /// A reason stays with the run as long as the pause does.
-fn checked_reason(reason: String) -> Result<String, Status> {
-    if reason.len() > ids::MAX_LENGTH {
+fn check_reason(reason: &str, limits: &Limits) -> Result<(), Status> {
+    if reason.len() as i64 > limits.blob_size {
         return Err(status::invalid("reason exceeds length limit"));
     }
-    Ok(reason)
+    Ok(())
 }
 
 fn jitter(within: Option<&Duration>) -> Result<Jitter, Status> {

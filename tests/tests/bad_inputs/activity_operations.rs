@@ -78,7 +78,7 @@ async fn operators_of_workflow_activities() -> Result<()> {
         Row::invalid(pausing, &PauseActivityRequest { activity: None, ..pause() }, NOT_SELECTED),
         Row::invalid(
             pausing,
-            &PauseActivityRequest { reason: "x".repeat(1001), ..pause() },
+            &PauseActivityRequest { reason: "x".repeat(2 * 1024 * 1024 + 1), ..pause() },
             "reason exceeds length limit",
         ),
         Row::new(pausing, &pause(), Code::NotFound, NOT_PENDING),
