@@ -91,6 +91,10 @@ pub(crate) fn execute(
         buffered: 0,
     };
     for command in commands {
+        if is_close(command.command_type) {
+            // Rejections have no command of their own: they must be heard before the close ends all updates.
+            update::handle_messages(tx, std::mem::take(&mut messages), completion.event_id)?;
+        }
         match command.attributes {
             Some(A::ProtocolMessageCommandAttributes(attributes))
                 if command.command_type == T::ProtocolMessage as i32 =>
@@ -155,16 +159,21 @@ fn run_command(tx: &mut Tx, batch: &mut Batch, command: Command) -> Result<(), W
     }
 }
 
+fn is_close(command_type: i32) -> bool {
+    matches!(
+        T::try_from(command_type),
+        Ok(T::CompleteWorkflowExecution
+            | T::FailWorkflowExecution
+            | T::CancelWorkflowExecution
+            | T::ContinueAsNewWorkflowExecution)
+    )
+}
+
 /// A close command is the last; types that are not known are refused before anything is done.
 fn check_sequence(commands: &[Command]) -> Result<(), WorkflowTaskFailure> {
     for (position, command) in commands.iter().enumerate() {
         match T::try_from(command.command_type) {
-            Ok(
-                T::CompleteWorkflowExecution
-                | T::FailWorkflowExecution
-                | T::CancelWorkflowExecution
-                | T::ContinueAsNewWorkflowExecution,
-            ) if position + 1 < commands.len() => {
+            Ok(_) if is_close(command.command_type) && position + 1 < commands.len() => {
                 let names: Vec<String> = commands.iter().map(|command| command_name(command.command_type)).collect();
                 return Err(WorkflowTaskFailure::refused(format!(
                     "invalid command sequence: [{}], command {} must be the last command.",

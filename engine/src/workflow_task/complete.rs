@@ -145,8 +145,6 @@ fn may_be_dropped(tx: &Tx, request: &RespondWorkflowTaskCompletedRequest) -> boo
     tx.state.volatile.speculative_task.is_some()
         && request.commands.is_empty()
         && !request.force_create_new_workflow_task
-        // The first task is never dropped: the worker has begun the workflow.
-        && run.last_completed_started_event_id != 0
         && run.next_event_id <= run.last_completed_started_event_id + 2 + tolerated
         && request.messages.iter().all(update::is_rejection)
 }

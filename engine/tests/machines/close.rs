@@ -14,9 +14,11 @@ use perdure_proto::api::{
     },
     failure::Failure,
     history::history_event::Attributes,
+    protocol::Message,
+    workflowservice::RespondWorkflowTaskCompletedRequest,
 };
 
-use crate::world::{EPOCH, SECOND, Step, World, application_failure, command, payloads, seconds};
+use crate::world::{EPOCH, SECOND, Step, World, application_failure, command, payloads, seconds, update_request};
 
 /// How a run is brought to its end.
 type End = fn(&mut World) -> Step;
@@ -357,4 +359,30 @@ fn signals_have_a_limit() {
     world.step(signal()).unwrap();
     let text = "exceeded workflow execution limit for signal events";
     assert_eq!(world.step(signal()).unwrap_err(), Reject::InvalidArgument(text.into()));
+}
+
+/// A rejection has no command that gives it a place: it counts also where the same answer closes the run.
+#[test]
+fn a_rejection_comes_before_the_close() {
+    let mut world = World::new();
+    world.step(update_request("u")).unwrap();
+    let token = world.start_task();
+    let rejection = Message {
+        protocol_instance_id: "u".into(),
+        body: Some(prost_types::Any {
+            type_url: "type.googleapis.com/temporal.api.update.v1.Rejection".into(),
+            value: Vec::new(),
+        }),
+        ..Default::default()
+    };
+    let request = RespondWorkflowTaskCompletedRequest {
+        commands: vec![complete("r")],
+        messages: vec![rejection],
+        ..Default::default()
+    };
+    let step = world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request) }).unwrap();
+    assert_eq!(step.types(), [T::WorkflowTaskCompleted, T::WorkflowExecutionCompleted]);
+    let answered = |notice: &Notice| matches!(notice, Notice::Update { outcome: Some(_), .. });
+    assert!(step.notices.iter().any(answered), "{:?}", step.notices);
+    assert!(!step.notices.iter().any(|notice| matches!(notice, Notice::UpdateAborted { .. })));
 }
