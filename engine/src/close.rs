@@ -27,10 +27,12 @@ use perdure_proto::api::{
     },
 };
 
+use prost::Message as _;
+
 use crate::{
     apply::Corrupt,
     chain::{self, Following},
-    change::Kind,
+    change::{Change, Kind},
     child,
     event::event_time,
     input::Start,
@@ -323,5 +325,19 @@ pub(crate) fn enforce_limits(tx: &mut Tx) {
         terminate(tx, Termination::by_server("Workflow history size exceeds limit."));
     } else if run.next_event_id - 1 > limits.history_count {
         terminate(tx, Termination::by_server("Workflow history count exceeds limit."));
+    } else if state_is_measured(tx) && run.encoded_len() as i64 > limits.state_size {
+        terminate(tx, Termination::by_server("Workflow mutable state size exceeds limit."));
     }
+}
+
+/// Measuring a large state costs more than a small step, so it is done now and then, and after each large step.
+fn state_is_measured(tx: &Tx) -> bool {
+    const EACH: i64 = 32;
+    const LARGE: usize = 64 * 1024;
+    let written = tx.out.changes.iter().map(|change| match change {
+        Change::Event { encoded, .. } => encoded.len(),
+        Change::Durable(change) => change.encoded_len(),
+        Change::Volatile(_) => 0,
+    });
+    tx.state.run.state_transition_count % EACH == 0 || written.sum::<usize>() > LARGE
 }

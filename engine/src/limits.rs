@@ -14,6 +14,10 @@ pub struct Limits {
     pub history_size: i64,
     pub history_size_suggest_continue_as_new: i64,
     pub history_count: i64,
+    /// Bytes of the stored state.
+    pub state_size: i64,
+    /// Bytes of the events of one completed workflow task.
+    pub transaction_size: i64,
     pub history_count_suggest_continue_as_new: i64,
     pub pending_activities: usize,
     pub pending_children: usize,
@@ -47,6 +51,8 @@ impl Default for Limits {
             history_size: 50 * MIB,
             history_size_suggest_continue_as_new: 4 * MIB,
             history_count: 51_200,
+            state_size: 8 * MIB,
+            transaction_size: 4 * MIB,
             history_count_suggest_continue_as_new: 4_096,
             pending_activities: 2_000,
             pending_children: 2_000,

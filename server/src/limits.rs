@@ -63,6 +63,8 @@ pub(crate) fn set(limits: &mut Limits, key: &str, value: i64) -> bool {
         "limit.historysize.suggestcontinueasnew" => limits.history_size_suggest_continue_as_new = value,
         "limit.historycount.error" => limits.history_count = value,
         "limit.historycount.suggestcontinueasnew" => limits.history_count_suggest_continue_as_new = value,
+        "limit.mutablestatesize.error" => limits.state_size = value,
+        "system.transactionsizelimit" => limits.transaction_size = value,
         "limit.numpendingactivities.error" => limits.pending_activities = count,
         "limit.numpendingchildexecutions.error" => limits.pending_children = count,
         "limit.numpendingsignals.error" => limits.pending_signals = count,

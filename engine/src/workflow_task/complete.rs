@@ -2,7 +2,7 @@
 
 use perdure_proto::api::{
     deployment::WorkerDeploymentVersion,
-    enums::{VersioningBehavior, WorkerVersioningMode},
+    enums::{VersioningBehavior, WorkerVersioningMode, WorkflowTaskFailedCause},
     history::{WorkflowTaskCompletedEventAttributes, history_event::Attributes},
     workflowservice::RespondWorkflowTaskCompletedRequest,
 };
@@ -18,7 +18,7 @@ use super::{
     settle_speculative, speculative,
 };
 use crate::{
-    change::VolatileChange,
+    change::{Change, VolatileChange},
     close,
     commands::{self, Completion, Consequence, WorkflowTaskFailure},
     input::WorkflowTaskRef,
@@ -65,7 +65,7 @@ pub(crate) fn complete(
         tx.completing = true;
         let executed = commands::execute(tx, commands, completion);
         tx.completing = false;
-        match executed {
+        match executed.and_then(|executed| check_transaction(tx, executed)) {
             Ok(executed) => eager_activities = executed.eager_activities,
             Err(failure) => {
                 checkpoint.restore(tx.state);
@@ -234,6 +234,22 @@ fn schedule_next(tx: &mut Tx, request: &RespondWorkflowTaskCompletedRequest, ori
         return false;
     }
     request.return_new_workflow_task
+}
+
+/// All events of a completion are written at once; a batch of any size is not to be had.
+fn check_transaction(tx: &Tx, executed: commands::Executed) -> Result<commands::Executed, WorkflowTaskFailure> {
+    let events = tx.out.changes.iter().map(|change| match change {
+        Change::Event { encoded, .. } => encoded.len(),
+        _ => 0,
+    });
+    if events.sum::<usize>() as i64 <= tx.ctx.limits.transaction_size {
+        return Ok(executed);
+    }
+    Err(WorkflowTaskFailure {
+        cause: WorkflowTaskFailedCause::ForceCloseCommand,
+        message: "Transaction size exceeds limit.".into(),
+        consequence: Consequence::RunTerminated,
+    })
 }
 
 /// The commands were bad and are undone: the task fails instead.

@@ -275,6 +275,39 @@ fn histories_have_an_end() {
 }
 
 #[test]
+fn states_have_an_end() {
+    let mut world = World::new();
+    world.limits.state_size = 500;
+    world.complete(vec![schedule(schedule_attributes("a"))]);
+    let mut steps = 0;
+    while phase(&world) != Phase::Closed {
+        steps += 1;
+        assert!(steps < 100, "a state over its limit goes on");
+        world.step(signal(&format!("s{steps}"))).unwrap();
+    }
+    let close = world.state.run.close.clone().unwrap();
+    let Some(Attributes::WorkflowExecutionTerminatedEventAttributes(ended)) = close.event.unwrap().attributes else {
+        panic!("attributes of another type");
+    };
+    assert_eq!(ended.reason, "Workflow mutable state size exceeds limit.");
+}
+
+#[test]
+fn a_completion_that_is_too_large_to_be_written_ends_the_run() {
+    let mut world = world_in(Phase::Started);
+    world.limits.transaction_size = 200;
+    let commands = ["a", "b", "c", "d"].map(|id| schedule(schedule_attributes(id))).to_vec();
+    let step = respond(&mut world, RespondWorkflowTaskCompletedRequest { commands, ..Default::default() }).unwrap();
+    assert_eq!(step.types(), [T::WorkflowTaskFailed, T::WorkflowExecutionTerminated]);
+    let Attributes::WorkflowExecutionTerminatedEventAttributes(ended) = step.attributes(T::WorkflowExecutionTerminated)
+    else {
+        panic!("attributes of another type");
+    };
+    assert_eq!(ended.reason, "Transaction size exceeds limit.");
+    assert!(world.state.run.activities.is_empty());
+}
+
+#[test]
 fn versioning_needs_its_options() {
     let mut world = world_in(Phase::Started);
     let request = RespondWorkflowTaskCompletedRequest { versioning_behavior: 1, ..Default::default() };
