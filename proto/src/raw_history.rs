@@ -71,6 +71,7 @@ pub fn take_event(buf: &mut Bytes) -> Result<Bytes, DecodeError> {
     decode_varint(buf)?;
     let len = decode_varint(buf)? as usize;
     if len > buf.len() {
+        // prost makes no errors for others: this one is of a field that ends too early.
         return HistoryEvent::decode(&[0x08][..]).map(|_| Bytes::new());
     }
     Ok(buf.split_to(len))
