@@ -1,7 +1,5 @@
 //! Everything that can happen to one run.
 
-use std::collections::BTreeMap;
-
 use perdure_proto::api::{
     common::{Callback, Header, Link, Memo, Payloads, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
     enums::{ContinueAsNewInitiator, WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
@@ -213,10 +211,6 @@ pub enum Input {
     },
     /// The worker of the sticky queue is gone.
     ResetSticky,
-    /// Queries wait and no workflow task is pending or started that could carry them: nothing to do for the engine;
-    /// the host asks `workflow_task_pending` instead. (Kept out on purpose.)
-    #[doc(hidden)]
-    Never(std::convert::Infallible),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -243,6 +237,3 @@ pub enum ActivityRef {
     Token { scheduled_event_id: i64, attempt: i32, started_time: Nanos },
     Id(String),
 }
-
-/// Sorted map, for callers that build inputs.
-pub type Map<K, V> = BTreeMap<K, V>;

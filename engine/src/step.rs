@@ -98,6 +98,5 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::Update { request, update_id } => update::admit(tx, *request, update_id),
         Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
-        Input::Never(never) => match never {},
     }
 }
