@@ -13,7 +13,7 @@ use crate::{api::QueryOutcome, error::Error, shard::cell::Cell};
 /// How long a sticky worker may take before the query goes to the normal queue. Temporal's own default.
 const STICKY_PATIENCE: Duration = Duration::from_secs(5);
 /// A sticky queue without a poll for so long is taken for abandoned.
-const STICKY_SILENCE: Duration = Duration::from_secs(10);
+pub(crate) const STICKY_SILENCE: Duration = Duration::from_secs(10);
 
 /// A query task and the queues that it may go to.
 pub(crate) struct DirectQuery {

@@ -182,6 +182,10 @@ fn snapshot_of(cell: &mut Cell) -> Snapshot {
 
 /// Written only when it must become earlier, and once at the end.
 fn wake_at_of(cell: &mut Cell, now: perdure_engine::Nanos) -> WakeAt {
+    // The common case, decided without a look at what the run owes: what is stored is due already.
+    if cell.is_open() && cell.stored_wake.is_some_and(|stored| stored <= now) {
+        return WakeAt::Keep;
+    }
     let owes = !perdure_engine::obligations(&cell.state).is_empty();
     let needed = if owes { Some(now) } else { cell.deadline };
     let wake_at = match (needed, cell.stored_wake) {

@@ -17,10 +17,7 @@ use perdure_storage::RunKey;
 use tokio::time::Instant;
 
 use super::{Shard, cell::Cell, message::Send};
-use crate::deliver::Delivery;
-
-/// A sticky queue that nobody has polled for so long is taken for abandoned.
-const STICKY_SILENCE: Duration = Duration::from_secs(10);
+use crate::{deliver::Delivery, query::STICKY_SILENCE};
 
 /// Leaves after the commit.
 pub(super) enum Release {
