@@ -4,7 +4,7 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
 use uuid::Uuid;
 
 use crate::{
@@ -126,6 +126,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// All of them, by name: there are few, and the frontend caches them.
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError>;
+
+    /// `AlreadyExists` if the name or id is taken.
+    async fn create_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError>;
+
+    /// Replaces the row with this id, if its version is the one before. `NotFound` if there is none such, `AlreadyExists` if
+    /// another one has the name.
+    async fn update_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError>;
+
+    /// `NotFound` if there is none with this id.
+    async fn delete_nexus_endpoint(&self, id: &str) -> Result<(), StoreError>;
+
+    /// All of them, by id: there are few, and the server keeps them in memory.
+    async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError>;
 
     /// What is stored, after storing `initial` if nothing was: the first caller wins.
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError>;

@@ -9,7 +9,7 @@ use std::{ops::Range, time::Duration};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
 use uuid::Uuid;
 
 use crate::{
@@ -185,6 +185,37 @@ impl Store for MemoryStore {
         let mut namespaces = self.state.lock().namespaces.clone();
         namespaces.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(namespaces)
+    }
+
+    async fn create_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        if state.nexus_endpoints.values().any(|other| other.id == endpoint.id || other.name == endpoint.name) {
+            return Err(StoreError::AlreadyExists);
+        }
+        state.nexus_endpoints.insert(endpoint.id.clone(), endpoint.clone());
+        Ok(())
+    }
+
+    async fn update_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let named_alike =
+            state.nexus_endpoints.values().any(|other| other.id != endpoint.id && other.name == endpoint.name);
+        match state.nexus_endpoints.get_mut(&endpoint.id).filter(|stored| stored.version + 1 == endpoint.version) {
+            Some(_) if named_alike => Err(StoreError::AlreadyExists),
+            Some(stored) => {
+                *stored = endpoint.clone();
+                Ok(())
+            }
+            None => Err(StoreError::NotFound),
+        }
+    }
+
+    async fn delete_nexus_endpoint(&self, id: &str) -> Result<(), StoreError> {
+        self.state.lock().nexus_endpoints.remove(id).map(|_| ()).ok_or(StoreError::NotFound)
+    }
+
+    async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
+        Ok(self.state.lock().nexus_endpoints.values().cloned().collect())
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

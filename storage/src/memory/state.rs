@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +21,7 @@ pub(super) struct State {
     pub(super) visibility: HashMap<(Uuid, Uuid), VisibilityRow>,
     pub(super) leases: Vec<LeaseRow>,
     pub(super) namespaces: Vec<Namespace>,
+    pub(super) nexus_endpoints: BTreeMap<String, NexusEndpoint>,
     pub(super) metadata: Option<ClusterMetadata>,
 }
 

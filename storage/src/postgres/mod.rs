@@ -16,7 +16,7 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
 use prost::Message;
 use uuid::Uuid;
 
@@ -157,7 +157,34 @@ impl Store for PostgresStore {
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
-        rows::namespaces(self.lists.fetch_all(sqlx::query_as(statements::NAMESPACES)).await?)
+        rows::messages(self.lists.fetch_all(sqlx::query_as(statements::NAMESPACES)).await?)
+    }
+
+    async fn create_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::INSERT_NEXUS_ENDPOINT)
+            .bind(&endpoint.id)
+            .bind(&endpoint.name)
+            .bind(endpoint.version)
+            .bind(endpoint.encode_to_vec());
+        self.lists.execute(query).await?;
+        Ok(())
+    }
+
+    async fn update_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::UPDATE_NEXUS_ENDPOINT)
+            .bind(&endpoint.id)
+            .bind(&endpoint.name)
+            .bind(endpoint.version)
+            .bind(endpoint.encode_to_vec());
+        rows::found(self.lists.execute(query).await?)
+    }
+
+    async fn delete_nexus_endpoint(&self, id: &str) -> Result<(), StoreError> {
+        rows::found(self.lists.execute(sqlx::query(statements::DELETE_NEXUS_ENDPOINT).bind(id)).await?)
+    }
+
+    async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
+        rows::messages(self.lists.fetch_all(sqlx::query_as(statements::NEXUS_ENDPOINTS)).await?)
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

@@ -1,7 +1,6 @@
 //! Rows as both databases give them, and their way into our types.
 
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::Namespace;
 use prost::Message;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -176,8 +175,9 @@ impl From<CountRecord> for CountGroup {
     }
 }
 
-pub(crate) fn namespaces(rows: Vec<(Vec<u8>,)>) -> Result<Vec<Namespace>, StoreError> {
-    rows.iter().map(|(data,)| Ok(Namespace::decode(data.as_slice())?)).collect()
+/// Rows whose one column is a message.
+pub(crate) fn messages<M: Message + Default>(rows: Vec<(Vec<u8>,)>) -> Result<Vec<M>, StoreError> {
+    rows.iter().map(|(data,)| Ok(M::decode(data.as_slice())?)).collect()
 }
 
 /// Turns all rows into our type.

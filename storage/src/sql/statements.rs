@@ -72,6 +72,15 @@ pub(crate) const INSERT_NAMESPACE: &str = "INSERT INTO namespaces (id, name, dat
 pub(crate) const UPDATE_NAMESPACE: &str = "UPDATE namespaces SET name = $2, data = $3 WHERE id = $1";
 pub(crate) const NAMESPACES: &str = "SELECT data FROM namespaces ORDER BY name";
 
+/// $1 id, $2 name, $3 version, $4 data.
+pub(crate) const INSERT_NEXUS_ENDPOINT: &str =
+    "INSERT INTO nexus_endpoints (id, name, version, data) VALUES ($1, $2, $3, $4)";
+pub(crate) const UPDATE_NEXUS_ENDPOINT: &str =
+    "UPDATE nexus_endpoints SET name = $2, version = $3, data = $4 WHERE id = $1 AND version = $3 - 1";
+/// $1 id.
+pub(crate) const DELETE_NEXUS_ENDPOINT: &str = "DELETE FROM nexus_endpoints WHERE id = $1";
+pub(crate) const NEXUS_ENDPOINTS: &str = "SELECT data FROM nexus_endpoints ORDER BY id";
+
 /// $1 data.
 pub(crate) const INSERT_METADATA: &str =
     "INSERT INTO cluster_metadata (id, data) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";

@@ -17,7 +17,7 @@ use std::{
 
 use async_trait::async_trait;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
 use prost::Message;
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
@@ -172,7 +172,35 @@ impl Store for SqliteStore {
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
-        rows::namespaces(sqlx::query_as(statements::NAMESPACES).fetch_all(&mut *self.reader().await).await?)
+        rows::messages(sqlx::query_as(statements::NAMESPACES).fetch_all(&mut *self.reader().await).await?)
+    }
+
+    async fn create_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::INSERT_NEXUS_ENDPOINT)
+            .bind(&endpoint.id)
+            .bind(&endpoint.name)
+            .bind(endpoint.version)
+            .bind(endpoint.encode_to_vec());
+        query.execute(&mut *self.writer.lock().await).await?;
+        Ok(())
+    }
+
+    async fn update_nexus_endpoint(&self, endpoint: &NexusEndpoint) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::UPDATE_NEXUS_ENDPOINT)
+            .bind(&endpoint.id)
+            .bind(&endpoint.name)
+            .bind(endpoint.version)
+            .bind(endpoint.encode_to_vec());
+        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+    }
+
+    async fn delete_nexus_endpoint(&self, id: &str) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::DELETE_NEXUS_ENDPOINT).bind(id);
+        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+    }
+
+    async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
+        rows::messages(sqlx::query_as(statements::NEXUS_ENDPOINTS).fetch_all(&mut *self.reader().await).await?)
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

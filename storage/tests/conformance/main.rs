@@ -8,6 +8,7 @@ mod journals;
 mod leases;
 mod lists;
 mod namespaces;
+mod nexus_endpoints;
 mod restarts;
 mod rows;
 mod stores;
