@@ -37,11 +37,13 @@ impl Frontend {
             _ => QueueKind::Workflow,
         };
         let key = queue_key(&namespace, &queue.name, kind);
+        let deployment = versioning::deployment(request.deployment_options.as_ref());
         let poller = PollerInfo {
             identity: request.identity.clone(),
             worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
             worker_instance_key: request.worker_instance_key,
-            max_tasks_per_second: None,
+            deployment,
+            ..PollerInfo::default()
         };
         match self.matching.poll(key, poller, call.deadline(POLL_TIMEOUT)).await {
             Poll::Task(task) => match *task {
@@ -66,11 +68,13 @@ impl Frontend {
         let worker =
             Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
         let key = queue_key(&namespace, &worker.check(call, request.task_queue.as_ref())?.name, QueueKind::Activity);
+        let deployment = versioning::deployment(request.deployment_options.as_ref());
         let poller = PollerInfo {
             identity: request.identity.clone(),
             worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
             worker_instance_key: request.worker_instance_key,
             max_tasks_per_second: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
+            deployment,
         };
         match self.matching.poll(key, poller, call.deadline(POLL_TIMEOUT)).await {
             Poll::Task(task) => match *task {

@@ -41,11 +41,13 @@ impl Frontend {
             self.send(&target, Input::WorkflowTaskFailed { token: task, request: failed }).await?;
             return Err(status::invalid(bad.text()));
         }
+        let deployment = versioning::deployment(request.deployment_options.as_ref());
         let poller = PollerInfo {
             identity: request.identity.clone(),
             worker_version: request.worker_version_stamp.clone().filter(|stamp| !stamp.build_id.is_empty()),
             worker_instance_key: request.worker_instance_key.clone(),
-            max_tasks_per_second: None,
+            deployment,
+            ..PollerInfo::default()
         };
         let responded = self.history.respond_workflow_task(target.clone(), task, request, poller).await;
         let responded = responded.map_err(|error| error::of_call(error, &target))?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perdure_engine::Reject;
-use perdure_matching::{Matching, QueryAnswer, QueryDispatchError, QueryTask, QueueKey, QueueKind};
+use perdure_matching::{Directive, Matching, QueryAnswer, QueryDispatchError, QueryTask, QueueKey, QueueKind};
 use perdure_proto::api::query::WorkflowQuery;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ impl DirectQuery {
             workflow_type: run.workflow_type.clone(),
             previous_started_event_id: run.last_completed_started_event_id,
             last_event_id: run.next_event_id - 1,
+            directive: Directive::by_routing(&cell.workflow.workflow_id),
             sticky: false,
         };
         let queue = |name: &str, kind| QueueKey { namespace_id, name: name.into(), kind };

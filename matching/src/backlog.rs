@@ -21,12 +21,12 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     pub(crate) fn push(&mut self, task: TaskRef) {
-        self.levels[level(task.priority)].push_back(task);
+        self.levels[level(task.priority.level)].push_back(task);
     }
 
     /// Puts a task back that was taken and is still wanted.
     pub(crate) fn push_front(&mut self, task: TaskRef) {
-        self.levels[level(task.priority)].push_front(task);
+        self.levels[level(task.priority.level)].push_front(task);
     }
 
     pub(crate) fn pop(&mut self) -> Option<TaskRef> {

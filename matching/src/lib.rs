@@ -15,6 +15,7 @@ mod query;
 mod queue;
 mod rate;
 pub mod task;
+mod version;
 
 pub use describe::{PollerDescription, QueueDescription};
 pub use dispatch::Reservation;
@@ -23,5 +24,6 @@ pub use matching::Matching;
 pub use query::QueryDispatchError;
 pub use task::{
     Poll, PollerInfo, QueryAnswer, QueryTask, QueueKey, QueueKind, RecordError, Recorder, StartedActivityTask,
-    StartedTask, StartedWorkflowTask, TaskKind, TaskRef,
+    StartedTask, StartedWorkflowTask, TaskKind, TaskPriority, TaskRef,
 };
+pub use version::{DeploymentVersion, Directive, QueueRouting, Ramp, workflow_hash};

@@ -15,11 +15,12 @@ use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
 use crate::{
-    MatchingLimits, Poll, PollerInfo, QueryAnswer, QueryDispatchError, QueryTask, QueueDescription, QueueKey,
-    QueueKind, Recorder, Reservation, StartedTask, TaskRef,
+    DeploymentVersion, Directive, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueryDispatchError, QueryTask,
+    QueueDescription, QueueKey, QueueKind, QueueRouting, Recorder, Reservation, StartedTask, TaskPriority, TaskRef,
     poll::Ticket,
     query::Caller,
     queue::{Core, Queue},
+    version::lane_of,
 };
 
 /// Where pollers meet tasks. Cheap to clone.
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     callers: Mutex<HashMap<String, oneshot::Sender<QueryAnswer>>>,
     /// Workers that said they shut down, and when: a poll of theirs that comes late must not park.
     shut_workers: RwLock<HashMap<String, Instant>>,
+    /// Of the queues that belong to a worker deployment, whether they are in memory or not.
+    routing: RwLock<HashMap<QueueKey, Arc<QueueRouting>>>,
     draining: AtomicBool,
 }
 
@@ -61,6 +64,7 @@ impl Matching {
             recorder: OnceLock::new(),
             callers: Mutex::default(),
             shut_workers: RwLock::default(),
+            routing: RwLock::default(),
             draining: AtomicBool::new(false),
         };
         Self {
@@ -92,7 +96,7 @@ impl Matching {
     }
 
     /// Takes the longest parked poller out of the line, if nothing older waits and the rate limit allows a task.
-    pub fn reserve(&self, key: &QueueKey) -> Option<Reservation> {
+    pub fn reserve(&self, key: &QueueKey, directive: &Directive, _priority: &TaskPriority) -> Option<Reservation> {
         let queue = self.queues.get(key)?;
         let (seat, parked) = queue.lock().reserve()?;
         Some(Reservation::new(queue, seat, parked).sync())
@@ -106,6 +110,22 @@ impl Matching {
     /// A started task whose poller was gone: the next poller gets it as it is, unless it expires before.
     pub fn redeliver(&self, key: &QueueKey, task: Box<StartedTask>, expires: Instant) {
         self.enter(key, |core| core.add_redelivery(task, expires));
+    }
+
+    /// How the queue's tasks are routed from now on; those that wait for the routing to decide are routed again. None:
+    /// the queue belongs to no deployment.
+    pub fn set_routing(&self, key: QueueKey, routing: Option<QueueRouting>) {
+        let mut all = self.shared.routing.write();
+        match routing {
+            Some(routing) => all.insert(key, Arc::new(routing)),
+            None => all.remove(&key),
+        };
+    }
+
+    /// The version whose workers a task would go to now. None: unversioned workers. `key` is of a normal queue.
+    pub fn route(&self, key: &QueueKey, directive: &Directive) -> Option<DeploymentVersion> {
+        let routing = self.shared.routing.read().get(key).cloned();
+        lane_of(directive, routing.as_deref()).cloned()
     }
 
     /// Waits for a poller and then for its answer ([`Matching::complete_query`]).

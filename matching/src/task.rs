@@ -10,13 +10,15 @@ use perdure_engine::{
 use perdure_proto::{
     RawHistory,
     api::{
-        common::{Payloads, WorkerVersionStamp},
+        common::{Payloads, Priority, WorkerVersionStamp},
         failure::Failure,
         query::WorkflowQuery,
     },
 };
 use perdure_storage::{RunKey, WorkflowKey};
 use uuid::Uuid;
+
+use crate::{DeploymentVersion, Directive};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueKey {
@@ -48,11 +50,34 @@ pub struct TaskRef {
     pub run: RunKey,
     pub scheduled_event_id: i64,
     pub attempt: i32,
-    /// 1 (first) to 5; 0 counts as 3.
-    pub priority: i32,
+    pub priority: TaskPriority,
+    /// Which workers may have it.
+    pub directive: Directive,
     pub scheduled_time: Nanos,
     /// Of the activity when the task was offered; 0 for workflow tasks.
     pub options_version: i32,
+}
+
+/// Where a task stands among others of its queue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskPriority {
+    /// 1 (first) to 5; 0 counts as 3.
+    pub level: i32,
+    /// Tasks of one level take turns by key. None: the key of all tasks without one.
+    pub fairness_key: Option<Arc<str>>,
+    /// How many turns the key gets for one of a key of weight 1; 0 counts as 1.
+    pub fairness_weight: f32,
+}
+
+impl TaskPriority {
+    pub fn of(priority: Option<&Priority>) -> Self {
+        let Some(priority) = priority else { return Self::default() };
+        Self {
+            level: priority.priority_key,
+            fairness_key: Some(priority.fairness_key.as_str()).filter(|key| !key.is_empty()).map(Arc::from),
+            fairness_weight: priority.fairness_weight,
+        }
+    }
 }
 
 /// Who polls: goes into the Started event and into poller lists.
@@ -63,6 +88,8 @@ pub struct PollerInfo {
     pub worker_instance_key: String,
     /// Activities only: the rate that the worker asks for, per second.
     pub max_tasks_per_second: Option<f64>,
+    /// Some for a worker in versioned mode: it gets only the tasks of its version.
+    pub deployment: Option<DeploymentVersion>,
 }
 
 /// What a poll ends with.
@@ -111,6 +138,8 @@ pub struct QueryTask {
     pub previous_started_event_id: i64,
     /// The last event of the history that the worker must have seen.
     pub last_event_id: i64,
+    /// Which workers may have it.
+    pub directive: Directive,
     /// Sent to a sticky queue: the worker has the run cached and needs no history.
     pub sticky: bool,
 }

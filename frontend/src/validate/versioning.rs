@@ -1,5 +1,6 @@
-//! What a worker says about its version. Versions are recorded, not routed by.
+//! What a worker says about its version.
 
+use perdure_matching::DeploymentVersion;
 use perdure_proto::api::{
     common::WorkerVersionStamp, deployment::WorkerDeploymentOptions, enums::TaskQueueKind, enums::WorkerVersioningMode,
     taskqueue::TaskQueue,
@@ -32,10 +33,17 @@ pub(crate) fn check(
             "NormalName must be set on sticky queue when UseVersioning is true or DeploymentOptions are set.",
         ));
     }
-    options.map_or(Ok(()), deployment)
+    options.map_or(Ok(()), check_deployment)
 }
 
-fn deployment(options: &WorkerDeploymentOptions) -> Result<(), Status> {
+/// The version of a worker in versioned mode, which gets only its version's tasks.
+pub(crate) fn deployment(options: Option<&WorkerDeploymentOptions>) -> Option<DeploymentVersion> {
+    options
+        .filter(|options| options.worker_versioning_mode() == WorkerVersioningMode::Versioned)
+        .map(|options| DeploymentVersion::new(options.deployment_name.as_str(), options.build_id.as_str()))
+}
+
+fn check_deployment(options: &WorkerDeploymentOptions) -> Result<(), Status> {
     if options.worker_versioning_mode() != WorkerVersioningMode::Versioned {
         return Ok(());
     }

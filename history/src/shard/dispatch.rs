@@ -10,8 +10,8 @@ use perdure_engine::{
     outcome::{ActivityTaskStarted, WorkflowTaskStarted},
 };
 use perdure_matching::{
-    PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask, StartedWorkflowTask, TaskKind,
-    TaskRef,
+    Directive, PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask, StartedWorkflowTask,
+    TaskKind, TaskPriority, TaskRef,
 };
 use perdure_storage::RunKey;
 use tokio::time::Instant;
@@ -79,7 +79,10 @@ impl Shard {
             }
             return;
         }
-        if let Some(reservation) = self.shared.matching.reserve(&queue) {
+        let Some(cell) = self.cells.get(&key) else { return };
+        let priority = TaskPriority::of(cell.state.run.priority.as_ref());
+        let directive = directive(cell);
+        if let Some(reservation) = self.shared.matching.reserve(&queue, &directive, &priority) {
             let input = workflow_task_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());
             if let Ok(Reply::WorkflowTaskStarted(info)) = self.step(key, input) {
                 let task = self.started_workflow_task(key, *info);
@@ -90,8 +93,8 @@ impl Shard {
             return;
         }
         let Some(cell) = self.cells.get(&key) else { return };
-        let priority = cell.state.run.priority.as_ref().map_or(0, |priority| priority.priority_key);
-        let task = task_ref(cell, TaskKind::Workflow, scheduled_event_id, attempt, priority, self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let task = task_ref(cell, TaskKind::Workflow, (scheduled_event_id, attempt), (directive, priority), now);
         self.releases.push(Release::Offer { queue, task: Box::new(task) });
     }
 
@@ -99,7 +102,9 @@ impl Shard {
         let Some(cell) = self.cells.get(&key) else { return };
         let Some(activity) = cell.state.run.activities.get(&scheduled_event_id) else { return };
         let queue = activity_queue(cell, &activity.task_queue);
-        if let Some(reservation) = self.shared.matching.reserve(&queue) {
+        let priority = TaskPriority::of(activity.priority.as_ref());
+        let directive = directive(cell);
+        if let Some(reservation) = self.shared.matching.reserve(&queue, &directive, &priority) {
             let input = activity_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());
             if let Ok(Reply::ActivityStarted(info)) = self.step(key, input) {
                 let lifetime = info.activity.start_to_close;
@@ -110,11 +115,10 @@ impl Shard {
             }
             return;
         }
-        let priority = activity.priority.as_ref().map_or(0, |priority| priority.priority_key);
         let now = self.shared.clock.now();
         let task = TaskRef {
             options_version: activity.options_version,
-            ..task_ref(cell, TaskKind::Activity, scheduled_event_id, attempt, priority, now)
+            ..task_ref(cell, TaskKind::Activity, (scheduled_event_id, attempt), (directive, priority), now)
         };
         self.releases.push(Release::Offer { queue, task: Box::new(task) });
     }
@@ -196,12 +200,16 @@ fn activity_queue(cell: &Cell, name: &str) -> QueueKey {
     QueueKey { namespace_id: cell.workflow.namespace_id, name: name.into(), kind: QueueKind::Activity }
 }
 
+/// Which workers may have the run's tasks.
+fn directive(cell: &Cell) -> Directive {
+    Directive::by_routing(&cell.workflow.workflow_id)
+}
+
 fn task_ref(
     cell: &Cell,
     kind: TaskKind,
-    scheduled_event_id: i64,
-    attempt: i32,
-    priority: i32,
+    (scheduled_event_id, attempt): (i64, i32),
+    (directive, priority): (Directive, TaskPriority),
     scheduled_time: Nanos,
 ) -> TaskRef {
     TaskRef {
@@ -211,6 +219,7 @@ fn task_ref(
         scheduled_event_id,
         attempt,
         priority,
+        directive,
         scheduled_time,
         options_version: 0,
     }

@@ -11,11 +11,11 @@ const SECOND: Duration = Duration::from_secs(1);
 #[tokio::test(start_paused = true)]
 async fn a_parked_poller_is_reserved_and_gets_its_task() {
     let world = World::new();
-    assert!(world.matching.reserve(&world.key).is_none(), "nobody polls");
+    assert!(world.reserve().is_none(), "nobody polls");
     let poll = world.poll("a").await;
-    let reservation = world.matching.reserve(&world.key).unwrap();
+    let reservation = world.reserve().unwrap();
     assert_eq!(reservation.poller().identity, "a");
-    assert!(world.matching.reserve(&world.key).is_none(), "its only poller is out");
+    assert!(world.reserve().is_none(), "its only poller is out");
     reservation.deliver(started("w")).unwrap();
     assert_eq!(poll.await.unwrap(), "w");
 }
@@ -24,19 +24,19 @@ async fn a_parked_poller_is_reserved_and_gets_its_task() {
 async fn the_longest_parked_poller_is_first_and_a_dropped_reservation_keeps_its_place() {
     let world = World::new();
     let _polls = (world.poll("a").await, world.poll("b").await);
-    let first = world.matching.reserve(&world.key).unwrap();
-    let second = world.matching.reserve(&world.key).unwrap();
+    let first = world.reserve().unwrap();
+    let second = world.reserve().unwrap();
     assert_eq!((first.poller().identity.as_str(), second.poller().identity.as_str()), ("a", "b"));
     drop(second);
     drop(first);
-    assert_eq!(world.matching.reserve(&world.key).unwrap().poller().identity, "a");
+    assert_eq!(world.reserve().unwrap().poller().identity, "a");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_returned_poller_takes_what_came_meanwhile() {
     let world = World::new();
     let poll = world.poll("a").await;
-    let reservation = world.matching.reserve(&world.key).unwrap();
+    let reservation = world.reserve().unwrap();
     world.offer("w");
     settle().await;
     assert_eq!(world.backlog(), 1);
@@ -50,7 +50,7 @@ async fn a_poll_ends_empty_at_its_deadline() {
     let poll = world.poll_as(poller("a"), 5 * SECOND).await;
     sleep(6 * SECOND).await;
     assert_eq!(poll.await.unwrap(), "empty");
-    assert!(world.matching.reserve(&world.key).is_none());
+    assert!(world.reserve().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,7 +59,7 @@ async fn a_dropped_poll_leaves_the_line() {
     let (gone, stays) = (world.poll("gone").await, world.poll("stays").await);
     gone.abort();
     settle().await;
-    world.matching.reserve(&world.key).unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w")).unwrap();
     assert_eq!(stays.await.unwrap(), "w");
 }
 
@@ -68,7 +68,7 @@ async fn delivery_to_a_poller_that_left_gives_the_task_back() {
     for by_deadline in [true, false] {
         let world = World::new();
         let poll = world.poll_as(poller("a"), 5 * SECOND).await;
-        let reservation = world.matching.reserve(&world.key).unwrap();
+        let reservation = world.reserve().unwrap();
         if by_deadline {
             sleep(6 * SECOND).await;
         } else {
@@ -86,11 +86,11 @@ async fn delivery_to_a_poller_that_left_gives_the_task_back() {
 async fn a_reservation_of_a_poller_that_left_does_not_bring_it_back() {
     let world = World::new();
     let poll = world.poll("a").await;
-    let reservation = world.matching.reserve(&world.key).unwrap();
+    let reservation = world.reserve().unwrap();
     poll.abort();
     settle().await;
     drop(reservation);
-    assert!(world.matching.reserve(&world.key).is_none());
+    assert!(world.reserve().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn a_task_that_was_handed_over_but_not_taken_goes_to_the_next_poller() {
     let world = World::new();
     let mut poll = Box::pin(world.matching.poll(world.key.clone(), poller("a"), Instant::now() + 60 * SECOND));
     assert!(futures::poll!(&mut poll).is_pending());
-    world.matching.reserve(&world.key).unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w")).unwrap();
     drop(poll);
     assert_eq!(world.poll("b").await.await.unwrap(), "w");
 }
@@ -108,7 +108,7 @@ async fn a_poll_at_its_deadline_still_takes_what_it_was_handed() {
     let world = World::new();
     let mut poll = Box::pin(world.matching.poll(world.key.clone(), poller("a"), Instant::now() + SECOND));
     assert!(futures::poll!(&mut poll).is_pending());
-    world.matching.reserve(&world.key).unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w")).unwrap();
     sleep(2 * SECOND).await;
     assert_eq!(crate::support::name(poll.await), "w");
 }
@@ -119,7 +119,7 @@ async fn redeliveries_expire() {
     world.matching.redeliver(&world.key, started("old"), Instant::now() + SECOND);
     sleep(2 * SECOND).await;
     let poll = world.poll("a").await;
-    world.matching.reserve(&world.key).unwrap().deliver(started("new")).unwrap();
+    world.reserve().unwrap().deliver(started("new")).unwrap();
     assert_eq!(poll.await.unwrap(), "new");
 }
 
@@ -154,7 +154,7 @@ async fn backlog_goes_before_a_reservation_and_redeliveries_before_backlog() {
     let world = World::new();
     world.offer("waits");
     world.matching.redeliver(&world.key, started("started"), Instant::now() + 60 * SECOND);
-    assert!(world.matching.reserve(&world.key).is_none());
+    assert!(world.reserve().is_none());
     assert_eq!(world.poll("p").await.await.unwrap(), "started");
     assert_eq!(world.poll("p").await.await.unwrap(), "waits");
 }
@@ -254,7 +254,7 @@ async fn pollers_that_come_and_go_get_every_task_exactly_once() {
     for round in 0..TASKS {
         polls.push(world.poll_as(poller("p"), 30 * SECOND).await);
         world.offer(&format!("offered {round}"));
-        if let Some(reservation) = world.matching.reserve(&world.key)
+        if let Some(reservation) = world.reserve()
             && round % 3 != 0
         {
             expected.push(format!("reserved {round}"));

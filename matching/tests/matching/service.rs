@@ -116,7 +116,7 @@ async fn recent_pollers_are_those_that_poll_or_polled_in_the_window() {
 async fn a_worker_that_shuts_down_polls_no_more() {
     let world = World::new();
     let (leaves, stays, out) = (world.poll("leaves").await, world.poll("stays").await, world.poll("leaves").await);
-    let reserved = [world.matching.reserve(&world.key).unwrap(), world.matching.reserve(&world.key).unwrap()];
+    let reserved = [world.reserve().unwrap(), world.reserve().unwrap()];
     let [first, second] = reserved;
     drop(second);
     world.matching.shutdown_worker(NAMESPACE, "", "instance of leaves");
@@ -133,7 +133,7 @@ async fn a_worker_that_shuts_down_polls_no_more() {
 async fn an_unloaded_sticky_queue_forgets_everything() {
     let world = World::of_kind(QueueKind::StickyWorkflow);
     let poll = world.poll("p").await;
-    let reservation = world.matching.reserve(&world.key).unwrap();
+    let reservation = world.reserve().unwrap();
     world.offer("w");
     world.matching.shutdown_worker(NAMESPACE, "queue", "");
     drop(reservation);
@@ -146,7 +146,7 @@ async fn an_unloaded_sticky_queue_forgets_everything() {
 async fn draining_ends_polls_and_queries() {
     let world = World::new();
     let (parked, reserved) = (world.poll("reserved").await, world.poll("parked").await);
-    let reservation = world.matching.reserve(&world.key).unwrap();
+    let reservation = world.reserve().unwrap();
     world.matching.drain();
     assert_eq!(reserved.await.unwrap(), "empty");
     reservation.deliver(started("w")).unwrap();
@@ -176,9 +176,9 @@ async fn reservations_keep_to_the_rate_and_give_their_token_back() {
     let world = World::of_kind(QueueKind::Activity);
     let limited = PollerInfo { max_tasks_per_second: Some(1.0), ..poller("p") };
     let polls = (world.poll_as(limited.clone(), 60 * SECOND).await, world.poll_as(limited, 60 * SECOND).await);
-    drop(world.matching.reserve(&world.key).unwrap());
-    world.matching.reserve(&world.key).unwrap().deliver(started("w")).unwrap();
-    assert!(world.matching.reserve(&world.key).is_none(), "the second of this second");
+    drop(world.reserve().unwrap());
+    world.reserve().unwrap().deliver(started("w")).unwrap();
+    assert!(world.reserve().is_none(), "the second of this second");
     world.offer("later");
     settle().await;
     assert_eq!(world.backlog(), 1);

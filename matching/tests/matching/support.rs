@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use perdure_matching::{
-    Matching, MatchingLimits, Poll, PollerInfo, QueryTask, QueueKey, QueueKind, RecordError, Recorder, StartedTask,
-    StartedWorkflowTask, TaskKind, TaskRef,
+    Directive, Matching, MatchingLimits, Poll, PollerInfo, QueryTask, QueueKey, QueueKind, RecordError, Recorder,
+    Reservation, StartedTask, StartedWorkflowTask, TaskKind, TaskPriority, TaskRef,
 };
 use perdure_storage::{RunKey, WorkflowKey};
 use tokio::{
@@ -85,6 +85,10 @@ impl World {
         self.matching.offer(&self.key, task(id, 0));
     }
 
+    pub(crate) fn reserve(&self) -> Option<Reservation> {
+        self.matching.reserve(&self.key, &Directive::by_routing("w"), &TaskPriority::default())
+    }
+
     pub(crate) fn backlog(&self) -> usize {
         self.matching.describe(&self.key).backlog_count
     }
@@ -105,7 +109,8 @@ pub(crate) fn task(id: &str, priority: i32) -> TaskRef {
         run: RunKey { slot: 1, run_id: Uuid::from_u128(1) },
         scheduled_event_id: 2,
         attempt: 1,
-        priority,
+        priority: TaskPriority { level: priority, ..Default::default() },
+        directive: Directive::by_routing(id),
         scheduled_time: 1_000,
         options_version: 0,
     }
@@ -125,6 +130,7 @@ pub(crate) fn query(id: &str, sticky: bool) -> QueryTask {
         workflow_type: "type".into(),
         previous_started_event_id: 3,
         last_event_id: 4,
+        directive: Directive::by_routing("w"),
         sticky,
     }
 }
