@@ -122,10 +122,14 @@ impl Matching {
         };
     }
 
+    /// How the queue's tasks are routed now. None: the queue belongs to no deployment.
+    pub fn routing(&self, key: &QueueKey) -> Option<Arc<QueueRouting>> {
+        self.shared.routing.read().get(key).cloned()
+    }
+
     /// The version whose workers a task would go to now. None: unversioned workers. `key` is of a normal queue.
     pub fn route(&self, key: &QueueKey, directive: &Directive) -> Option<DeploymentVersion> {
-        let routing = self.shared.routing.read().get(key).cloned();
-        lane_of(directive, routing.as_deref()).cloned()
+        lane_of(directive, self.routing(key).as_deref()).cloned()
     }
 
     /// Waits for a poller and then for its answer ([`Matching::complete_query`]).

@@ -9,7 +9,7 @@
 //!
 //! A sticky queue belongs to one worker and has only the unversioned lane.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 /// One version of a worker deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,6 +65,8 @@ pub struct QueueRouting {
     pub ramping: Option<Ramp>,
     /// Of the deployment's routing configuration: an older one never replaces a newer one of the same deployment.
     pub revision: i64,
+    /// All versions that have the queue, routed to or not: a workflow can be pinned to these.
+    pub versions: BTreeSet<DeploymentVersion>,
 }
 
 /// The part of the workflows that goes elsewhere.
@@ -128,7 +130,7 @@ mod tests {
             (None, ramp(Some("2"), 50.0), low, Some("2")),
             (None, ramp(Some("2"), 50.0), high, None),
         ] {
-            let routing = QueueRouting { current: current.map(version), ramping, revision: 1 };
+            let routing = QueueRouting { current: current.map(version), ramping, revision: 1, ..Default::default() };
             let found = lane_of(&Directive::ByRouting { hash_of }, Some(&routing)).cloned();
             assert_eq!(found, expected.map(version), "{routing:?} {hash_of}");
             let pinned = Directive::Pinned(version("9"));
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_ramp_takes_its_share() {
-        let routing = QueueRouting { current: None, ramping: ramp(Some("2"), 20.0), revision: 1 };
+        let routing = QueueRouting { ramping: ramp(Some("2"), 20.0), revision: 1, ..Default::default() };
         let ramped = (0..10_000).filter(|n| routing.route(workflow_hash(&format!("workflow-{n}"))).is_some()).count();
         assert!((1_800..2_200).contains(&ramped), "{ramped} of 10,000");
     }
