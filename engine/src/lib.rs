@@ -6,6 +6,7 @@
 mod activity;
 mod admit;
 mod apply;
+mod archetype;
 mod attributes;
 mod cancel;
 mod chain;
@@ -45,6 +46,7 @@ mod workflow_task;
 pub use activity::{ActivityOperation, ActivitySelector, Jitter, OptionField, merge_priority};
 pub use admit::{Admission, CurrentRun, admit, takes_update};
 pub use apply::Corrupt;
+pub use archetype::{Archetype, UnknownArchetype};
 pub use change::{Change, DurableChange, Kind, VolatileChange};
 pub use check::check;
 pub use ctx::{Ctx, Ids};

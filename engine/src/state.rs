@@ -16,6 +16,8 @@ use perdure_proto::api::{
     update,
 };
 
+use crate::Archetype;
+
 pub use machines::{
     Activity, ActivityBackoff, ActivityPause, ActivityPhase, ActivityScheduled, ActivityStarted, Child, ExternalCancel,
     ExternalSignal, Sticky, TaskStarted, Timer, Update, WorkflowTask,
@@ -195,6 +197,9 @@ pub struct RunState {
     /// answered yet. They are among `Volatile::admitted` too.
     #[prost(string, repeated, tag = "66")]
     pub reapplied_updates: Vec<String>,
+
+    #[prost(enumeration = "Archetype", tag = "70")]
+    pub archetype: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -13,6 +13,7 @@ pub(crate) fn row(cell: &Cell) -> VisibilityRow {
     let attributes = run.search_attributes.as_ref();
     VisibilityRow {
         namespace_id: cell.workflow.namespace_id,
+        archetype: cell.workflow.archetype,
         workflow_id: run.workflow_id.clone(),
         run_id: cell.key.run_id,
         workflow_type: run.workflow_type.clone(),

@@ -74,8 +74,7 @@ async fn long_history(name: &str, store: &dyn Store, lease: &Lease) -> Result<()
             events: vec![1; 300].into(),
             changes: Bytes::new(),
         };
-        let write =
-            RunWrite { key, create: None, journal: vec![row], snapshot: None, wake_at: WakeAt::Keep, visibility: None };
+        let write = RunWrite { journal: vec![row], ..RunWrite::new(key) };
         store.commit(Batch { lease: lease.clone(), runs: vec![write] }).await?;
     }
     for event_id in [3, EVENTS / 2, EVENTS - 100] {
@@ -140,11 +139,10 @@ fn write(phase: Phase, key: RunKey, id: &str) -> RunWrite {
         root_run_id: key.run_id.to_string(),
         ..Default::default()
     };
-    let nothing =
-        RunWrite { key, create: None, journal: Vec::new(), snapshot: None, wake_at: WakeAt::Keep, visibility: None };
+    let nothing = RunWrite::new(key);
     match phase {
         Phase::Start => RunWrite {
-            create: Some(CreateRun { namespace_id: NAMESPACE, workflow_id: id.to_owned(), make_current: true }),
+            create: Some(CreateRun { workflow: WorkflowKey::new(NAMESPACE, id), make_current: true }),
             journal: journal(1, 600),
             wake_at: WakeAt::Set(1_700_000_000_000_000_000),
             visibility: Some(shown),

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use perdure_engine::Nanos;
-use uuid::Uuid;
 
-use crate::{keys::RunKey, store::Lease, visibility::VisibilityRow};
+use crate::{
+    keys::{RunKey, WorkflowKey},
+    store::Lease,
+    visibility::VisibilityRow,
+};
 
 /// All writes of a batch stand or fall together, under the shard's lease.
 #[derive(Clone, Debug)]
@@ -25,14 +28,21 @@ pub struct RunWrite {
     pub snapshot: Option<Snapshot>,
     pub wake_at: WakeAt,
     pub visibility: Option<VisibilityRow>,
+    /// The run goes, with all that is stored of it. Then nothing else of it is written.
+    pub delete: Option<DeleteRun>,
 }
 
 #[derive(Clone, Debug)]
 pub struct CreateRun {
-    pub namespace_id: Uuid,
-    pub workflow_id: String,
+    pub workflow: WorkflowKey,
     /// The run becomes the current one of its workflow id. If a batch creates several such runs, the last one is current.
     pub make_current: bool,
+}
+
+/// A run that no longer exists after the batch. If it is the current one, its workflow id has none any more.
+#[derive(Clone, Debug)]
+pub struct DeleteRun {
+    pub workflow: WorkflowKey,
 }
 
 /// What happened to a run in one commit, or a part of it.
@@ -68,6 +78,23 @@ pub enum WakeAt {
 }
 
 impl RunWrite {
+    /// Nothing to write.
+    pub fn new(key: RunKey) -> Self {
+        Self {
+            key,
+            create: None,
+            journal: Vec::new(),
+            snapshot: None,
+            wake_at: WakeAt::Keep,
+            visibility: None,
+            delete: None,
+        }
+    }
+
+    pub fn delete(key: RunKey, workflow: WorkflowKey) -> Self {
+        Self { delete: Some(DeleteRun { workflow }), ..Self::new(key) }
+    }
+
     /// Something of a run's row changes that exists already.
     pub(crate) fn updates_run(&self) -> bool {
         self.create.is_none() && (self.snapshot.is_some() || self.wake_at != WakeAt::Keep)

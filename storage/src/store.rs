@@ -34,8 +34,7 @@ impl Lease {
 /// A run as stored: the newest snapshot (None: never written) and all journal rows after it, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRun {
-    pub namespace_id: Uuid,
-    pub workflow_id: String,
+    pub workflow: WorkflowKey,
     pub snapshot: Option<Snapshot>,
     pub journal: Vec<JournalRow>,
     pub wake_at: Option<Nanos>,
@@ -59,7 +58,7 @@ pub trait Store: Send + Sync + 'static {
     /// The current run of each workflow id; same order as asked.
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError>;
 
-    /// Workflow ids that have a current run, in the order of their keys, after the given one (None: from the first), at most
+    /// Ids that have a current run, of all kinds, in the order of their keys, after the given one (None: from the first), at most
     /// `limit`. For a node that wants to know which ids are new without asking each time.
     async fn workflows_after(&self, after: Option<&WorkflowKey>, limit: usize) -> Result<Vec<WorkflowKey>, StoreError>;
 

@@ -1,13 +1,14 @@
 //! What lists show of a run, and the filters that stores turn into SQL.
 
 use bytes::Bytes;
-use perdure_engine::Nanos;
+use perdure_engine::{Archetype, Nanos};
 use uuid::Uuid;
 
 /// One row per run, written in the same commit as the change that it shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VisibilityRow {
     pub namespace_id: Uuid,
+    pub archetype: Archetype,
     pub workflow_id: String,
     pub run_id: Uuid,
     pub workflow_type: String,
@@ -35,10 +36,11 @@ pub struct VisibilityRow {
     pub search_values: serde_json::Value,
 }
 
-/// A list or count of one namespace.
+/// A list or count of the runs of one kind in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListQuery {
     pub namespace_id: Uuid,
+    pub archetype: Archetype,
     pub filter: Option<Filter>,
     /// Rows after this position in the default order: close time descending with open runs first, then start time descending,
     /// then run id descending. One direction for all three, so that an index can start at any position.

@@ -9,6 +9,7 @@ mod rows;
 
 use std::sync::Arc;
 
+use perdure_engine::Archetype;
 use perdure_proto::{
     api::{
         common::Payload,
@@ -103,6 +104,7 @@ impl Lists {
         let page_size = page_size.unwrap_or(PAGE_SIZE_MAX);
         let query = ListQuery {
             namespace_id: namespace.id(),
+            archetype: Archetype::Workflow,
             filter: Some(filter),
             after: self.position(namespace, &query_hash, token)?,
             // One more tells whether there is a next page.

@@ -9,7 +9,7 @@ use perdure_proto::api::{
         list_closed_workflow_executions_request::Filters,
     },
 };
-use perdure_storage::{Batch, MemoryStore, RunKey, RunWrite, VisibilityRow, WakeAt};
+use perdure_storage::{Batch, MemoryStore, RunKey, RunWrite, VisibilityRow};
 use prost::Message;
 use tonic::Code;
 
@@ -42,12 +42,8 @@ async fn lists() -> (Lists, AuthorizedNamespace) {
     let store = Arc::new(MemoryStore::new());
     let leases = store.acquire_leases("test", 1, Duration::from_secs(60)).await.unwrap();
     let runs = (0..RUNS).map(|i| RunWrite {
-        key: RunKey { slot: 0, run_id: Uuid::from_u128(i as u128 + 1) },
-        create: None,
-        journal: Vec::new(),
-        snapshot: None,
-        wake_at: WakeAt::Keep,
         visibility: Some(row(&namespace, i)),
+        ..RunWrite::new(RunKey { slot: 0, run_id: Uuid::from_u128(i as u128 + 1) })
     });
     store.commit(Batch { lease: leases[0].clone(), runs: runs.collect() }).await.unwrap();
     (Lists::new(store, Sealer::new([7; 32])), namespace)

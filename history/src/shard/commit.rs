@@ -121,15 +121,12 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
     let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
     RunWrite {
         key: cell.key,
-        create: dirty.create.then(|| CreateRun {
-            namespace_id: cell.workflow.namespace_id,
-            workflow_id: cell.workflow.workflow_id.to_string(),
-            make_current: true,
-        }),
+        create: dirty.create.then(|| CreateRun { workflow: cell.workflow.clone(), make_current: true }),
         journal,
         snapshot: snapshot_due.then(|| snapshot_of(cell)),
         wake_at: wake_at_of(cell, now),
         visibility: dirty.visibility.then(|| visibility::row(cell)),
+        delete: None,
     }
 }
 
@@ -172,7 +169,7 @@ fn farewell_of(cell: &mut Cell) -> RunWrite {
     };
     cell.stored_wake = exact;
     let snapshot = (cell.seq > cell.snapshot_seq).then(|| snapshot_of(cell));
-    RunWrite { key: cell.key, create: None, journal: Vec::new(), snapshot, wake_at, visibility: None }
+    RunWrite { snapshot, wake_at, ..RunWrite::new(cell.key) }
 }
 
 fn snapshot_of(cell: &mut Cell) -> Snapshot {

@@ -247,8 +247,7 @@ async fn read(shared: &Shared, asked: &Wanted) -> Result<Found, StoreError> {
 
 /// A run from its snapshot and the journal rows after it.
 fn restore(key: RunKey, stored: StoredRun) -> Result<Cell, Corrupt> {
-    let workflow = WorkflowKey::new(stored.namespace_id, stored.workflow_id);
-    let mut cell = Cell::new(workflow, key, WorkflowState::default());
+    let mut cell = Cell::new(stored.workflow, key, WorkflowState::default());
     let mut events = Vec::new();
     if let Some(snapshot) = stored.snapshot {
         cell.state = journal::decode_snapshot(&snapshot.state)?;

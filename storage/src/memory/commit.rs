@@ -4,7 +4,7 @@ use super::state::{Run, State};
 use crate::{
     batch::{Batch, RunWrite, WakeAt},
     error::CommitError,
-    keys::WorkflowKey,
+    keys::{RunKey, WorkflowKey},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +33,9 @@ impl State {
     fn write(&mut self, write: RunWrite) {
         if let Some(create) = write.create {
             if create.make_current {
-                let workflow = WorkflowKey::new(create.namespace_id, create.workflow_id.as_str());
-                self.current_runs.insert(workflow, write.key.run_id);
+                self.current_runs.insert(create.workflow.clone(), write.key.run_id);
             }
-            let (namespace_id, workflow_id) = (create.namespace_id, create.workflow_id);
-            self.runs.insert(write.key, Run { namespace_id, workflow_id, snapshot: None, wake_at: None });
+            self.runs.insert(write.key, Run { workflow: create.workflow, snapshot: None, wake_at: None });
         }
         if let Some(run) = self.runs.get_mut(&write.key) {
             match write.wake_at {
@@ -54,6 +52,18 @@ impl State {
         }
         if let Some(row) = write.visibility {
             self.visibility.insert((row.namespace_id, row.run_id), row);
+        }
+        if let Some(delete) = write.delete {
+            self.delete(write.key, &delete.workflow);
+        }
+    }
+
+    fn delete(&mut self, key: RunKey, workflow: &WorkflowKey) {
+        self.runs.remove(&key);
+        self.journal.retain(|(run, _), _| *run != key);
+        self.visibility.remove(&(workflow.namespace_id, key.run_id));
+        if self.current_runs.get(workflow) == Some(&key.run_id) {
+            self.current_runs.remove(workflow);
         }
     }
 }

@@ -38,7 +38,9 @@ impl MemoryStore {
     fn select(&self, query: &ListQuery) -> Vec<VisibilityRow> {
         let condition = query.filter.as_ref().map(Condition::new);
         let selected = |row: &&VisibilityRow| {
-            row.namespace_id == query.namespace_id && condition.as_ref().is_none_or(|condition| matches(condition, row))
+            row.namespace_id == query.namespace_id
+                && row.archetype == query.archetype
+                && condition.as_ref().is_none_or(|condition| matches(condition, row))
         };
         let mut rows: Vec<_> = self.state.lock().visibility.values().filter(selected).cloned().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(Position::of(row)));

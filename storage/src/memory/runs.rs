@@ -16,8 +16,7 @@ impl State {
         let run = self.runs.get(&key)?;
         let seen = run.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         Some(StoredRun {
-            namespace_id: run.namespace_id,
-            workflow_id: run.workflow_id.clone(),
+            workflow: run.workflow.clone(),
             snapshot: run.snapshot.clone(),
             journal: self.journal_of(key).filter(|row| row.seq > seen).cloned().collect(),
             wake_at: run.wake_at,

@@ -27,8 +27,7 @@ pub(super) struct State {
 
 #[derive(Debug)]
 pub(super) struct Run {
-    pub(super) namespace_id: Uuid,
-    pub(super) workflow_id: String,
+    pub(super) workflow: WorkflowKey,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) wake_at: Option<Nanos>,
 }

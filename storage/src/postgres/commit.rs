@@ -1,6 +1,6 @@
 //! Batches.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{Postgres, postgres::PgArguments, query::QueryAs, types::Json};
 
@@ -9,7 +9,7 @@ use super::{
     shapes::{part, statement},
 };
 use crate::{
-    batch::{Batch, CreateRun, JournalRow, RunWrite, WakeAt},
+    batch::{Batch, CreateRun, DeleteRun, JournalRow, RunWrite, WakeAt},
     error::CommitError,
     keys::RunKey,
     sql::rows::{close_time_to_sql, search_values_to_sql, slot_to_sql},
@@ -24,12 +24,14 @@ pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(
     let journal: Vec<_> =
         batch.runs.iter().flat_map(|write| write.journal.iter().map(|row| (write.key, row))).collect();
     let visibility: Vec<_> = batch.runs.iter().filter_map(|write| write.visibility.as_ref()).collect();
+    let deletes: Vec<_> = batch.runs.iter().filter_map(|write| Some((write, write.delete.as_ref()?))).collect();
 
     let has = |rows_empty: bool, part: usize| if rows_empty { 0 } else { part };
     let parts = has(creates.is_empty(), part::CREATE)
         | has(updates.is_empty(), part::UPDATE)
         | has(journal.is_empty(), part::JOURNAL)
-        | has(visibility.is_empty(), part::VISIBILITY);
+        | has(visibility.is_empty(), part::VISIBILITY)
+        | has(deletes.is_empty(), part::DELETE);
     let lease = &batch.lease;
     let mut query = sqlx::query_as(statement(parts))
         .bind(slot_to_sql(lease.first_slot))
@@ -48,6 +50,9 @@ pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(
     if !visibility.is_empty() {
         query = bind_visibility(query, &visibility);
     }
+    if !deletes.is_empty() {
+        query = bind_deletes(query, &deletes, &creates);
+    }
     match connections.fetch_one(query).await? {
         (0,) => Err(CommitError::LeaseLost),
         _ => Ok(()),
@@ -59,16 +64,16 @@ fn bind_creates<'a>(query: Statement<'a>, creates: &[(&'a RunWrite, &'a CreateRu
     let current: HashMap<_, _> = creates
         .iter()
         .filter(|(_, create)| create.make_current)
-        .map(|(write, create)| ((create.namespace_id, create.workflow_id.as_str()), write.key.run_id))
+        .map(|(write, create)| (&create.workflow, write.key.run_id))
         .collect();
-    let is_current = |(write, create): &(&RunWrite, &CreateRun)| {
-        current.get(&(create.namespace_id, create.workflow_id.as_str())) == Some(&write.key.run_id)
-    };
+    let is_current =
+        |(write, create): &(&RunWrite, &CreateRun)| current.get(&create.workflow) == Some(&write.key.run_id);
     query
         .bind(column(creates, |(write, _)| slot_to_sql(write.key.slot)))
         .bind(column(creates, |(write, _)| write.key.run_id))
-        .bind(column(creates, |(_, create)| create.namespace_id))
-        .bind(column(creates, |(_, create)| create.workflow_id.as_str()))
+        .bind(column(creates, |(_, create)| create.workflow.namespace_id))
+        .bind(column(creates, |(_, create)| create.workflow.archetype.number()))
+        .bind(column(creates, |(_, create)| &*create.workflow.workflow_id))
         .bind(column(creates, |(write, _)| write.wake_at.to_set()))
         .bind(column(creates, |(write, _)| snapshot_seq(write)))
         .bind(column(creates, |(write, _)| snapshot_state(write)))
@@ -99,6 +104,7 @@ fn bind_journal<'a>(query: Statement<'a>, rows: &[(RunKey, &'a JournalRow)]) -> 
 fn bind_visibility<'a>(query: Statement<'a>, rows: &[&'a VisibilityRow]) -> Statement<'a> {
     query
         .bind(column(rows, |row| row.namespace_id))
+        .bind(column(rows, |row| row.archetype.number()))
         .bind(column(rows, |row| row.run_id))
         .bind(column(rows, |row| close_time_to_sql(row)))
         .bind(column(rows, |row| row.start_time))
@@ -117,6 +123,23 @@ fn bind_visibility<'a>(query: Statement<'a>, rows: &[&'a VisibilityRow]) -> Stat
         .bind(column(rows, |row| &row.memo[..]))
         .bind(column(rows, |row| &row.search_attributes[..]))
         .bind(column(rows, |row| search_values_to_sql(row).map(Json)))
+}
+
+/// `creates` of the same batch: one statement cannot touch a row of `current_runs` twice, and the new run takes it over.
+fn bind_deletes<'a>(
+    query: Statement<'a>,
+    deletes: &[(&'a RunWrite, &'a DeleteRun)],
+    creates: &[(&'a RunWrite, &'a CreateRun)],
+) -> Statement<'a> {
+    let taken_over: HashSet<_> =
+        creates.iter().filter(|(_, create)| create.make_current).map(|(_, create)| &create.workflow).collect();
+    query
+        .bind(column(deletes, |(write, _)| slot_to_sql(write.key.slot)))
+        .bind(column(deletes, |(write, _)| write.key.run_id))
+        .bind(column(deletes, |(_, delete)| delete.workflow.namespace_id))
+        .bind(column(deletes, |(_, delete)| delete.workflow.archetype.number()))
+        .bind(column(deletes, |(_, delete)| &*delete.workflow.workflow_id))
+        .bind(column(deletes, |(_, delete)| !taken_over.contains(&delete.workflow)))
 }
 
 fn column<R: Copy, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {

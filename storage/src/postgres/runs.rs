@@ -8,22 +8,24 @@ use crate::{
     batch::JournalRow,
     error::StoreError,
     keys::{RunKey, WorkflowKey},
-    sql::rows::{RunRecord, slot_to_sql},
+    sql::rows::{RunRecord, WorkflowRecord, convert, slot_to_sql},
     store::StoredRun,
 };
 
 const CURRENT_RUNS: &str = "SELECT asked.position, current_runs.run_id
-     FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked(namespace_id, workflow_id, position)
-     JOIN current_runs USING (namespace_id, workflow_id)";
+     FROM unnest($1::uuid[], $2::smallint[], $3::text[])
+          WITH ORDINALITY AS asked(namespace_id, archetype, workflow_id, position)
+     JOIN current_runs USING (namespace_id, archetype, workflow_id)";
 
-/// Workflow ids in the order of their keys. The least key of all is the nil namespace with an empty workflow id.
-const WORKFLOWS_AFTER: &str = "SELECT namespace_id, workflow_id FROM current_runs
-     WHERE (namespace_id, workflow_id) > ($1, $2)
-     ORDER BY namespace_id, workflow_id
-     LIMIT $3";
+/// Ids in the order of their keys. The least key of all is the nil namespace with an empty workflow id.
+const WORKFLOWS_AFTER: &str = "SELECT namespace_id, archetype, workflow_id FROM current_runs
+     WHERE (namespace_id, archetype, workflow_id) > ($1, $2, $3)
+     ORDER BY namespace_id, archetype, workflow_id
+     LIMIT $4";
 
 /// A run and the journal rows after its snapshot, as arrays: one row per run, so that no snapshot is sent twice.
-const LOAD_RUNS: &str = "SELECT asked.position, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot, journal.*
+const LOAD_RUNS: &str =
+    "SELECT asked.position, namespace_id, archetype, workflow_id, wake_at, snapshot_seq, snapshot, journal.*
      FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS asked(slot, run_id, position)
      JOIN runs USING (slot, run_id)
      CROSS JOIN LATERAL (
@@ -70,6 +72,7 @@ pub(super) async fn current_runs(
 ) -> Result<Vec<Option<Uuid>>, StoreError> {
     let query = sqlx::query_as::<_, (i64, Uuid)>(CURRENT_RUNS)
         .bind(workflows.iter().map(|key| key.namespace_id).collect::<Vec<_>>())
+        .bind(workflows.iter().map(|key| key.archetype.number()).collect::<Vec<_>>())
         .bind(workflows.iter().map(|key| &*key.workflow_id).collect::<Vec<_>>());
     Ok(in_order(workflows.len(), connections.fetch_all(query).await?))
 }
@@ -79,12 +82,12 @@ pub(super) async fn workflows_after(
     after: Option<&WorkflowKey>,
     limit: usize,
 ) -> Result<Vec<WorkflowKey>, StoreError> {
-    let query = sqlx::query_as::<_, (Uuid, String)>(WORKFLOWS_AFTER)
+    let query = sqlx::query_as::<_, WorkflowRecord>(WORKFLOWS_AFTER)
         .bind(after.map_or(Uuid::nil(), |key| key.namespace_id))
+        .bind(after.map_or(0, |key| key.archetype.number()))
         .bind(after.map_or("", |key| &*key.workflow_id))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = connections.fetch_all(query).await?;
-    Ok(rows.into_iter().map(|(namespace_id, workflow_id)| WorkflowKey::new(namespace_id, workflow_id)).collect())
+    Ok(convert(connections.fetch_all(query).await?))
 }
 
 pub(super) async fn load_runs(

@@ -1,7 +1,7 @@
 //! The statement of a commit: one round trip, one transaction.
 //!
 //! Each part writes one table from arrays and only if the fence found the lease. Parts that a batch has no rows for are left
-//! out, as even an empty one costs time: that makes sixteen shapes, each prepared once per connection.
+//! out, as even an empty one costs time: that makes thirty-two shapes, each prepared once per connection.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,8 @@ pub(super) mod part {
     pub(in super::super) const UPDATE: usize = 2;
     pub(in super::super) const JOURNAL: usize = 4;
     pub(in super::super) const VISIBILITY: usize = 8;
-    pub(super) const ALL: usize = 16;
+    pub(in super::super) const DELETE: usize = 16;
+    pub(super) const ALL: usize = 32;
 }
 
 /// The share lock holds off whoever takes the lease over until this transaction has ended; and a commit that comes second
@@ -20,13 +21,16 @@ const FENCE: &str = "WITH fence AS MATERIALIZED (\
     SELECT epoch FROM leases WHERE first_slot = $1 AND end_slot = $2 AND epoch = $3 FOR SHARE)";
 
 /// Arrays of `created`; `current` has the same.
-const CREATE_TYPES: [&str; 8] = ["smallint", "uuid", "uuid", "text", "bigint", "bigint", "bytea", "boolean"];
+const CREATE_TYPES: [&str; 9] =
+    ["smallint", "uuid", "uuid", "smallint", "text", "bigint", "bigint", "bytea", "boolean"];
 const UPDATE_TYPES: [&str; 6] = ["smallint", "uuid", "bigint", "bigint", "bytea", "boolean"];
 const JOURNAL_TYPES: [&str; 7] = ["smallint", "uuid", "bigint", "bigint", "integer", "bytea", "bytea"];
-const VISIBILITY_TYPES: [&str; 19] = [
-    "uuid", "uuid", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "integer", "text", "text", "text",
-    "text", "text", "text", "text", "bytea", "bytea", "jsonb",
+const VISIBILITY_TYPES: [&str; 20] = [
+    "uuid", "smallint", "uuid", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "integer", "text", "text",
+    "text", "text", "text", "text", "text", "bytea", "bytea", "jsonb",
 ];
+/// Arrays of `gone`, of which each table's part takes what it needs.
+const DELETE_TYPES: [&str; 6] = ["smallint", "uuid", "uuid", "smallint", "text", "boolean"];
 
 static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| (0..part::ALL).map(shape).collect());
 
@@ -48,14 +52,14 @@ fn shape(parts: usize) -> String {
         format!("unnest({})", list.join(", "))
     };
     if parts & part::CREATE != 0 {
-        let columns = "slot, run_id, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot";
+        let columns = "slot, run_id, namespace_id, archetype, workflow_id, wake_at, snapshot_seq, snapshot";
         let rows = arrays(&CREATE_TYPES);
         let rows = format!("fence, {rows} AS new({columns}, make_current)");
         sql.push_str(&format!(
             ", created AS (INSERT INTO runs ({columns}) SELECT {columns} FROM {rows}), current AS (\
-             INSERT INTO current_runs (slot, namespace_id, workflow_id, run_id) \
-             SELECT slot, namespace_id, workflow_id, run_id FROM {rows} WHERE make_current \
-             ON CONFLICT (namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id)"
+             INSERT INTO current_runs (slot, namespace_id, archetype, workflow_id, run_id) \
+             SELECT slot, namespace_id, archetype, workflow_id, run_id FROM {rows} WHERE make_current \
+             ON CONFLICT (namespace_id, archetype, workflow_id) DO UPDATE SET run_id = excluded.run_id)"
         ));
     }
     if parts & part::UPDATE != 0 {
@@ -81,6 +85,21 @@ fn shape(parts: usize) -> String {
         sql.push_str(&format!(
             ", shown AS (INSERT INTO visibility ({columns}, search_values) SELECT new.* FROM fence, {rows} AS new \
              ON CONFLICT (namespace_id, run_id) DO UPDATE SET {updates})"
+        ));
+    }
+    if parts & part::DELETE != 0 {
+        let rows = arrays(&DELETE_TYPES);
+        sql.push_str(&format!(
+            ", gone AS MATERIALIZED (SELECT deleted.* FROM fence, {rows} AS \
+             deleted(slot, run_id, namespace_id, archetype, workflow_id, was_current)), \
+             gone_runs AS (DELETE FROM runs USING gone WHERE runs.run_id = gone.run_id AND runs.slot = gone.slot), \
+             gone_journal AS (DELETE FROM journal USING gone \
+             WHERE journal.run_id = gone.run_id AND journal.slot = gone.slot), \
+             gone_shown AS (DELETE FROM visibility USING gone \
+             WHERE visibility.namespace_id = gone.namespace_id AND visibility.run_id = gone.run_id), \
+             gone_current AS (DELETE FROM current_runs USING gone \
+             WHERE current_runs.namespace_id = gone.namespace_id AND current_runs.archetype = gone.archetype \
+             AND current_runs.workflow_id = gone.workflow_id AND current_runs.run_id = gone.run_id AND was_current)"
         ));
     }
     sql.push_str(" SELECT count(*) FROM fence");

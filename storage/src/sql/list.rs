@@ -1,5 +1,6 @@
 //! Lists and counts.
 
+use perdure_engine::Archetype;
 use sqlx::QueryBuilder;
 
 use super::{
@@ -45,6 +46,11 @@ pub(crate) fn count_by_status<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> 
 fn push_selection<D: Dialect>(sql: &mut QueryBuilder<D>, query: &ListQuery) {
     sql.push(" FROM visibility WHERE namespace_id = ");
     D::bind_uuid(sql, query.namespace_id);
+    // A number in the text: partial indexes are by it.
+    sql.push(format_args!(" AND archetype = {}", query.archetype.number()));
+    if query.archetype != Archetype::Workflow {
+        sql.push(" AND archetype <> 0");
+    }
     if let Some(filter) = &query.filter {
         sql.push(" AND ");
         push_condition(sql, &Condition::new(filter));

@@ -1,6 +1,6 @@
 //! Rows as both databases give them, and their way into our types.
 
-use perdure_engine::Nanos;
+use perdure_engine::{Archetype, Nanos};
 use prost::Message;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     batch::{JournalRow, Snapshot},
     error::StoreError,
-    keys::{RunKey, Slot},
+    keys::{RunKey, Slot, WorkflowKey},
     lease::LeaseRow,
     store::{EventBatch, Lease, StoredRun},
     visibility::{CountGroup, OPEN, VisibilityRow},
@@ -23,10 +23,25 @@ pub(crate) fn slot_from_sql(slot: i16) -> Slot {
     slot as Slot
 }
 
+/// Columns of a workflow key.
+#[derive(FromRow)]
+pub(crate) struct WorkflowRecord {
+    namespace_id: Uuid,
+    #[sqlx(try_from = "i16")]
+    archetype: Archetype,
+    workflow_id: String,
+}
+
+impl From<WorkflowRecord> for WorkflowKey {
+    fn from(record: WorkflowRecord) -> Self {
+        Self::of(record.archetype, record.namespace_id, record.workflow_id)
+    }
+}
+
 #[derive(FromRow)]
 pub(crate) struct RunRecord {
-    namespace_id: Uuid,
-    workflow_id: String,
+    #[sqlx(flatten)]
+    workflow: WorkflowRecord,
     wake_at: Option<i64>,
     snapshot_seq: Option<i64>,
     snapshot: Option<Vec<u8>>,
@@ -35,13 +50,7 @@ pub(crate) struct RunRecord {
 impl RunRecord {
     pub(crate) fn into_run(self, journal: Vec<JournalRow>) -> StoredRun {
         let snapshot = self.snapshot_seq.zip(self.snapshot).map(|(seq, state)| Snapshot { seq, state: state.into() });
-        StoredRun {
-            namespace_id: self.namespace_id,
-            workflow_id: self.workflow_id,
-            snapshot,
-            journal,
-            wake_at: self.wake_at,
-        }
+        StoredRun { workflow: self.workflow.into(), snapshot, journal, wake_at: self.wake_at }
     }
 }
 
@@ -92,7 +101,7 @@ impl From<LeaseRecord> for LeaseRow {
 }
 
 /// Columns of [`VisibilityRecord`]. `search_values`, which serves filters alone, comes after them and is not read.
-pub(crate) const VISIBILITY_COLUMNS: &str = "namespace_id, run_id, close_time, start_time, execution_time, history_length, history_size_bytes, \
+pub(crate) const VISIBILITY_COLUMNS: &str = "namespace_id, archetype, run_id, close_time, start_time, execution_time, history_length, history_size_bytes, \
     state_transition_count, status, workflow_id, workflow_type, task_queue, parent_workflow_id, \
     parent_run_id, root_workflow_id, root_run_id, memo, search_attributes";
 
@@ -118,6 +127,8 @@ pub(crate) fn search_values_to_sql(row: &VisibilityRow) -> Option<&serde_json::V
 #[derive(FromRow)]
 pub(crate) struct VisibilityRecord {
     namespace_id: Uuid,
+    #[sqlx(try_from = "i16")]
+    archetype: Archetype,
     run_id: Uuid,
     close_time: i64,
     start_time: i64,
@@ -141,6 +152,7 @@ impl From<VisibilityRecord> for VisibilityRow {
     fn from(record: VisibilityRecord) -> Self {
         Self {
             namespace_id: record.namespace_id,
+            archetype: record.archetype,
             workflow_id: record.workflow_id,
             run_id: record.run_id,
             workflow_type: record.workflow_type,

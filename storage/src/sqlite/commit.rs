@@ -9,7 +9,7 @@ use crate::{
     sql::rows::{VISIBILITY_COLUMNS, VISIBILITY_UPDATES, close_time_to_sql, search_values_to_sql, slot_to_sql},
 };
 
-/// Rows of one statement at most: a power of two; times 19 columns it stays far below SQLite's limit of parameters.
+/// Rows of one statement at most: a power of two; times 20 columns it stays far below SQLite's limit of parameters.
 const MOST_ROWS: usize = 64;
 
 /// The writer's lock and IMMEDIATE leave no time between the check of the lease and the writes.
@@ -27,6 +27,7 @@ pub(super) async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> 
     update_runs(&mut transaction, &batch.runs).await?;
     insert_journal(&mut transaction, &batch.runs).await?;
     upsert_visibility(&mut transaction, &batch.runs).await?;
+    delete_runs(&mut transaction, &batch.runs).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -35,13 +36,14 @@ async fn create_runs(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Re
         runs.iter().filter_map(|write| Some((write, write.create.as_ref()?))).collect();
     for rows in chunks(&creates) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO runs (slot, run_id, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot) ",
+            "INSERT INTO runs (slot, run_id, namespace_id, archetype, workflow_id, wake_at, snapshot_seq, snapshot) ",
         );
         sql.push_values(rows, |mut row, (write, create)| {
             row.push_bind(slot_to_sql(write.key.slot))
                 .push_bind(write.key.run_id)
-                .push_bind(create.namespace_id)
-                .push_bind(&create.workflow_id)
+                .push_bind(create.workflow.namespace_id)
+                .push_bind(create.workflow.archetype.number())
+                .push_bind(&*create.workflow.workflow_id)
                 .push_bind(write.wake_at.to_set())
                 .push_bind(write.snapshot.as_ref().map(|snapshot| snapshot.seq))
                 .push_bind(write.snapshot.as_ref().map(|snapshot| &snapshot.state[..]));
@@ -50,15 +52,17 @@ async fn create_runs(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Re
     }
     let current: Vec<_> = creates.into_iter().filter(|(_, create)| create.make_current).collect();
     for rows in chunks(&current) {
-        let mut sql =
-            QueryBuilder::<Sqlite>::new("INSERT INTO current_runs (slot, namespace_id, workflow_id, run_id) ");
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO current_runs (slot, namespace_id, archetype, workflow_id, run_id) ",
+        );
         sql.push_values(rows, |mut row, (write, create)| {
             row.push_bind(slot_to_sql(write.key.slot))
-                .push_bind(create.namespace_id)
-                .push_bind(&create.workflow_id)
+                .push_bind(create.workflow.namespace_id)
+                .push_bind(create.workflow.archetype.number())
+                .push_bind(&*create.workflow.workflow_id)
                 .push_bind(write.key.run_id);
         });
-        sql.push(" ON CONFLICT (namespace_id, workflow_id) DO UPDATE SET run_id = excluded.run_id");
+        sql.push(" ON CONFLICT (namespace_id, archetype, workflow_id) DO UPDATE SET run_id = excluded.run_id");
         sql.build().execute(&mut *connection).await?;
     }
     Ok(())
@@ -114,6 +118,7 @@ async fn upsert_visibility(connection: &mut SqliteConnection, runs: &[RunWrite])
         sql.push_values(rows, |mut columns, row| {
             columns
                 .push_bind(row.namespace_id)
+                .push_bind(row.archetype.number())
                 .push_bind(row.run_id)
                 .push_bind(close_time_to_sql(row))
                 .push_bind(row.start_time)
@@ -135,6 +140,28 @@ async fn upsert_visibility(connection: &mut SqliteConnection, runs: &[RunWrite])
         });
         sql.push(" ON CONFLICT (namespace_id, run_id) DO UPDATE SET ").push(VISIBILITY_UPDATES);
         sql.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Seldom, so one by one.
+async fn delete_runs(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Result<(), CommitError> {
+    const STATEMENTS: [&str; 4] = [
+        "DELETE FROM runs WHERE run_id = $1",
+        "DELETE FROM journal WHERE run_id = $1",
+        "DELETE FROM visibility WHERE namespace_id = $2 AND run_id = $1",
+        "DELETE FROM current_runs WHERE namespace_id = $2 AND archetype = $3 AND workflow_id = $4 AND run_id = $1",
+    ];
+    for (write, delete) in runs.iter().filter_map(|write| Some((write, write.delete.as_ref()?))) {
+        for statement in STATEMENTS {
+            sqlx::query(statement)
+                .bind(write.key.run_id)
+                .bind(delete.workflow.namespace_id)
+                .bind(delete.workflow.archetype.number())
+                .bind(&*delete.workflow.workflow_id)
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     Ok(())
 }

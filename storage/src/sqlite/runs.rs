@@ -10,21 +10,21 @@ use crate::{
     batch::JournalRow,
     error::StoreError,
     keys::{RunKey, WorkflowKey},
-    sql::rows::RunRecord,
+    sql::rows::{RunRecord, WorkflowRecord, convert},
     store::StoredRun,
 };
 
 const CURRENT_RUNS: &str = "SELECT asked.key AS position, current_runs.run_id FROM json_each($1) AS asked
      JOIN current_runs ON namespace_id = unhex(json_extract(asked.value, '$[0]'))
-      AND workflow_id = json_extract(asked.value, '$[1]')";
+      AND archetype = json_extract(asked.value, '$[1]') AND workflow_id = json_extract(asked.value, '$[2]')";
 
-/// Workflow ids in the order of their keys. The least key of all is the nil namespace with an empty workflow id.
-const WORKFLOWS_AFTER: &str = "SELECT namespace_id, workflow_id FROM current_runs
-     WHERE (namespace_id, workflow_id) > ($1, $2)
-     ORDER BY namespace_id, workflow_id
-     LIMIT $3";
+/// Ids in the order of their keys. The least key of all is the nil namespace with an empty workflow id.
+const WORKFLOWS_AFTER: &str = "SELECT namespace_id, archetype, workflow_id FROM current_runs
+     WHERE (namespace_id, archetype, workflow_id) > ($1, $2, $3)
+     ORDER BY namespace_id, archetype, workflow_id
+     LIMIT $4";
 
-const RUNS: &str = "SELECT asked.key AS position, namespace_id, workflow_id, wake_at, snapshot_seq, snapshot
+const RUNS: &str = "SELECT asked.key AS position, namespace_id, archetype, workflow_id, wake_at, snapshot_seq, snapshot
      FROM json_each($1) AS asked
      JOIN runs ON slot = json_extract(asked.value, '$[0]') AND run_id = unhex(json_extract(asked.value, '$[1]'))";
 
@@ -63,7 +63,8 @@ pub(super) async fn current_runs(
     connection: &mut SqliteConnection,
     workflows: &[WorkflowKey],
 ) -> Result<Vec<Option<Uuid>>, StoreError> {
-    let key = |key: &WorkflowKey| json!([key.namespace_id.simple().to_string(), &*key.workflow_id]);
+    let key =
+        |key: &WorkflowKey| json!([key.namespace_id.simple().to_string(), key.archetype.number(), &*key.workflow_id]);
     let keys = AsJson(workflows.iter().map(key).collect::<Vec<Json>>());
     let found = sqlx::query_as::<_, At<RunId>>(CURRENT_RUNS).bind(keys).fetch_all(connection).await?;
     let found: HashMap<_, _> = found.into_iter().map(|at| (at.position, at.row.run_id)).collect();
@@ -75,12 +76,12 @@ pub(super) async fn workflows_after(
     after: Option<&WorkflowKey>,
     limit: usize,
 ) -> Result<Vec<WorkflowKey>, StoreError> {
-    let query = sqlx::query_as::<_, (Uuid, String)>(WORKFLOWS_AFTER)
+    let query = sqlx::query_as::<_, WorkflowRecord>(WORKFLOWS_AFTER)
         .bind(after.map_or(Uuid::nil(), |key| key.namespace_id))
+        .bind(after.map_or(0, |key| key.archetype.number()))
         .bind(after.map_or("", |key| &*key.workflow_id))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(namespace_id, workflow_id)| WorkflowKey::new(namespace_id, workflow_id)).collect())
+    Ok(convert(query.fetch_all(connection).await?))
 }
 
 pub(super) async fn load_runs(

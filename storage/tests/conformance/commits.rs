@@ -39,8 +39,7 @@ async fn batch_writes_every_part(store: &dyn Store) {
     commit(store, &lease, vec![first]).await.unwrap();
 
     let expected = StoredRun {
-        namespace_id: NAMESPACE,
-        workflow_id: "w".to_owned(),
+        workflow: WorkflowKey::new(NAMESPACE, "w"),
         snapshot: Some(snapshot(1, 10)),
         journal: vec![],
         wake_at: Some(99),
@@ -157,7 +156,7 @@ async fn last_created_run_is_current(store: &dyn Store) {
     commit(store, &lease, vec![create(third, "w")]).await.unwrap();
     assert_eq!(store.current_runs(&workflow).await.unwrap(), [Some(third.run_id)]);
 
-    let create_detached = CreateRun { namespace_id: NAMESPACE, workflow_id: "w".to_owned(), make_current: false };
+    let create_detached = CreateRun { workflow: WorkflowKey::new(NAMESPACE, "w"), make_current: false };
     commit(store, &lease, vec![RunWrite { create: Some(create_detached), ..write(detached) }]).await.unwrap();
     assert_eq!(store.current_runs(&workflow).await.unwrap(), [Some(third.run_id)]);
     assert!(load(store, detached).await.is_some());
@@ -220,7 +219,7 @@ async fn batches_of_many_sizes(store: &dyn Store) {
         let loaded = store.load_runs(&keys).await.unwrap();
         for (run, id) in loaded.iter().zip(&ids) {
             let run = run.as_ref().unwrap();
-            assert_eq!((&run.workflow_id, run.wake_at), (id, Some(size)));
+            assert_eq!((&*run.workflow.workflow_id, run.wake_at), (id.as_str(), Some(size)));
             assert_eq!((&run.snapshot, run.journal.len()), (&Some(snapshot(2, 20)), 0));
         }
         let workflows: Vec<_> = ids.iter().map(|id| WorkflowKey::new(NAMESPACE, id.as_str())).collect();

@@ -23,7 +23,7 @@ async fn reads_answer_in_the_order_asked(store: &dyn Store) {
     let (a, b, missing) = (run_key("a"), run_key("b"), run_key("missing"));
     commit(store, &lease, vec![create(a, "a"), create(b, "b")]).await.unwrap();
     let ids = |runs: Vec<Option<perdure_storage::StoredRun>>| -> Vec<Option<String>> {
-        runs.into_iter().map(|run| run.map(|run| run.workflow_id)).collect()
+        runs.into_iter().map(|run| run.map(|run| run.workflow.workflow_id.to_string())).collect()
     };
     let (a_id, b_id) = (Some("a".to_owned()), Some("b".to_owned()));
     let loaded = ids(store.load_runs(&[b, missing, a, b]).await.unwrap());

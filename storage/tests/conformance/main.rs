@@ -2,6 +2,7 @@
 //!
 //! PostgreSQL is the server that `PERDURE_TEST_POSTGRES` names; each test makes a database of its own there.
 
+mod archetypes;
 mod commits;
 mod filters;
 mod journals;

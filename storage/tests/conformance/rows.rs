@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use perdure_storage::{
-    Batch, CommitError, JournalRow, Lease, RunKey, RunWrite, Snapshot, Store, VisibilityRow, WakeAt, WorkflowKey,
+    Batch, CommitError, JournalRow, Lease, RunKey, RunWrite, Snapshot, Store, VisibilityRow, WorkflowKey,
     batch::CreateRun,
 };
 use uuid::Uuid;
@@ -27,12 +27,12 @@ pub(crate) fn run_key(workflow_id: &str) -> RunKey {
 
 /// Nothing to write.
 pub(crate) fn write(key: RunKey) -> RunWrite {
-    RunWrite { key, create: None, journal: Vec::new(), snapshot: None, wake_at: WakeAt::Keep, visibility: None }
+    RunWrite::new(key)
 }
 
 /// The first write of a run: its row, which becomes current, and one journal row with two events.
 pub(crate) fn create(key: RunKey, workflow_id: &str) -> RunWrite {
-    let create = CreateRun { namespace_id: NAMESPACE, workflow_id: workflow_id.to_owned(), make_current: true };
+    let create = CreateRun { workflow: WorkflowKey::new(NAMESPACE, workflow_id), make_current: true };
     RunWrite { create: Some(create), journal: vec![journal_row(1, 1, 2)], ..write(key) }
 }
 
