@@ -57,7 +57,7 @@ impl WorkflowState {
     }
 }
 
-fn start_request_id(run: &RunState) -> String {
+pub(crate) fn start_request_id(run: &RunState) -> String {
     let ids = &run.start_request_ids;
     let started = |kind: i32| kind == EventType::WorkflowExecutionStarted as i32;
     ids.iter().find(|(_, info)| started(info.event_type)).map(|(id, _)| id.clone()).unwrap_or_default()

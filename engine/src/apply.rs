@@ -8,9 +8,9 @@
 use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 
 use crate::{
-    activity, attributes, cancel,
+    activity, attributes, callback, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, reset, signal, start,
+    child, close, external, marker, nexus, pause, reset, signal, start,
     state::{RequestIdInfo, RunState, WorkflowState},
     timer, update, workflow_task,
 };
@@ -78,6 +78,13 @@ impl WorkflowState {
             | Kind::ActivityResumed(_)
             | Kind::ActivityOptionsSet(_)
             | Kind::ActivityDelayed(_) => return activity::apply_durable(run, kind),
+            Kind::NexusStartRetry(_)
+            | Kind::NexusStartReady(_)
+            | Kind::NexusCancelRetry(_)
+            | Kind::NexusCancelReady(_) => return nexus::apply_durable(run, kind),
+            Kind::CallbackRetry(_) | Kind::CallbackReady(_) | Kind::CallbackEnded(_) => {
+                return callback::apply_durable(run, kind);
+            }
             Kind::SignalRequestSeen(request_id) => {
                 run.signal_request_ids.insert(request_id.clone(), true);
             }
@@ -91,6 +98,7 @@ impl WorkflowState {
             Kind::Created(created) => start::apply_created(run, created),
             Kind::ResetFrom(from) => reset::apply_reset_from(run, from),
             Kind::ResetInto(run_id) => run.reset_run_id.clone_from(run_id),
+            Kind::ProblemsReported(reported) => run.problems_reported = *reported,
             Kind::UpdateForgotten(update_id) => update::forget(run, update_id),
         }
         Ok(())
@@ -123,6 +131,9 @@ impl WorkflowState {
             | A::WorkflowTaskFailedEventAttributes(_) => workflow_task::apply(run, event, attributes),
             A::WorkflowExecutionSignaledEventAttributes(signaled) => signal::apply(run, event, signaled),
             A::WorkflowExecutionCancelRequestedEventAttributes(_) => cancel::apply(run),
+            A::WorkflowExecutionPausedEventAttributes(_) | A::WorkflowExecutionUnpausedEventAttributes(_) => {
+                pause::apply(run, event, attributes)
+            }
             A::WorkflowExecutionOptionsUpdatedEventAttributes(options) => start::apply_options(run, event, options),
             A::WorkflowExecutionCompletedEventAttributes(_)
             | A::WorkflowExecutionFailedEventAttributes(_)
@@ -161,6 +172,15 @@ impl WorkflowState {
             A::WorkflowExecutionUpdateAcceptedEventAttributes(_)
             | A::WorkflowExecutionUpdateRejectedEventAttributes(_)
             | A::WorkflowExecutionUpdateCompletedEventAttributes(_) => update::apply(run, event, attributes),
+            A::NexusOperationScheduledEventAttributes(_)
+            | A::NexusOperationStartedEventAttributes(_)
+            | A::NexusOperationCompletedEventAttributes(_)
+            | A::NexusOperationFailedEventAttributes(_)
+            | A::NexusOperationCanceledEventAttributes(_)
+            | A::NexusOperationTimedOutEventAttributes(_)
+            | A::NexusOperationCancelRequestedEventAttributes(_)
+            | A::NexusOperationCancelRequestCompletedEventAttributes(_)
+            | A::NexusOperationCancelRequestFailedEventAttributes(_) => nexus::apply(run, event, attributes),
             A::WorkflowExecutionUpdateAdmittedEventAttributes(admitted) => {
                 update::apply_admitted(self, event, admitted)
             }

@@ -8,7 +8,7 @@ use perdure_proto::api::{
 };
 
 use crate::{
-    cron,
+    callback, cron,
     input::{Continued, Start},
     retry,
     state::{Nanos, RunState},
@@ -86,7 +86,6 @@ pub(crate) fn again(
         memo: started.memo,
         search_attributes: started.search_attributes,
         priority: started.priority,
-        completion_callbacks: started.completion_callbacks,
         continued: Some(Continued { attempt, failure, last_completion_result, ..continued }),
         ..inherited(tx)
     })
@@ -155,6 +154,7 @@ fn inherited(tx: &mut Tx) -> Start {
         request_id,
         execution_timeout: run.execution_timeout,
         links: run.links.clone(),
+        completion_callbacks: callback::in_order(run).into_iter().filter_map(|one| one.callback.clone()).collect(),
         parent: run.parent.clone(),
         root_workflow_id: if is_child { run.root_workflow_id.clone() } else { String::new() },
         root_run_id: if is_child { run.root_run_id.clone() } else { String::new() },

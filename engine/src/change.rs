@@ -26,7 +26,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 40, 41, 42, 43, 44, 45, 46, 55"
     )]
     pub kind: Option<Kind>,
 }
@@ -102,6 +102,26 @@ pub enum Kind {
     /// An attempt that no worker has waits until another time.
     #[prost(message, tag = "27")]
     ActivityDelayed(ActivityDelayedChange),
+    /// An attempt to start a Nexus operation failed, and there will be another.
+    #[prost(message, tag = "40")]
+    NexusStartRetry(NexusRetryChange),
+    /// The backoff of the Nexus operation with this scheduled event id is over: its start is to be delivered.
+    #[prost(int64, tag = "41")]
+    NexusStartReady(i64),
+    #[prost(message, tag = "42")]
+    NexusCancelRetry(NexusRetryChange),
+    #[prost(int64, tag = "43")]
+    NexusCancelReady(i64),
+    #[prost(message, tag = "44")]
+    CallbackRetry(CallbackRetryChange),
+    /// The backoff of the callback with this id is over.
+    #[prost(string, tag = "45")]
+    CallbackReady(String),
+    #[prost(message, tag = "46")]
+    CallbackEnded(CallbackEndedChange),
+    /// Too many workflow tasks have failed in a row: lists show it from now on.
+    #[prost(bool, tag = "55")]
+    ProblemsReported(bool),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -142,6 +162,43 @@ pub struct ActivityDelayedChange {
     pub scheduled_event_id: i64,
     #[prost(int64, tag = "2")]
     pub until: Nanos,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NexusRetryChange {
+    #[prost(int64, tag = "1")]
+    pub scheduled_event_id: i64,
+    /// When the attempt ended.
+    #[prost(int64, tag = "2")]
+    pub ended: Nanos,
+    #[prost(int64, tag = "3")]
+    pub until: Nanos,
+    #[prost(message, optional, tag = "4")]
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CallbackRetryChange {
+    #[prost(string, tag = "1")]
+    pub callback_id: String,
+    /// When the attempt ended.
+    #[prost(int64, tag = "2")]
+    pub ended: Nanos,
+    #[prost(int64, tag = "3")]
+    pub until: Nanos,
+    #[prost(message, optional, tag = "4")]
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CallbackEndedChange {
+    #[prost(string, tag = "1")]
+    pub callback_id: String,
+    #[prost(int64, tag = "2")]
+    pub ended: Nanos,
+    /// None: the callback was called.
+    #[prost(message, optional, tag = "3")]
+    pub failure: Option<Failure>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -33,12 +33,19 @@ fn check_closed(state: &WorkflowState, wrong: &mut Vec<String>) {
         && run.activities.is_empty()
         && run.timers.is_empty()
         && run.external_signals.is_empty()
-        && run.external_cancels.is_empty();
+        && run.external_cancels.is_empty()
+        && run.nexus_operations.is_empty();
     if !empty {
         wrong.push("a closed run has machines that run".into());
     }
     let allowed = |task: &Task| {
-        matches!(task, Task::NotifyParent | Task::ApplyParentClosePolicy { .. } | Task::StartChild { .. })
+        matches!(
+            task,
+            Task::NotifyParent
+                | Task::ApplyParentClosePolicy { .. }
+                | Task::StartChild { .. }
+                | Task::InvokeCallback { .. }
+        )
     };
     if !obligations(state).iter().all(allowed) {
         wrong.push("a closed run owes work of an open one".into());
@@ -114,7 +121,8 @@ fn check_ids(run: &RunState, wrong: &mut Vec<String>) {
         .map(|(key, activity)| (*key, activity.scheduled_event_id))
         .chain(run.children.iter().map(|(key, child)| (*key, child.initiated_event_id)))
         .chain(run.external_signals.iter().map(|(key, signal)| (*key, signal.initiated_event_id)))
-        .chain(run.external_cancels.iter().map(|(key, cancel)| (*key, cancel.initiated_event_id)));
+        .chain(run.external_cancels.iter().map(|(key, cancel)| (*key, cancel.initiated_event_id)))
+        .chain(run.nexus_operations.iter().map(|(key, operation)| (*key, operation.scheduled_event_id)));
     for (key, id) in keys {
         if key != id || key >= run.next_event_id {
             wrong.push(format!("machine {key} began with event {id} of {}", run.next_event_id - 1));

@@ -31,6 +31,7 @@ use prost::Message as _;
 
 use crate::{
     apply::Corrupt,
+    callback,
     chain::{self, Following},
     change::{Change, Kind},
     child,
@@ -192,6 +193,7 @@ fn end(tx: &mut Tx, attributes: Attributes, links: Vec<Link>, next_run: Option<S
 
 /// What the closed run owes.
 pub(crate) fn push_obligations(state: &WorkflowState, tasks: &mut Vec<Task>) {
+    callback::push_obligations(&state.run, tasks);
     let Some(owed) = &state.run.owed_at_close else { return };
     if owed.notify_parent {
         tasks.push(Task::NotifyParent);
@@ -236,6 +238,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     run.timers.clear();
     run.external_signals.clear();
     run.external_cancels.clear();
+    run.nexus_operations.clear();
     let abandon = ParentClosePolicy::Abandon as i32;
     run.children.retain(|_, child| child.parent_close_policy != abandon || !child::is_started(child));
     let children = run
@@ -251,6 +254,9 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     let owed =
         OwedAtClose { notify_parent: run.parent.is_some() && new_run_id.is_empty(), children: children.collect() };
     run.owed_at_close = (owed != OwedAtClose::default()).then_some(owed);
+    if new_run_id.is_empty() {
+        callback::on_close(run);
+    }
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Deadlines of a run: when time itself has something to do, and doing it.
 
 use crate::{
-    activity, close,
+    activity, callback, close, nexus,
     outcome::Reply,
+    pause,
     reject::Reject,
     state::{Nanos, WorkflowState},
     timer,
@@ -14,14 +15,16 @@ use crate::{
 pub fn next_deadline(state: &WorkflowState) -> Option<Nanos> {
     let run = &state.run;
     if run.close.is_some() {
-        return None;
+        return callback::next_deadline(run);
     }
-    let backoff = Some(run.first_task_backoff_until).filter(|&until| until != 0);
+    // Its end does nothing while paused: the unpause looks.
+    let backoff = Some(run.first_task_backoff_until).filter(|&until| until != 0 && !pause::is_paused(run));
     [
         backoff,
         close::next_deadline(run),
         timer::next_deadline(run),
         activity::next_deadline(run),
+        nexus::next_deadline(run),
         workflow_task::next_deadline(state),
     ]
     .into_iter()
@@ -36,10 +39,12 @@ pub(crate) fn wake(tx: &mut Tx) -> Result<Reply, Reject> {
         close::wake(tx);
     }
     if tx.state.run.close.is_some() {
+        callback::wake(tx);
         return Ok(Reply::Done);
     }
     timer::wake(tx);
     activity::wake(tx);
+    nexus::wake(tx);
     workflow_task::wake(tx);
     let backoff = tx.state.run.first_task_backoff_until;
     if backoff != 0 && backoff <= tx.ctx.now {

@@ -6,7 +6,7 @@ use perdure_proto::api::{
     taskqueue::TaskQueue,
     workflow::{
         PendingActivityInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo,
-        WorkflowExecutionConfig, WorkflowExecutionExtendedInfo, WorkflowExecutionInfo,
+        WorkflowExecutionConfig, WorkflowExecutionExtendedInfo, WorkflowExecutionInfo, WorkflowExecutionPauseInfo,
         pending_activity_info::{
             PauseInfo,
             pause_info::{Manual, PausedBy},
@@ -17,7 +17,9 @@ use perdure_proto::api::{
 
 use crate::{
     activity::{options, running_attempt},
+    callback, nexus, pause,
     state::{Activity, ActivityPause, ActivityPhase, Child, Nanos, RunState, WorkflowState, WorkflowTask},
+    system_attributes::search_attributes,
     time::{duration, optional_timestamp, timestamp},
 };
 
@@ -33,6 +35,8 @@ impl WorkflowState {
             pending_children: run.children.values().filter(|_| open).map(pending_child).collect(),
             pending_workflow_task: self.pending_task().filter(|_| open).map(pending_workflow_task),
             workflow_extended_info: Some(extended_info(run)),
+            callbacks: callback::infos(run),
+            pending_nexus_operations: run.nexus_operations.values().filter(|_| open).map(nexus::pending).collect(),
             ..Default::default()
         }
     }
@@ -49,13 +53,13 @@ impl WorkflowState {
             r#type: Some(WorkflowType { name: run.workflow_type.clone() }),
             start_time: Some(timestamp(run.start_time)),
             close_time: close.map(|close| timestamp(close.time)),
-            status: close.map_or(WorkflowExecutionStatus::Running as i32, |close| close.status),
+            status: self.status() as i32,
             history_length: run.next_event_id - 1,
             parent_namespace_id: run.parent.as_ref().map(|parent| parent.namespace_id.clone()).unwrap_or_default(),
             parent_execution: run.parent.as_ref().and_then(|parent| execution(&parent.workflow_id, &parent.run_id)),
             execution_time: Some(timestamp(run.execution_time)),
             memo: Some(run.memo.clone().unwrap_or_default()),
-            search_attributes: Some(run.search_attributes.clone().unwrap_or_default()),
+            search_attributes: Some(search_attributes(run).unwrap_or_default()),
             task_queue: run.task_queue.clone(),
             state_transition_count: run.state_transition_count,
             history_size_bytes: run.history_size_bytes,
@@ -66,6 +70,14 @@ impl WorkflowState {
             first_run_id: run.first_execution_run_id.clone(),
             priority: run.priority.clone(),
             ..Default::default()
+        }
+    }
+
+    pub fn status(&self) -> WorkflowExecutionStatus {
+        match &self.run.close {
+            Some(close) => close.status(),
+            None if pause::is_paused(&self.run) => WorkflowExecutionStatus::Paused,
+            None => WorkflowExecutionStatus::Running,
         }
     }
 
@@ -103,6 +115,11 @@ fn extended_info(run: &RunState) -> WorkflowExecutionExtendedInfo {
         last_reset_time: is_reset.then(|| timestamp(run.start_time)),
         request_id_infos: request_id_infos.collect(),
         reset_run_id: run.reset_run_id.clone(),
+        pause_info: run.pause.as_ref().map(|pause| WorkflowExecutionPauseInfo {
+            identity: pause.identity.clone(),
+            paused_time: Some(timestamp(pause.time)),
+            reason: pause.reason.clone(),
+        }),
         ..Default::default()
     }
 }

@@ -1,5 +1,7 @@
 //! Everything that can happen to one run.
 
+use std::collections::BTreeMap;
+
 use perdure_proto::api::{
     common::{Callback, Header, Link, Memo, Payloads, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
     enums::{ContinueAsNewInitiator, WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
@@ -12,6 +14,9 @@ use perdure_proto::api::{
 
 use crate::{
     activity::{ActivityOperation, ActivitySelector},
+    callback::CallbackOutcome,
+    nexus::{NexusCancelOutcome, NexusCompletion, NexusStartOutcome},
+    pause::PauseRequest,
     state::{Nanos, Parent},
 };
 
@@ -126,6 +131,8 @@ pub enum Input {
     WorkflowTaskCompleted {
         token: WorkflowTaskRef,
         request: Box<RespondWorkflowTaskCompletedRequest>,
+        /// Id by name of those Nexus endpoints that exist, among them that the commands name.
+        nexus_endpoints: BTreeMap<String, String>,
     },
     WorkflowTaskFailed {
         token: WorkflowTaskRef,
@@ -200,11 +207,33 @@ pub enum Input {
         initiated_event_id: i64,
     },
 
+    /// An attempt to start a Nexus operation has ended; the attempt as its task named it.
+    NexusOperationStartDone {
+        scheduled_event_id: i64,
+        attempt: i32,
+        outcome: NexusStartOutcome,
+    },
+    /// The handler of a Nexus operation reports its end, perhaps before the answer to its start has arrived.
+    NexusOperationCompleted(Box<NexusCompletion>),
+    NexusCancelDone {
+        scheduled_event_id: i64,
+        attempt: i32,
+        outcome: NexusCancelOutcome,
+    },
+    CallbackDone {
+        callback_id: String,
+        attempt: i32,
+        outcome: CallbackOutcome,
+    },
+
     /// An update request; the reply tells its stage.
     Update {
         request: Box<update::Request>,
         update_id: String,
     },
+    /// Operators keep the run from its workers, or let it go on.
+    Pause(PauseRequest),
+    Unpause(PauseRequest),
     /// A reset made the run with this id from this one.
     WasReset {
         run_id: String,

@@ -41,6 +41,16 @@ pub struct Limits {
     /// A workflow id is not started again by a client within this time; 0: at any time, as Temporal on SQL stores does.
     pub min_start_interval: Nanos,
     pub default_activity_initial_interval: Nanos,
+    /// Lists show a run's problems once so many of its workflow tasks failed in a row; 0: never.
+    pub failed_tasks_to_report: i32,
+    pub pending_nexus_operations: usize,
+    /// Bytes of a Nexus operation's header: of its keys and values.
+    pub nexus_header_size: usize,
+    /// Of the attempts to start a Nexus operation, to request its cancel, or to call a callback.
+    pub nexus_retry_initial_interval: Nanos,
+    pub nexus_retry_maximum_interval: Nanos,
+    /// Completion callbacks of one run.
+    pub callbacks: usize,
 }
 
 impl Default for Limits {
@@ -73,6 +83,12 @@ impl Default for Limits {
             min_run_interval: SECOND,
             min_start_interval: 0,
             default_activity_initial_interval: SECOND,
+            failed_tasks_to_report: 5,
+            pending_nexus_operations: 30,
+            nexus_header_size: 8_192,
+            nexus_retry_initial_interval: SECOND,
+            nexus_retry_maximum_interval: 3_600 * SECOND,
+            callbacks: 32,
         }
     }
 }

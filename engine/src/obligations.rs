@@ -3,8 +3,9 @@
 use perdure_proto::api::enums::ParentClosePolicy;
 
 use crate::{
-    child, close,
+    child, close, nexus,
     outcome::Task,
+    pause,
     state::{Activity, ActivityPhase, Child, RunState, WorkflowState},
     workflow_task,
 };
@@ -16,7 +17,7 @@ pub fn obligations(state: &WorkflowState) -> Vec<Task> {
     if let Some(task) = workflow_task::pending(state).filter(|task| task.started.is_none()) {
         tasks.push(Task::DispatchWorkflowTask { scheduled_event_id: task.scheduled_event_id, attempt: task.attempt });
     }
-    let waiting = run.activities.values().filter(|activity| waits(activity));
+    let waiting = run.activities.values().filter(|activity| !pause::is_paused(run) && waits(activity));
     tasks.extend(waiting.map(|activity| Task::DispatchActivity {
         scheduled_event_id: activity.scheduled_event_id,
         attempt: activity.attempt,
@@ -27,6 +28,7 @@ pub fn obligations(state: &WorkflowState) -> Vec<Task> {
     tasks.extend(signals.map(|&initiated_event_id| Task::SignalExternal { initiated_event_id }));
     let cancels = run.external_cancels.keys();
     tasks.extend(cancels.map(|&initiated_event_id| Task::CancelExternal { initiated_event_id }));
+    nexus::push_obligations(run, &mut tasks);
     close::push_obligations(state, &mut tasks);
     tasks
 }

@@ -40,6 +40,12 @@ pub enum Task {
     NotifyParent,
     /// Terminate, or request the cancel of, a child of this closed run; then `Input::ChildReleased` here.
     ApplyParentClosePolicy { initiated_event_id: i64 },
+    /// Ask the handler to start the operation; answer with `Input::NexusOperationStartDone`.
+    StartNexusOperation { scheduled_event_id: i64, attempt: i32 },
+    /// Ask the handler to cancel the operation; answer with `Input::NexusCancelDone`.
+    CancelNexusOperation { scheduled_event_id: i64, attempt: i32 },
+    /// Tell a callback how this run ended; answer with `Input::CallbackDone`.
+    InvokeCallback { callback_id: String, attempt: i32 },
 }
 
 /// A wake-up in memory.

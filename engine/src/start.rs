@@ -17,7 +17,9 @@ use perdure_proto::api::{
 };
 
 use crate::{
+    admit::start_request_id,
     apply::Corrupt,
+    callback,
     change::{Created, Kind},
     cron,
     ctx::Ctx,
@@ -163,6 +165,12 @@ pub(crate) fn attach(
     if tx.state.run.close.is_some() {
         return Err(Reject::WorkflowClosed);
     }
+    let (attached, limit) = (tx.state.run.callbacks.len(), tx.ctx.limits.callbacks);
+    if !callbacks.is_empty() && attached + callbacks.len() > limit {
+        return Err(Reject::FailedPrecondition(format!(
+            "cannot attach more than {limit} callbacks to a workflow ({attached} callbacks already attached)"
+        )));
+    }
     let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
         attached_request_id: request_id,
         attached_completion_callbacks: callbacks,
@@ -210,6 +218,8 @@ pub(crate) fn apply(
     run.links.clone_from(&event.links);
     run.task_attempt = 1;
     apply_times(run, event_time(event), started);
+    let request_id = start_request_id(run);
+    callback::register(run, &request_id, event_time(event), &started.completion_callbacks);
     if run.retry_policy.is_some() || !run.cron_schedule.is_empty() {
         run.started = Some(started.clone());
     }
@@ -252,5 +262,7 @@ pub(crate) fn apply_options(
         let info = RequestIdInfo { event_type: event.event_type, event_id: event.event_id };
         run.start_request_ids.insert(options.attached_request_id.clone(), info);
     }
+    let callbacks = &options.attached_completion_callbacks;
+    callback::register(run, &options.attached_request_id, event_time(event), callbacks);
     Ok(())
 }

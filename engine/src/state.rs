@@ -5,6 +5,7 @@
 //! nanoseconds; zero means "not set" for both.
 
 mod machines;
+mod nexus;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,10 @@ use crate::Archetype;
 pub use machines::{
     Activity, ActivityBackoff, ActivityPause, ActivityPhase, ActivityScheduled, ActivityStarted, Child, ExternalCancel,
     ExternalSignal, Sticky, TaskStarted, Timer, Update, WorkflowTask,
+};
+pub use nexus::{
+    Callback, CallbackPhase, InPhase, NexusCancellation, NexusCancellationPhase, NexusOperation, NexusOperationPhase,
+    NexusStarted, RetryBackoff,
 };
 
 /// Unix nanoseconds, or a span of them.
@@ -198,8 +203,26 @@ pub struct RunState {
     #[prost(string, repeated, tag = "66")]
     pub reapplied_updates: Vec<String>,
 
+    /// Set while operators keep the run from its workers, and after its close if they did then.
+    #[prost(message, optional, tag = "85")]
+    pub pause: Option<WorkflowPause>,
+    /// Workflow tasks that failed or timed out since the last one that completed.
+    #[prost(int32, tag = "86")]
+    pub task_failures: i32,
+    /// So many failed that lists show it.
+    #[prost(bool, tag = "87")]
+    pub problems_reported: bool,
+
     #[prost(enumeration = "Archetype", tag = "70")]
     pub archetype: i32,
+
+    // Nexus.
+    /// By scheduled event id.
+    #[prost(btree_map = "int64, message", tag = "75")]
+    pub nexus_operations: BTreeMap<i64, NexusOperation>,
+    /// Completion callbacks: the request id that brought each, and its place among those of that request.
+    #[prost(btree_map = "string, message", tag = "76")]
+    pub callbacks: BTreeMap<String, Callback>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -214,6 +237,18 @@ pub struct Parent {
     pub run_id: String,
     #[prost(int64, tag = "5")]
     pub initiated_event_id: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct WorkflowPause {
+    #[prost(int64, tag = "1")]
+    pub time: Nanos,
+    #[prost(string, tag = "2")]
+    pub identity: String,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(string, tag = "4")]
+    pub request_id: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

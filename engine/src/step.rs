@@ -1,17 +1,19 @@
 //! Dispatch of an input to the machine that it belongs to.
 
 use crate::{
-    activity, cancel,
+    activity, callback, cancel,
     change::Kind,
     check, child, close,
     ctx::Ctx,
     deadlines, external,
     input::Input,
+    nexus,
     outcome::{Outcome, Reply},
+    pause,
     reject::Reject,
     reset, signal, start,
     state::WorkflowState,
-    terminate,
+    system_attributes, terminate,
     tx::Tx,
     update, workflow_task,
 };
@@ -27,6 +29,7 @@ pub fn step(state: &mut WorkflowState, input: Input, ctx: &mut Ctx) -> Result<Ou
 pub(crate) fn finish(mut tx: Tx, reply: Reply) -> Result<Outcome, Reject> {
     workflow_task::enforce_buffer_limit(&mut tx);
     close::enforce_limits(&mut tx);
+    tx.out.visibility_changed |= tx.shown_before != system_attributes::shown(&tx.state.run);
     tx.out.reply = reply;
     if tx.out.changes.iter().any(|change| !matches!(change, crate::change::Change::Volatile(_))) {
         tx.durable(Kind::Transition(1));
@@ -60,7 +63,9 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
             let poller = workflow_task::Poller { identity, request_id, worker_version };
             workflow_task::start(tx, scheduled_event_id, attempt, poller)
         }
-        Input::WorkflowTaskCompleted { token, request } => workflow_task::complete(tx, &token, *request),
+        Input::WorkflowTaskCompleted { token, request, nexus_endpoints } => {
+            workflow_task::complete(tx, &token, *request, nexus_endpoints)
+        }
         Input::WorkflowTaskFailed { token, request } => workflow_task::respond_failed(tx, &token, *request),
         Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version } => {
             activity::start(tx, scheduled_event_id, attempt, identity, request_id, worker_version)
@@ -95,7 +100,17 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         }
         Input::ParentNotified => close::parent_notified(tx),
         Input::ChildReleased { initiated_event_id } => close::child_released(tx, initiated_event_id),
+        Input::NexusOperationStartDone { scheduled_event_id, attempt, outcome } => {
+            nexus::start_done(tx, scheduled_event_id, attempt, outcome)
+        }
+        Input::NexusOperationCompleted(completion) => nexus::completed(tx, *completion),
+        Input::NexusCancelDone { scheduled_event_id, attempt, outcome } => {
+            nexus::cancel_done(tx, scheduled_event_id, attempt, outcome)
+        }
+        Input::CallbackDone { callback_id, attempt, outcome } => callback::done(tx, callback_id, attempt, outcome),
         Input::Update { request, update_id } => update::admit(tx, *request, update_id),
+        Input::Pause(request) => pause::pause(tx, request),
+        Input::Unpause(request) => pause::unpause(tx, request),
         Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
     }

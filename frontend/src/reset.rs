@@ -44,6 +44,7 @@ fn excluded(reapply: i32, types: &[i32]) -> Result<Exclude, Status> {
         signals: reapply == ResetReapplyType::None || named(ResetReapplyExcludeType::Signal),
         updates: matches!(reapply, ResetReapplyType::None | ResetReapplyType::Signal)
             || named(ResetReapplyExcludeType::Update),
+        nexus: named(ResetReapplyExcludeType::Nexus),
     })
 }
 
@@ -55,17 +56,17 @@ mod tests {
     fn what_is_excluded() {
         use ResetReapplyExcludeType as E;
         use ResetReapplyType as T;
-        let cases: [(T, &[i32], (bool, bool)); 7] = [
-            (T::Unspecified, &[], (false, false)),
-            (T::AllEligible, &[], (false, false)),
-            (T::Signal, &[], (false, true)),
-            (T::None, &[], (true, true)),
-            (T::AllEligible, &[E::Signal as i32], (true, false)),
-            (T::Unspecified, &[E::Update as i32, E::Nexus as i32], (false, true)),
-            (T::Unspecified, &[99], (false, false)),
+        let cases: [(T, &[i32], (bool, bool, bool)); 7] = [
+            (T::Unspecified, &[], (false, false, false)),
+            (T::AllEligible, &[], (false, false, false)),
+            (T::Signal, &[], (false, true, false)),
+            (T::None, &[], (true, true, false)),
+            (T::AllEligible, &[E::Signal as i32], (true, false, false)),
+            (T::Unspecified, &[E::Update as i32, E::Nexus as i32], (false, true, true)),
+            (T::Unspecified, &[99], (false, false, false)),
         ];
-        for (reapply, types, (signals, updates)) in cases {
-            assert_eq!(excluded(reapply.into(), types).unwrap(), Exclude { signals, updates }, "{reapply:?} {types:?}");
+        for (reapply, types, (signals, updates, nexus)) in cases {
+            assert_eq!(excluded(reapply.into(), types).unwrap(), Exclude { signals, updates, nexus }, "{reapply:?} {types:?}");
         }
         assert_eq!(excluded(99, &[]).unwrap_err().message(), "unknown reset reapply type: 99");
     }

@@ -1,5 +1,7 @@
 //! Answers of workers to workflow tasks and queries.
 
+use std::collections::BTreeMap;
+
 use perdure_engine::Input;
 use perdure_matching::{PollerInfo, QueryAnswer};
 use perdure_proto::{
@@ -49,7 +51,8 @@ impl Frontend {
             deployment,
             ..PollerInfo::default()
         };
-        let responded = self.history.respond_workflow_task(target.clone(), task, request, poller).await;
+        let responded =
+            self.history.respond_workflow_task(target.clone(), task, request, BTreeMap::new(), poller).await;
         let responded = responded.map_err(|error| error::of_call(error, &target))?;
         if let Some(text) = responded.failed {
             return Err(status::invalid(text));

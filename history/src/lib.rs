@@ -17,7 +17,7 @@ mod shared;
 mod update;
 mod visibility;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use perdure_engine::{Input, Limits, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{Matching, PollerInfo};
@@ -138,10 +138,12 @@ impl History {
         target: Target,
         token: WorkflowTaskRef,
         request: RespondWorkflowTaskCompletedRequest,
+        nexus_endpoints: BTreeMap<String, String>,
         poller: PollerInfo,
     ) -> Result<Responded, Error> {
         let request = Box::new(request);
-        self.shared.ask(target, |reply| Action::Respond { token, request, poller, reply }).await
+        let respond = |reply| Action::Respond { token, request, nexus_endpoints, poller, reply };
+        self.shared.ask(target, respond).await
     }
 
     /// Looks at a run, after everything that was sent to it before is durable.

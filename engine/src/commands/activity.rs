@@ -18,7 +18,7 @@ use crate::{
     activity::{by_id, end_is_buffered, running_attempt},
     limits::Limits,
     outcome::Task,
-    retry,
+    pause, retry,
     state::Nanos,
     time::duration,
     tx::{EventExtras, Tx},
@@ -61,9 +61,11 @@ pub(super) fn schedule(
     // The completing worker polls the workflow's queue, so it can only take what goes there.
     let eager = eager && attributes.task_queue.as_ref().is_some_and(|queue| queue.name == run.task_queue);
     let scheduled_event_id = tx.event_with(Attributes::ActivityTaskScheduledEventAttributes(attributes), extras);
-    if eager {
+    // A paused run's activity is offered with the unpause.
+    let paused = pause::is_paused(&tx.state.run);
+    if eager && !paused {
         batch.eager.push(scheduled_event_id);
-    } else {
+    } else if !paused {
         tx.task(Task::DispatchActivity { scheduled_event_id, attempt: 1 });
     }
     Ok(())

@@ -85,6 +85,16 @@ pub(crate) fn unset(command_type: i32) -> WorkflowTaskFailure {
         T::RequestCancelNexusOperation => Cause::BadRequestCancelNexusOperationAttributes,
         T::Unspecified => Cause::Unspecified,
     };
+    // The two that Temporal words in another way.
+    match cause {
+        Cause::BadScheduleNexusOperationAttributes => {
+            return WorkflowTaskFailure::task_failed(cause, "empty ScheduleNexusOperationCommandAttributes");
+        }
+        Cause::BadRequestCancelNexusOperationAttributes => {
+            return WorkflowTaskFailure::task_failed(cause, "empty CancelNexusOperationCommandAttributes");
+        }
+        _ => {}
+    }
     let name = command_name(command_type);
     WorkflowTaskFailure::task_failed(cause, format!("{name}CommandAttributes is not set on {name}Command."))
 }

@@ -9,20 +9,19 @@
 //! | SignalExternal…, RequestCancelExternal… | 37, 22 | `external` |
 //! | UpsertWorkflowSearchAttributes, ModifyWorkflowProperties | 40, 46 | `properties` |
 //! | Complete…, Fail…, Cancel…, ContinueAsNew… | 2, 3, 21, 28 | `close` |
+//! | ScheduleNexusOperation, RequestCancelNexusOperation | 48, 54 | `nexus` |
 //! | ProtocolMessage | what the message says | `update` |
-//!
-//! Nexus operations are not built: their commands are refused as types that are not known.
-
 mod activity;
 mod child;
 mod close;
 mod external;
 mod failure;
 mod marker;
+mod nexus;
 mod properties;
 mod timer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perdure_proto::api::{
     command::{Command, command::Attributes as A},
@@ -46,6 +45,8 @@ pub(crate) struct Completion {
     pub(crate) event_id: i64,
     pub(crate) identity: String,
     pub(crate) messages: Vec<Message>,
+    /// Id by name of the Nexus endpoints that the commands may name.
+    pub(crate) nexus_endpoints: BTreeMap<String, String>,
 }
 
 /// What the commands ask for beside their changes.
@@ -59,6 +60,7 @@ pub(crate) struct Executed {
 pub(crate) struct Batch {
     completed_event_id: i64,
     identity: String,
+    nexus_endpoints: BTreeMap<String, String>,
     /// Workflow ids of the children that this batch starts.
     children: BTreeSet<String>,
     /// Scheduled event ids; those that are still pending at the end go to the worker.
@@ -86,6 +88,7 @@ pub(crate) fn execute(
     let mut batch = Batch {
         completed_event_id: completion.event_id,
         identity: completion.identity,
+        nexus_endpoints: completion.nexus_endpoints,
         children: BTreeSet::new(),
         eager: Vec::new(),
         buffered: 0,
@@ -154,6 +157,12 @@ fn run_command(tx: &mut Tx, batch: &mut Batch, command: Command) -> Result<(), W
         (Ok(T::ContinueAsNewWorkflowExecution), A::ContinueAsNewWorkflowExecutionCommandAttributes(a)) => {
             close::continue_as_new(tx, batch, a)
         }
+        (Ok(T::ScheduleNexusOperation), A::ScheduleNexusOperationCommandAttributes(a)) => {
+            nexus::schedule(tx, batch, a, extras)
+        }
+        (Ok(T::RequestCancelNexusOperation), A::RequestCancelNexusOperationCommandAttributes(a)) => {
+            nexus::request_cancel(tx, batch, &a, extras)
+        }
         // The attributes of another type count as none.
         (_, _) => Err(unset(command.command_type)),
     }
@@ -181,7 +190,7 @@ fn check_sequence(commands: &[Command]) -> Result<(), WorkflowTaskFailure> {
                     command_name(command.command_type),
                 )));
             }
-            Ok(T::Unspecified | T::ScheduleNexusOperation | T::RequestCancelNexusOperation) | Err(_) => {
+            Ok(T::Unspecified) | Err(_) => {
                 let name = command_name(command.command_type);
                 return Err(WorkflowTaskFailure::refused(format!("unknown command type: {name}")));
             }

@@ -62,6 +62,8 @@ pub struct Reset {
 pub struct Exclude {
     pub signals: bool,
     pub updates: bool,
+    /// Starts and ends of Nexus operations.
+    pub nexus: bool,
 }
 
 /// The new run.

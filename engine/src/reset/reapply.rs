@@ -7,6 +7,7 @@
 //! | …UpdateAccepted without | nothing: its UpdateAdmitted came before |
 //! | …OptionsUpdated | the same |
 //! | start or end of a child that was initiated before the fork | the same: the child is not started again |
+//! | start or end of a Nexus operation that was scheduled before the fork | the same, unless Nexus is excluded |
 //! | anything else | nothing |
 
 use perdure_proto::api::{
@@ -17,7 +18,7 @@ use perdure_proto::api::{
 
 use super::Exclude;
 use crate::{
-    child,
+    child, nexus,
     tx::{EventExtras, Tx},
     update,
 };
@@ -26,6 +27,7 @@ pub(super) fn reapply(tx: &mut Tx, event: HistoryEvent, exclude: Exclude) {
     use Attributes as A;
     let Some(attributes) = event.attributes else { return };
     let again = match attributes {
+        _ if nexus::is_awaited(&tx.state.run, &attributes) => Some(attributes).filter(|_| !exclude.nexus),
         A::WorkflowExecutionSignaledEventAttributes(_) if exclude.signals => None,
         A::WorkflowExecutionSignaledEventAttributes(_) | A::WorkflowExecutionOptionsUpdatedEventAttributes(_) => {
             Some(attributes)

@@ -42,6 +42,10 @@ fn ends_something(event: &HistoryEvent) -> bool {
                 | A::ChildWorkflowExecutionTimedOutEventAttributes(_)
                 | A::ChildWorkflowExecutionCanceledEventAttributes(_)
                 | A::ChildWorkflowExecutionTerminatedEventAttributes(_)
+                | A::NexusOperationCompletedEventAttributes(_)
+                | A::NexusOperationFailedEventAttributes(_)
+                | A::NexusOperationCanceledEventAttributes(_)
+                | A::NexusOperationTimedOutEventAttributes(_)
         )
     )
 }

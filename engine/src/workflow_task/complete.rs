@@ -1,5 +1,7 @@
 //! A worker completes its workflow task.
 
+use std::collections::BTreeMap;
+
 use perdure_proto::api::{
     deployment::WorkerDeploymentVersion,
     enums::{VersioningBehavior, WorkerVersioningMode, WorkflowTaskFailedCause},
@@ -23,6 +25,7 @@ use crate::{
     commands::{self, Completion, Consequence, WorkflowTaskFailure},
     input::WorkflowTaskRef,
     outcome::{Notice, Outcome, Reply, WorkflowTaskCompletedReply, server_failure},
+    pause,
     reject::Reject,
     state::{Nanos, Sticky, WorkflowState, WorkflowTask},
     time::from_optional_duration,
@@ -38,8 +41,13 @@ pub(crate) fn complete(
     tx: &mut Tx,
     token: &WorkflowTaskRef,
     mut request: RespondWorkflowTaskCompletedRequest,
+    nexus_endpoints: BTreeMap<String, String>,
 ) -> Result<Reply, Reject> {
     let task = claimed(tx.state, token)?.clone();
+    if pause::is_paused(&tx.state.run) && request.force_create_new_workflow_task {
+        let text = "Workflow is paused and force create new workflow task is not allowed.";
+        return Err(Reject::FailedPrecondition(text.into()));
+    }
     check_versioning(&request)?;
     let heartbeat = is_heartbeat(&request);
     if heartbeat && heartbeats_too_long(tx, &task) {
@@ -61,6 +69,7 @@ pub(crate) fn complete(
             event_id: completed_event_id,
             identity: request.identity.clone(),
             messages: std::mem::take(&mut request.messages),
+            nexus_endpoints,
         };
         tx.completing = true;
         let executed = commands::execute(tx, commands, completion);
@@ -218,6 +227,10 @@ fn answer_queries(tx: &mut Tx, request: &mut RespondWorkflowTaskCompletedRequest
 /// Schedules the next task if there is something to do for it; says whether the worker takes it at once.
 fn schedule_next(tx: &mut Tx, request: &RespondWorkflowTaskCompletedRequest, original: Option<Nanos>) -> bool {
     if tx.state.run.close.is_some() {
+        return false;
+    }
+    if pause::is_paused(&tx.state.run) {
+        schedule::flush_unawaited(tx);
         return false;
     }
     let owed = request.force_create_new_workflow_task || tx.task_wanted || !tx.state.run.buffered.is_empty();

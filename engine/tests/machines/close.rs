@@ -380,7 +380,7 @@ fn a_rejection_comes_before_the_close() {
         messages: vec![rejection],
         ..Default::default()
     };
-    let step = world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request) }).unwrap();
+    let step = world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() }).unwrap();
     assert_eq!(step.types(), [T::WorkflowTaskCompleted, T::WorkflowExecutionCompleted]);
     let answered = |notice: &Notice| matches!(notice, Notice::Update { outcome: Some(_), .. });
     assert!(step.notices.iter().any(answered), "{:?}", step.notices);

@@ -55,7 +55,7 @@ fn answer(world: &mut World, messages: Vec<ProtocolMessage>) -> Step {
     let start = Input::WorkflowTaskStart { scheduled_event_id, attempt, identity, request_id, worker_version: None };
     world.step(start).unwrap();
     let (token, request) = (world.token(), RespondWorkflowTaskCompletedRequest { messages, ..Default::default() });
-    world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request) }).unwrap()
+    world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() }).unwrap()
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_came_later_is_taken_over_unless_it_is_excluded() {
         (true, true, &[]),
     ];
     for (signals, updates, expected) in cases {
-        let forked = world.reset(4, |reset| reset.exclude = Exclude { signals, updates }).unwrap();
+        let forked = world.reset(4, |reset| reset.exclude = Exclude { signals, updates, ..Default::default() }).unwrap();
         let after: Vec<T> = types(&forked)[4..].to_vec();
         assert_eq!(after, [expected, &[T::WorkflowTaskScheduled]].concat());
     }
@@ -235,7 +235,7 @@ fn no_message_repeats_what_an_event_says() {
     // A rejection is no event; the update is gone all the same.
     let messages = vec![message("u", "Rejection", &Rejection::default())];
     let (token, request) = (forked.token(), RespondWorkflowTaskCompletedRequest { messages, ..Default::default() });
-    forked.step(Input::WorkflowTaskCompleted { token, request: Box::new(request) }).unwrap();
+    forked.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() }).unwrap();
     let stored = journal::decode_snapshot(&journal::encode_snapshot(&forked.state)).unwrap();
     assert!(stored.volatile.admitted.is_empty());
 }

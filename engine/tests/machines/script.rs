@@ -169,6 +169,7 @@ fn input(world: &World, (what, seed): Act) -> Input {
                 }),
                 ..Default::default()
             }),
+            nexus_endpoints: Default::default(),
         },
         8 => {
             let request = RespondWorkflowTaskFailedRequest { cause: 24, ..Default::default() };

@@ -100,5 +100,5 @@ fn fail(world: &mut World, token: WorkflowTaskRef, cause: Cause) -> Result<Step,
 
 fn respond(world: &mut World, request: RespondWorkflowTaskCompletedRequest) -> Result<Step, Reject> {
     let token = world.token();
-    world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request) })
+    world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() })
 }

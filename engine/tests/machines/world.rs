@@ -208,7 +208,7 @@ impl World {
 
     pub(crate) fn try_complete(&mut self, token: WorkflowTaskRef, commands: Vec<Command>) -> Result<Step, Reject> {
         let request = RespondWorkflowTaskCompletedRequest { identity: "worker".into(), commands, ..Default::default() };
-        self.step(Input::WorkflowTaskCompleted { token, request: Box::new(request) })
+        self.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() })
     }
 
     /// A worker takes the pending workflow task and completes it.

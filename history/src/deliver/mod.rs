@@ -83,7 +83,11 @@ impl Delivery {
             Task::CancelExternal { initiated_event_id } => cancel(cell, *initiated_event_id),
             Task::NotifyParent => child_closed(cell),
             Task::ApplyParentClosePolicy { initiated_event_id } => parent_closed(cell, *initiated_event_id),
-            Task::DispatchWorkflowTask { .. } | Task::DispatchActivity { .. } => None,
+            Task::DispatchWorkflowTask { .. }
+            | Task::DispatchActivity { .. }
+            | Task::StartNexusOperation { .. }
+            | Task::CancelNexusOperation { .. }
+            | Task::InvokeCallback { .. } => None,
         }?;
         let from = Target { workflow: cell.workflow.clone(), run_id: Some(cell.key.run_id) };
         Some(Self { from, message })

@@ -1,5 +1,7 @@
 //! What arrives in a shard's mailbox.
 
+use std::collections::BTreeMap;
+
 use perdure_engine::{Input, Reset, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskRef};
 use perdure_proto::api::{
@@ -79,6 +81,7 @@ pub(crate) enum Action {
     Respond {
         token: WorkflowTaskRef,
         request: Box<RespondWorkflowTaskCompletedRequest>,
+        nexus_endpoints: BTreeMap<String, String>,
         poller: PollerInfo,
         reply: ReplyTo<Responded>,
     },

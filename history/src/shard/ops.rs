@@ -1,10 +1,8 @@
 //! Operations on runs that exist.
 
-use perdure_engine::{Input, Reject, Reply, WorkflowTaskRef};
+use perdure_engine::{Input, Reject, Reply};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskKind, TaskRef};
-use perdure_proto::api::{
-    enums::UpdateWorkflowExecutionLifecycleStage as Stage, update, workflowservice::RespondWorkflowTaskCompletedRequest,
-};
+use perdure_proto::api::{enums::UpdateWorkflowExecutionLifecycleStage as Stage, update};
 use perdure_storage::RunKey;
 use tokio::sync::oneshot;
 
@@ -37,8 +35,9 @@ impl Shard {
                 let result = result.map(|reply| InputReply { run_id: key.run_id, reply });
                 self.send_when_durable(Box::new(move || drop(reply.send(result))));
             }
-            Action::Respond { token, request, poller, reply } => {
-                let result = self.respond(key, token, request, &poller);
+            Action::Respond { token, request, nexus_endpoints, poller, reply } => {
+                let input = Input::WorkflowTaskCompleted { token, request, nexus_endpoints };
+                let result = self.respond(key, input, &poller);
                 self.send_when_durable(Box::new(move || drop(reply.send(result))));
             }
             Action::Record { task, poller, reply } => self.record(key, &task, &poller, reply),
@@ -59,14 +58,8 @@ impl Shard {
     }
 
     /// A completed workflow task, with what the worker takes along: the next task, eager activities.
-    fn respond(
-        &mut self,
-        key: RunKey,
-        token: WorkflowTaskRef,
-        request: Box<RespondWorkflowTaskCompletedRequest>,
-        poller: &PollerInfo,
-    ) -> Result<Responded, Error> {
-        let reply = self.step_inline(key, Input::WorkflowTaskCompleted { token, request })?;
+    fn respond(&mut self, key: RunKey, completed: Input, poller: &PollerInfo) -> Result<Responded, Error> {
+        let reply = self.step_inline(key, completed)?;
         let Reply::WorkflowTaskCompleted(reply) = reply else { return Ok(Responded::default()) };
         if reply.heartbeats_ended {
             return Err(Reject::WorkflowTaskHeartbeatTimeout.into());

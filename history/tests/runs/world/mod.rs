@@ -160,7 +160,7 @@ impl World {
             attempt: task.info.attempt,
             started_time: task.info.started_time,
         };
-        self.history.respond_workflow_task(target, token, request, PollerInfo::default()).await
+        self.history.respond_workflow_task(target, token, request, Default::default(), PollerInfo::default()).await
     }
 
     pub(crate) async fn complete_activity(&self, task: &StartedActivityTask) {

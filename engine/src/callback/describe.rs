@@ -1,0 +1,41 @@
+//! What DescribeWorkflowExecution tells about completion callbacks.
+
+use perdure_proto::api::{
+    enums::CallbackState,
+    workflow::{
+        CallbackInfo,
+        callback_info::{Trigger, WorkflowClosed, trigger::Variant},
+    },
+};
+
+use super::in_order;
+use crate::{
+    state::{Callback, CallbackPhase, RunState},
+    time::{optional_timestamp, timestamp},
+};
+
+pub(crate) fn infos(run: &RunState) -> Vec<CallbackInfo> {
+    in_order(run).into_iter().map(info).collect()
+}
+
+fn info(callback: &Callback) -> CallbackInfo {
+    let (state, next_attempt) = match &callback.phase {
+        Some(CallbackPhase::Standby(_)) | None => (CallbackState::Standby, None),
+        Some(CallbackPhase::Scheduled(_)) => (CallbackState::Scheduled, None),
+        Some(CallbackPhase::Backoff(backoff)) => (CallbackState::BackingOff, Some(timestamp(backoff.until))),
+        Some(CallbackPhase::Failed(_)) => (CallbackState::Failed, None),
+        Some(CallbackPhase::Succeeded(_)) => (CallbackState::Succeeded, None),
+    };
+    CallbackInfo {
+        callback: callback.callback.clone(),
+        trigger: Some(Trigger { variant: Some(Variant::WorkflowClosed(WorkflowClosed {})) }),
+        registration_time: Some(timestamp(callback.registration_time)),
+        state: state as i32,
+        attempt: callback.attempt,
+        last_attempt_complete_time: optional_timestamp(callback.last_attempt_complete_time),
+        last_attempt_failure: callback.last_attempt_failure.clone(),
+        next_attempt_schedule_time: next_attempt,
+        blocked_reason: String::new(),
+        request_id: callback.request_id.clone(),
+    }
+}

@@ -1,0 +1,188 @@
+//! ScheduleNexusOperation and RequestCancelNexusOperation.
+
+use std::collections::BTreeMap;
+
+use perdure_proto::api::{
+    command::{RequestCancelNexusOperationCommandAttributes, ScheduleNexusOperationCommandAttributes},
+    enums::WorkflowTaskFailedCause as Cause,
+    history::{
+        NexusOperationCancelRequestedEventAttributes, NexusOperationScheduledEventAttributes, history_event::Attributes,
+    },
+};
+use prost::Message;
+use prost_types::Duration;
+
+use super::{Batch, WorkflowTaskFailure};
+use crate::{
+    limits::Limits,
+    nexus,
+    outcome::Task,
+    state::Nanos,
+    time::duration,
+    tx::{EventExtras, Tx},
+    validate,
+};
+
+const CAUSE: Cause = Cause::BadScheduleNexusOperationAttributes;
+const CANCEL_CAUSE: Cause = Cause::BadRequestCancelNexusOperationAttributes;
+/// What the server itself says to handlers in headers, in lower case.
+const RESERVED_HEADERS: [&str; 9] = [
+    "request-timeout",
+    "xdc-redirection-api",
+    "xdc-redirection-source-cell",
+    "xdc-redirection",
+    "caller-name",
+    "caller-type",
+    "call-initiation",
+    "temporal-principal-type",
+    "temporal-principal-name",
+];
+
+/// Names of Nexus services and operations.
+const NAME_LENGTH: usize = 1_000;
+
+pub(super) fn schedule(
+    tx: &mut Tx,
+    batch: &Batch,
+    command: ScheduleNexusOperationCommandAttributes,
+    extras: EventExtras,
+) -> Result<(), WorkflowTaskFailure> {
+    let bad = |text: String| WorkflowTaskFailure::task_failed(CAUSE, text);
+    let Some(endpoint_id) = batch.nexus_endpoints.get(&command.endpoint) else {
+        return Err(bad(format!("endpoint {} not found", quoted(&command.endpoint))));
+    };
+    check_names(&command).map_err(bad)?;
+    let (run, limits) = (&tx.state.run, tx.ctx.limits);
+    let timeouts = Timeouts::of(&command, run.run_timeout).map_err(bad)?;
+    if command.input.as_ref().map_or(0, Message::encoded_len) as i64 > limits.blob_size {
+        let text = "ScheduleNexusOperationCommandAttributes.Input exceeds size limit";
+        return Err(WorkflowTaskFailure::run_terminated(CAUSE, text));
+    }
+    let nexus_header = header(command.nexus_header, limits).map_err(bad)?;
+    let limit = limits.pending_nexus_operations;
+    if run.nexus_operations.len() >= limit {
+        let text = format!("workflow has reached the pending nexus operation limit of {limit} for this namespace");
+        return Err(WorkflowTaskFailure::task_failed(Cause::PendingNexusOperationsLimitExceeded, text));
+    }
+    let attributes = NexusOperationScheduledEventAttributes {
+        endpoint: command.endpoint,
+        endpoint_id: endpoint_id.clone(),
+        service: command.service,
+        operation: command.operation,
+        input: command.input,
+        schedule_to_close_timeout: timeouts.schedule_to_close.map(duration),
+        schedule_to_start_timeout: timeouts.schedule_to_start.map(duration),
+        start_to_close_timeout: timeouts.start_to_close.map(duration),
+        nexus_header,
+        workflow_task_completed_event_id: batch.completed_event_id,
+        request_id: tx.ctx.ids.message_id(),
+    };
+    let scheduled_event_id = tx.event_with(Attributes::NexusOperationScheduledEventAttributes(attributes), extras);
+    tx.task(Task::StartNexusOperation { scheduled_event_id, attempt: 0 });
+    Ok(())
+}
+
+fn check_names(command: &ScheduleNexusOperationCommandAttributes) -> Result<(), String> {
+    for (field, name) in [("Service", &command.service), ("Operation", &command.operation)] {
+        if name.len() > NAME_LENGTH {
+            return Err(format!(
+                "ScheduleNexusOperationCommandAttributes.{field} exceeds length limit of {NAME_LENGTH}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Keys in lower case.
+fn header(given: BTreeMap<String, String>, limits: &Limits) -> Result<BTreeMap<String, String>, String> {
+    let mut header = BTreeMap::new();
+    let mut size = 0;
+    for (key, value) in given {
+        let lower = key.to_lowercase();
+        if RESERVED_HEADERS.contains(&lower.as_str()) {
+            return Err(format!(
+                "ScheduleNexusOperationCommandAttributes.NexusHeader contains a disallowed header key: {}",
+                quoted(&key)
+            ));
+        }
+        size += lower.len() + value.len();
+        header.insert(lower, value);
+    }
+    if size > limits.nexus_header_size {
+        return Err("ScheduleNexusOperationCommandAttributes.NexusHeader exceeds size limit".into());
+    }
+    Ok(header)
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// The three time-outs as they hold. None: the command left it open, and nothing bounds it.
+struct Timeouts {
+    schedule_to_close: Option<Nanos>,
+    schedule_to_start: Option<Nanos>,
+    start_to_close: Option<Nanos>,
+}
+
+impl Timeouts {
+    /// None is longer than the run, nor the two parts longer than the whole.
+    fn of(command: &ScheduleNexusOperationCommandAttributes, run_timeout: Nanos) -> Result<Self, String> {
+        let checked = |value: &Option<Duration>, name: &str| match value {
+            None => Ok(None),
+            Some(given) => validate::duration(Some(given))
+                .map(Some)
+                .map_err(|error| format!("ScheduleNexusOperationCommandAttributes.{name} is invalid: {error}")),
+        };
+        let mut schedule_to_close = checked(&command.schedule_to_close_timeout, "ScheduleToCloseTimeout")?;
+        let schedule_to_start = checked(&command.schedule_to_start_timeout, "ScheduleToStartTimeout")?;
+        let start_to_close = checked(&command.start_to_close_timeout, "StartToCloseTimeout")?;
+        let whole = schedule_to_close.unwrap_or(0);
+        if run_timeout > 0 && (whole == 0 || whole > run_timeout) {
+            schedule_to_close = Some(run_timeout);
+        }
+        let within = |part: Option<Nanos>| match schedule_to_close {
+            Some(whole) if whole > 0 => part.map(|part| part.min(whole)),
+            _ => part,
+        };
+        Ok(Self {
+            schedule_to_close,
+            schedule_to_start: within(schedule_to_start),
+            start_to_close: within(start_to_close),
+        })
+    }
+}
+
+/// Also for an operation whose end waits in the buffer: the worker cannot know of it.
+pub(super) fn request_cancel(
+    tx: &mut Tx,
+    batch: &Batch,
+    command: &RequestCancelNexusOperationCommandAttributes,
+    extras: EventExtras,
+) -> Result<(), WorkflowTaskFailure> {
+    let scheduled_event_id = command.scheduled_event_id;
+    let run = &tx.state.run;
+    match run.nexus_operations.get(&scheduled_event_id) {
+        Some(operation) if operation.cancellation.is_some() => {
+            let text = format!(
+                "cancelation was already requested for an operation with scheduled event ID {scheduled_event_id}"
+            );
+            return Err(WorkflowTaskFailure::task_failed(CANCEL_CAUSE, text));
+        }
+        None if !run.buffered.iter().any(|event| nexus::ended(event) == Some(scheduled_event_id)) => {
+            let text = format!(
+                "requested cancelation for a non-existing or already completed operation with scheduled event ID of \
+                 {scheduled_event_id}"
+            );
+            return Err(WorkflowTaskFailure::task_failed(CANCEL_CAUSE, text));
+        }
+        Some(_) | None => {}
+    }
+    let attributes = NexusOperationCancelRequestedEventAttributes {
+        scheduled_event_id,
+        workflow_task_completed_event_id: batch.completed_event_id,
+    };
+    tx.event_with(Attributes::NexusOperationCancelRequestedEventAttributes(attributes), extras);
+    nexus::requested(tx, scheduled_event_id);
+    Ok(())
+}

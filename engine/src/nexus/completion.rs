@@ -1,0 +1,66 @@
+//! The end of a Nexus operation.
+
+use perdure_proto::api::{
+    common::Link,
+    history::{
+        NexusOperationCanceledEventAttributes, NexusOperationCompletedEventAttributes,
+        NexusOperationFailedEventAttributes, history_event::Attributes,
+    },
+};
+
+use super::{NexusCompletion, NexusResult, failure, start::write_started, tell};
+use crate::{
+    outcome::Reply,
+    reject::Reject,
+    state::NexusOperation,
+    tx::{EventExtras, Tx},
+};
+
+/// The handler reports the end. It may overtake the answer to the start: the operation has started then, all the same.
+pub(crate) fn completed(tx: &mut Tx, completion: NexusCompletion) -> Result<Reply, Reject> {
+    let run = &tx.state.run;
+    if run.close.is_some() {
+        return Err(Reject::WorkflowClosed);
+    }
+    let is_meant =
+        |operation: &&NexusOperation| [operation.request_id.as_str(), ""].contains(&completion.request_id.as_str());
+    let operation = run.nexus_operations.get(&completion.scheduled_event_id).filter(is_meant).cloned();
+    let Some(mut operation) = operation else { return Err(Reject::NotFound("operation not found".into())) };
+    if operation.started().is_none() {
+        write_started(tx, &operation, completion.operation_token, completion.links, completion.start_time);
+        // With the token, which its failure names.
+        if let Some(started) = tx.state.run.nexus_operations.get(&completion.scheduled_event_id) {
+            operation.clone_from(started);
+        }
+    }
+    end(tx, &operation, completion.result, Vec::new());
+    Ok(Reply::Done)
+}
+
+pub(super) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, links: Vec<Link>) {
+    let (scheduled_event_id, request_id) = (operation.scheduled_event_id, operation.request_id.clone());
+    let attributes = match result {
+        NexusResult::Succeeded(result) => {
+            Attributes::NexusOperationCompletedEventAttributes(NexusOperationCompletedEventAttributes {
+                scheduled_event_id,
+                result,
+                request_id,
+            })
+        }
+        NexusResult::Failed(cause) => {
+            Attributes::NexusOperationFailedEventAttributes(NexusOperationFailedEventAttributes {
+                scheduled_event_id,
+                failure: Some(failure::of_operation(operation, *cause)),
+                request_id,
+            })
+        }
+        NexusResult::Canceled(cause) => {
+            Attributes::NexusOperationCanceledEventAttributes(NexusOperationCanceledEventAttributes {
+                scheduled_event_id,
+                failure: Some(failure::of_operation(operation, failure::of_cancel(*cause))),
+                request_id,
+            })
+        }
+    };
+    tell(tx, attributes, EventExtras { links, ..Default::default() });
+}
