@@ -17,6 +17,7 @@
 mod database;
 mod folders;
 mod program;
+pub mod raw;
 mod server;
 
 pub use database::Database;

@@ -28,6 +28,8 @@ const START_ATTEMPTS: usize = 3;
 pub struct Server {
     child: Child,
     database: Database,
+    /// `KEY=VALUE` of Temporal's dynamic configuration.
+    limits: Vec<String>,
     ports: Ports,
     log: PathBuf,
 }
@@ -56,12 +58,19 @@ pub fn perdure() -> Result<Command> {
 impl Server {
     /// Starts a server and returns when it is healthy. Its log is `test-logs/NAME.log`.
     pub async fn start(name: &str, database: Database) -> Result<Server> {
+        Server::start_with(name, database, &[]).await
+    }
+
+    /// The same with other limits, each as `KEY=VALUE`: on SQLite only.
+    pub async fn start_with(name: &str, database: Database, limits: &[&str]) -> Result<Server> {
+        let limits: Vec<String> = limits.iter().map(|limit| (*limit).to_owned()).collect();
         let log = folders::log(name)?;
         let mut failure = None;
         for _ in 0..START_ATTEMPTS {
             let ports = Ports { grpc: ports::free()?, http: ports::free()? };
-            let child = spawn(&database, ports, File::create(&log)?)?;
-            let mut server = Server { child, database: database.clone(), ports, log: log.clone() };
+            let child = spawn(&database, &limits, ports, File::create(&log)?)?;
+            let (database, limits, log) = (database.clone(), limits.clone(), log.clone());
+            let mut server = Server { child, database, limits, ports, log };
             match server.wait_until_healthy().await {
                 Ok(()) => return Ok(server),
                 Err(error) => failure = Some(error),
@@ -117,8 +126,27 @@ impl Server {
     /// Starts the server again after [`Server::kill9`] or [`Server::stop`]: same database, same ports, same log.
     pub async fn restart(&mut self) -> Result<()> {
         let log = File::options().append(true).open(&self.log)?;
-        self.child = spawn(&self.database, self.ports, log)?;
+        self.child = spawn(&self.database, &self.limits, self.ports, log)?;
         self.wait_until_healthy().await
+    }
+
+    /// What the server has written so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// Fails where the log tells of a panic.
+    pub fn panics(&self) -> Result<()> {
+        let log = self.log()?;
+        let line = log.lines().find(|line| line.contains("panicked"));
+        line.map_or(Ok(()), |line| bail!("{line}; see {}", self.log.display()))
+    }
+
+    /// The bytes of memory that the process holds now.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
     async fn wait_until_healthy(&mut self) -> Result<()> {
@@ -154,7 +182,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(database: &Database, ports: Ports, log: File) -> Result<Child> {
+fn spawn(database: &Database, limits: &[String], ports: Ports, log: File) -> Result<Child> {
     let mut command = perdure()?;
     let level = std::env::var("PERDURE_TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
     match database {
@@ -162,6 +190,9 @@ fn spawn(database: &Database, ports: Ports, log: File) -> Result<Child> {
         Database::SqliteFile(file) => start_dev(&mut command, ports, &level, Some(file)),
         Database::Postgres(options) => start(&mut command, ports, &level, options),
     }
+    limits.iter().for_each(|limit| {
+        command.args(["--dynamic-config-value", limit]);
+    });
     command.stdout(log.try_clone()?).stderr(log);
     command.spawn().context("cannot start perdure")
 }

@@ -3,6 +3,7 @@
 
 mod activity_operations;
 mod multi;
+mod recorded;
 mod runs;
 mod starts;
 mod table;

@@ -3,22 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bytes::{Buf, BufMut, Bytes};
 use perdure_proto::google::rpc;
-use perdure_tests::Server;
-use prost::Message;
-use tonic::{
-    Code, Request, Status,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    codegen::http::uri::PathAndQuery,
-    transport::Channel,
+use perdure_tests::{
+    Server,
+    raw::{Options, RETRIED, Raw},
 };
+use prost::Message;
+use tonic::{Code, Status};
 
 const DETAILS: &str = "type.googleapis.com/temporal.api.errordetails.v1.";
-/// SDKs send a call that ends with one of these again, without end.
-const RETRIED: [Code; 6] =
-    [Code::Unknown, Code::Internal, Code::Unavailable, Code::Aborted, Code::OutOfRange, Code::DataLoss];
 
 /// A call that must be refused.
 pub(crate) struct Row {
@@ -65,10 +58,12 @@ impl Row {
 
 /// Sends all rows. Each must be answered with its code, text and detail, and no caller may be led to send it again.
 pub(crate) async fn check(server: &Server, rows: Vec<Row>) -> Result<()> {
-    let mut client = Raw { grpc: Grpc::new(server.channel().await?) };
+    let client = Raw::new(server.channel().await?);
     for row in rows {
         let named = format!("{}: {}", row.method, row.message);
-        let status = match client.send(&row).await {
+        let method = format!("temporal.api.workflowservice.v1.WorkflowService/{}", row.method);
+        let options = Options { deadline: Some(row.timeout), ..Options::default() };
+        let status = match client.call(&method, row.body.clone().into(), options).await {
             Ok(_) => anyhow::bail!("accepted: {named}"),
             Err(status) => status,
         };
@@ -83,56 +78,4 @@ pub(crate) async fn check(server: &Server, rows: Vec<Row>) -> Result<()> {
 fn detail(status: &Status) -> Result<Option<String>> {
     let details = rpc::Status::decode(status.details()).context("grpc-status-details-bin")?.details;
     Ok(details.into_iter().next().map(|detail| detail.type_url))
-}
-
-struct Raw {
-    grpc: Grpc<Channel>,
-}
-
-impl Raw {
-    async fn send(&mut self, row: &Row) -> Result<Bytes, Status> {
-        self.grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-        let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{}", row.method);
-        let path = path.parse::<PathAndQuery>().map_err(|error| Status::unavailable(error.to_string()))?;
-        let mut request = Request::new(Bytes::from(row.body.clone()));
-        request.set_timeout(row.timeout);
-        self.grpc.unary(request, path, BytesCodec).await.map(tonic::Response::into_inner)
-    }
-}
-
-/// A body is the bytes themselves.
-struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, body: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(body.copy_to_bytes(body.remaining())))
-    }
 }
