@@ -1,5 +1,6 @@
 //! Where runs, namespaces and lists are kept: one trait, three stores (PostgreSQL, SQLite, memory). SQL lives only here.
 
+pub mod backlog;
 pub mod batch;
 pub mod error;
 mod filter;
@@ -13,11 +14,12 @@ mod sqlite;
 pub mod store;
 pub mod visibility;
 
+pub use backlog::{BacklogId, BacklogOrder, BacklogRow};
 pub use batch::{Batch, JournalRow, RunWrite, Snapshot, WakeAt};
 pub use error::{CommitError, StoreError};
 pub use keys::{RunKey, SLOTS, Slot, WorkflowKey};
 pub use memory::MemoryStore;
 pub use postgres::{PostgresConfig, PostgresStore};
 pub use sqlite::SqliteStore;
-pub use store::{Lease, Store, StoredRun};
+pub use store::{Lease, Store, StoredRun, TaskQueueConfigRow};
 pub use visibility::VisibilityRow;

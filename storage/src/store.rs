@@ -4,10 +4,14 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
+use perdure_proto::{
+    api::taskqueue::TaskQueueConfig,
+    perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment},
+};
 use uuid::Uuid;
 
 use crate::{
+    backlog::{BacklogId, BacklogOrder, BacklogRow},
     batch::{Batch, JournalRow, Snapshot},
     error::{CommitError, StoreError},
     keys::{RunKey, Slot, WorkflowKey},
@@ -38,6 +42,16 @@ pub struct StoredRun {
     pub snapshot: Option<Snapshot>,
     pub journal: Vec<JournalRow>,
     pub wake_at: Option<Nanos>,
+}
+
+/// What operators set for a task queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskQueueConfigRow {
+    pub namespace_id: Uuid,
+    pub name: String,
+    /// Temporal's number of the task queue's type.
+    pub queue_type: i32,
+    pub config: TaskQueueConfig,
 }
 
 /// Events of one journal row, undecoded.
@@ -138,6 +152,43 @@ pub trait Store: Send + Sync + 'static {
 
     /// All of them, by id: there are few, and the server keeps them in memory.
     async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError>;
+
+    // === Task queues ===
+
+    /// Sets what operators want of a queue, or replaces it.
+    async fn put_task_queue_config(&self, row: &TaskQueueConfigRow) -> Result<(), StoreError>;
+
+    /// All of them: there are few, and the frontend caches them.
+    async fn task_queue_configs(&self) -> Result<Vec<TaskQueueConfigRow>, StoreError>;
+
+    /// Adds tasks to a backlog; those that are there already stay as they are. Lost in a crash of the database.
+    async fn add_to_backlog(&self, backlog: BacklogId, rows: &[BacklogRow]) -> Result<(), StoreError>;
+
+    /// The first tasks of a backlog after `after` (None: from the first), in order, at most `limit`.
+    async fn read_backlog(
+        &self,
+        backlog: BacklogId,
+        after: Option<BacklogOrder>,
+        limit: usize,
+    ) -> Result<Vec<BacklogRow>, StoreError>;
+
+    /// Deletes a backlog's tasks up to and including `last`.
+    async fn trim_backlog(&self, backlog: BacklogId, last: BacklogOrder) -> Result<(), StoreError>;
+
+    /// Deletes all backlogs. For the node that has taken all leases: no other one can have any.
+    async fn clear_backlogs(&self) -> Result<(), StoreError>;
+
+    /// `AlreadyExists` if the namespace has one of this name.
+    async fn create_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError>;
+
+    /// Replaces the row, if its revision is the one before. `NotFound` if there is none such.
+    async fn update_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError>;
+
+    /// Removes the row, if its revision is this one. `NotFound` if there is none such.
+    async fn delete_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError>;
+
+    /// All of them, by namespace id and name: there are few, and the frontend keeps them in memory.
+    async fn worker_deployments(&self) -> Result<Vec<WorkerDeployment>, StoreError>;
 
     /// What is stored, after storing `initial` if nothing was: the first caller wins.
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError>;

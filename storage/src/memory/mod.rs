@@ -4,21 +4,25 @@ mod commit;
 mod runs;
 mod state;
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::{Bound, Range},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use uuid::Uuid;
 
 use crate::{
+    backlog::{BacklogId, BacklogOrder, BacklogRow},
     batch::Batch,
     error::{CommitError, StoreError},
     filter::{Condition, matches},
     keys::{RunKey, Slot, WorkflowKey},
     lease::{LeaseRow, check_free, equal_ranges, lost, nanos, now},
-    store::{EventBatch, Lease, Store, StoredRun},
+    store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
     visibility::{CountGroup, ListQuery, Position, VisibilityRow},
 };
 use state::State;
@@ -218,6 +222,81 @@ impl Store for MemoryStore {
 
     async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
         Ok(self.state.lock().nexus_endpoints.values().cloned().collect())
+    }
+
+    async fn create_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let key = (deployment.namespace_id.clone(), deployment.name.clone());
+        if state.worker_deployments.contains_key(&key) {
+            return Err(StoreError::AlreadyExists);
+        }
+        state.worker_deployments.insert(key, deployment.clone());
+        Ok(())
+    }
+
+    async fn update_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let key = (deployment.namespace_id.clone(), deployment.name.clone());
+        let mut state = self.state.lock();
+        let stored = state.worker_deployments.get_mut(&key).ok_or(StoreError::NotFound)?;
+        if stored.revision + 1 != deployment.revision {
+            return Err(StoreError::NotFound);
+        }
+        *stored = deployment.clone();
+        Ok(())
+    }
+
+    async fn delete_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let key = (deployment.namespace_id.clone(), deployment.name.clone());
+        let mut state = self.state.lock();
+        if state.worker_deployments.get(&key).is_none_or(|stored| stored.revision != deployment.revision) {
+            return Err(StoreError::NotFound);
+        }
+        state.worker_deployments.remove(&key);
+        Ok(())
+    }
+
+    async fn worker_deployments(&self) -> Result<Vec<WorkerDeployment>, StoreError> {
+        Ok(self.state.lock().worker_deployments.values().cloned().collect())
+    }
+
+    async fn put_task_queue_config(&self, row: &TaskQueueConfigRow) -> Result<(), StoreError> {
+        let key = (row.namespace_id, row.name.clone(), row.queue_type);
+        self.state.lock().task_queue_configs.insert(key, row.clone());
+        Ok(())
+    }
+
+    async fn task_queue_configs(&self) -> Result<Vec<TaskQueueConfigRow>, StoreError> {
+        Ok(self.state.lock().task_queue_configs.values().cloned().collect())
+    }
+
+    async fn add_to_backlog(&self, backlog: BacklogId, rows: &[BacklogRow]) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        for row in rows {
+            state.backlogs.entry((backlog, row.order)).or_insert_with(|| row.task.clone());
+        }
+        Ok(())
+    }
+
+    async fn read_backlog(
+        &self,
+        backlog: BacklogId,
+        after: Option<BacklogOrder>,
+        limit: usize,
+    ) -> Result<Vec<BacklogRow>, StoreError> {
+        let state = self.state.lock();
+        let from = Bound::Excluded((backlog, after.unwrap_or(BacklogOrder::FIRST)));
+        let rows = state.backlogs.range((from, Bound::Unbounded)).take_while(|((id, _), _)| *id == backlog);
+        Ok(rows.take(limit).map(|((_, order), task)| BacklogRow { order: *order, task: task.clone() }).collect())
+    }
+
+    async fn trim_backlog(&self, backlog: BacklogId, last: BacklogOrder) -> Result<(), StoreError> {
+        self.state.lock().backlogs.retain(|(id, order), _| *id != backlog || *order > last);
+        Ok(())
+    }
+
+    async fn clear_backlogs(&self) -> Result<(), StoreError> {
+        self.state.lock().backlogs.clear();
+        Ok(())
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use uuid::Uuid;
 
 use crate::{
+    backlog::{BacklogId, BacklogOrder},
     batch::{JournalRow, Snapshot},
     keys::{RunKey, WorkflowKey},
     lease::LeaseRow,
+    store::TaskQueueConfigRow,
     visibility::VisibilityRow,
 };
 
@@ -22,6 +24,10 @@ pub(super) struct State {
     pub(super) leases: Vec<LeaseRow>,
     pub(super) namespaces: Vec<Namespace>,
     pub(super) nexus_endpoints: BTreeMap<String, NexusEndpoint>,
+    /// By namespace id and name.
+    pub(super) worker_deployments: BTreeMap<(String, String), WorkerDeployment>,
+    pub(super) task_queue_configs: BTreeMap<(Uuid, String, i32), TaskQueueConfigRow>,
+    pub(super) backlogs: BTreeMap<(BacklogId, BacklogOrder), Vec<u8>>,
     pub(super) metadata: Option<ClusterMetadata>,
 }
 

@@ -3,6 +3,7 @@
 //! Commits and reads by key have connections of their own (`keys`), so that lists, which may take long, never stand before
 //! them. After a lost connection the next call connects again.
 
+mod backlog;
 mod commit;
 mod connect;
 mod connections;
@@ -16,11 +17,12 @@ use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use prost::Message;
 use uuid::Uuid;
 
 use crate::{
+    backlog::{BacklogId, BacklogOrder, BacklogRow},
     batch::Batch,
     error::{CommitError, StoreError},
     keys::{RunKey, Slot, WorkflowKey},
@@ -29,7 +31,7 @@ use crate::{
         rows::{self, CountRecord, DueRecord, EventsRecord, VisibilityRecord, slot_to_sql},
         statements,
     },
-    store::{EventBatch, Lease, Store, StoredRun},
+    store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
     visibility::{CountGroup, ListQuery, VisibilityRow},
 };
 pub use connect::PostgresConfig;
@@ -185,6 +187,75 @@ impl Store for PostgresStore {
 
     async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
         rows::messages(self.lists.fetch_all(sqlx::query_as(statements::NEXUS_ENDPOINTS)).await?)
+    }
+
+    async fn create_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::INSERT_WORKER_DEPLOYMENT)
+            .bind(&deployment.namespace_id)
+            .bind(&deployment.name)
+            .bind(deployment.revision)
+            .bind(deployment.encode_to_vec());
+        self.lists.execute(query).await?;
+        Ok(())
+    }
+
+    async fn update_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::UPDATE_WORKER_DEPLOYMENT)
+            .bind(&deployment.namespace_id)
+            .bind(&deployment.name)
+            .bind(deployment.revision)
+            .bind(deployment.encode_to_vec());
+        rows::found(self.lists.execute(query).await?)
+    }
+
+    async fn delete_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::DELETE_WORKER_DEPLOYMENT)
+            .bind(&deployment.namespace_id)
+            .bind(&deployment.name)
+            .bind(deployment.revision);
+        rows::found(self.lists.execute(query).await?)
+    }
+
+    async fn worker_deployments(&self) -> Result<Vec<WorkerDeployment>, StoreError> {
+        rows::messages(self.lists.fetch_all(sqlx::query_as(statements::WORKER_DEPLOYMENTS)).await?)
+    }
+
+    async fn put_task_queue_config(&self, row: &TaskQueueConfigRow) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::PUT_TASK_QUEUE_CONFIG)
+            .bind(row.namespace_id)
+            .bind(&row.name)
+            .bind(row.queue_type)
+            .bind(row.config.encode_to_vec());
+        self.lists.execute(query).await?;
+        Ok(())
+    }
+
+    async fn task_queue_configs(&self) -> Result<Vec<TaskQueueConfigRow>, StoreError> {
+        let query = sqlx::query_as(statements::TASK_QUEUE_CONFIGS);
+        let records: Vec<rows::TaskQueueConfigRecord> = self.lists.fetch_all(query).await?;
+        records.into_iter().map(TaskQueueConfigRow::try_from).collect()
+    }
+
+    async fn add_to_backlog(&self, backlog: BacklogId, rows: &[BacklogRow]) -> Result<(), StoreError> {
+        backlog::add(&self.lists, backlog, rows).await
+    }
+
+    async fn read_backlog(
+        &self,
+        backlog: BacklogId,
+        after: Option<BacklogOrder>,
+        limit: usize,
+    ) -> Result<Vec<BacklogRow>, StoreError> {
+        backlog::read(&self.lists, backlog, after, limit).await
+    }
+
+    async fn trim_backlog(&self, backlog: BacklogId, last: BacklogOrder) -> Result<(), StoreError> {
+        backlog::trim(&self.lists, backlog, last).await
+    }
+
+    async fn clear_backlogs(&self) -> Result<(), StoreError> {
+        self.lists.execute(sqlx::query("TRUNCATE backlogs")).await?;
+        Ok(())
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

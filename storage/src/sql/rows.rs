@@ -6,11 +6,12 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
+    backlog::{BacklogOrder, BacklogRow},
     batch::{JournalRow, Snapshot},
     error::StoreError,
     keys::{RunKey, Slot, WorkflowKey},
     lease::LeaseRow,
-    store::{EventBatch, Lease, StoredRun},
+    store::{EventBatch, Lease, StoredRun, TaskQueueConfigRow},
     visibility::{CountGroup, OPEN, VisibilityRow},
 };
 
@@ -184,6 +185,39 @@ pub(crate) struct CountRecord {
 impl From<CountRecord> for CountGroup {
     fn from(record: CountRecord) -> Self {
         Self { status: record.status, count: record.count }
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct BacklogRecord {
+    level: i16,
+    pass: i64,
+    sequence: i64,
+    task: Vec<u8>,
+}
+
+impl From<BacklogRecord> for BacklogRow {
+    fn from(record: BacklogRecord) -> Self {
+        let BacklogRecord { level, pass, sequence, task } = record;
+        Self { order: BacklogOrder { level, pass, sequence }, task }
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct TaskQueueConfigRecord {
+    namespace_id: Uuid,
+    name: String,
+    #[sqlx(rename = "type")]
+    queue_type: i32,
+    data: Vec<u8>,
+}
+
+impl TryFrom<TaskQueueConfigRecord> for TaskQueueConfigRow {
+    type Error = StoreError;
+
+    fn try_from(record: TaskQueueConfigRecord) -> Result<Self, StoreError> {
+        let TaskQueueConfigRecord { namespace_id, name, queue_type, data } = record;
+        Ok(Self { namespace_id, name, queue_type, config: Message::decode(data.as_slice())? })
     }
 }
 

@@ -81,6 +81,28 @@ pub(crate) const UPDATE_NEXUS_ENDPOINT: &str =
 pub(crate) const DELETE_NEXUS_ENDPOINT: &str = "DELETE FROM nexus_endpoints WHERE id = $1";
 pub(crate) const NEXUS_ENDPOINTS: &str = "SELECT data FROM nexus_endpoints ORDER BY id";
 
+/// $1 namespace id, $2 name, $3 revision, $4 data.
+pub(crate) const INSERT_WORKER_DEPLOYMENT: &str =
+    "INSERT INTO worker_deployments (namespace_id, name, revision, data) VALUES ($1, $2, $3, $4)";
+pub(crate) const UPDATE_WORKER_DEPLOYMENT: &str = "UPDATE worker_deployments SET revision = $3, data = $4
+     WHERE namespace_id = $1 AND name = $2 AND revision = $3 - 1";
+/// $1 namespace id, $2 name, $3 revision.
+pub(crate) const DELETE_WORKER_DEPLOYMENT: &str =
+    "DELETE FROM worker_deployments WHERE namespace_id = $1 AND name = $2 AND revision = $3";
+pub(crate) const WORKER_DEPLOYMENTS: &str = "SELECT data FROM worker_deployments ORDER BY namespace_id, name";
+
+/// $1 namespace id, $2 name, $3 type, $4 data.
+pub(crate) const PUT_TASK_QUEUE_CONFIG: &str = "INSERT INTO task_queue_config (namespace_id, name, type, data)
+     VALUES ($1, $2, $3, $4) ON CONFLICT (namespace_id, name, type) DO UPDATE SET data = excluded.data";
+pub(crate) const TASK_QUEUE_CONFIGS: &str = "SELECT namespace_id, name, type, data FROM task_queue_config";
+
+/// $1 backlog, $2 level, $3 pass, $4 sequence, $5 most rows.
+pub(crate) const READ_BACKLOG: &str = "SELECT level, pass, sequence, task FROM backlogs
+     WHERE backlog_id = $1 AND (level, pass, sequence) > ($2, $3, $4)
+     ORDER BY level, pass, sequence LIMIT $5";
+pub(crate) const TRIM_BACKLOG: &str =
+    "DELETE FROM backlogs WHERE backlog_id = $1 AND (level, pass, sequence) <= ($2, $3, $4)";
+
 /// $1 data.
 pub(crate) const INSERT_METADATA: &str =
     "INSERT INTO cluster_metadata (id, data) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";

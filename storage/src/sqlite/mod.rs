@@ -2,6 +2,7 @@
 //!
 //! One connection writes; a file has a few more that read beside it (write-ahead log). Every commit is flushed to disk.
 
+mod backlog;
 mod commit;
 mod dialect;
 mod leases;
@@ -17,13 +18,14 @@ use std::{
 
 use async_trait::async_trait;
 use perdure_engine::Nanos;
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use prost::Message;
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{
+    backlog::{BacklogId, BacklogOrder, BacklogRow},
     batch::Batch,
     error::{CommitError, StoreError},
     keys::{RunKey, Slot, WorkflowKey},
@@ -32,7 +34,7 @@ use crate::{
         rows::{self, CountRecord, DueRecord, EventsRecord, VisibilityRecord, slot_to_sql},
         statements,
     },
-    store::{EventBatch, Lease, Store, StoredRun},
+    store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
     visibility::{CountGroup, ListQuery, VisibilityRow},
 };
 
@@ -201,6 +203,75 @@ impl Store for SqliteStore {
 
     async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
         rows::messages(sqlx::query_as(statements::NEXUS_ENDPOINTS).fetch_all(&mut *self.reader().await).await?)
+    }
+
+    async fn create_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::INSERT_WORKER_DEPLOYMENT)
+            .bind(&deployment.namespace_id)
+            .bind(&deployment.name)
+            .bind(deployment.revision)
+            .bind(deployment.encode_to_vec());
+        query.execute(&mut *self.writer.lock().await).await?;
+        Ok(())
+    }
+
+    async fn update_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::UPDATE_WORKER_DEPLOYMENT)
+            .bind(&deployment.namespace_id)
+            .bind(&deployment.name)
+            .bind(deployment.revision)
+            .bind(deployment.encode_to_vec());
+        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+    }
+
+    async fn delete_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::DELETE_WORKER_DEPLOYMENT)
+            .bind(&deployment.namespace_id)
+            .bind(&deployment.name)
+            .bind(deployment.revision);
+        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+    }
+
+    async fn worker_deployments(&self) -> Result<Vec<WorkerDeployment>, StoreError> {
+        rows::messages(sqlx::query_as(statements::WORKER_DEPLOYMENTS).fetch_all(&mut *self.reader().await).await?)
+    }
+
+    async fn put_task_queue_config(&self, row: &TaskQueueConfigRow) -> Result<(), StoreError> {
+        let query = sqlx::query(statements::PUT_TASK_QUEUE_CONFIG)
+            .bind(row.namespace_id)
+            .bind(&row.name)
+            .bind(row.queue_type)
+            .bind(row.config.encode_to_vec());
+        query.execute(&mut *self.writer.lock().await).await?;
+        Ok(())
+    }
+
+    async fn task_queue_configs(&self) -> Result<Vec<TaskQueueConfigRow>, StoreError> {
+        let query = sqlx::query_as(statements::TASK_QUEUE_CONFIGS);
+        let records: Vec<rows::TaskQueueConfigRecord> = query.fetch_all(&mut *self.reader().await).await?;
+        records.into_iter().map(TaskQueueConfigRow::try_from).collect()
+    }
+
+    async fn add_to_backlog(&self, backlog: BacklogId, rows: &[BacklogRow]) -> Result<(), StoreError> {
+        backlog::add(&mut *self.writer.lock().await, backlog, rows).await
+    }
+
+    async fn read_backlog(
+        &self,
+        backlog: BacklogId,
+        after: Option<BacklogOrder>,
+        limit: usize,
+    ) -> Result<Vec<BacklogRow>, StoreError> {
+        backlog::read(&mut *self.reader().await, backlog, after, limit).await
+    }
+
+    async fn trim_backlog(&self, backlog: BacklogId, last: BacklogOrder) -> Result<(), StoreError> {
+        backlog::trim(&mut *self.writer.lock().await, backlog, last).await
+    }
+
+    async fn clear_backlogs(&self) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM backlogs").execute(&mut *self.writer.lock().await).await?;
+        Ok(())
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {

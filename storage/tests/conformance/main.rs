@@ -13,6 +13,8 @@ mod nexus_endpoints;
 mod restarts;
 mod rows;
 mod stores;
+mod task_queues;
+mod worker_deployments;
 
 /// Makes a test per store of each case: an async function of `&dyn Store`.
 macro_rules! on_all_stores {
