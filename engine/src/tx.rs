@@ -13,6 +13,7 @@ use crate::{
     event::{changes_visibility, event_type},
     outcome::{Notice, Outcome, Task, encode_event},
     state::{Nanos, WorkflowState},
+    system_attributes,
     time::timestamp,
     workflow_task,
 };
@@ -27,6 +28,8 @@ pub(crate) struct Tx<'a, 'c> {
     pub(crate) task_wanted: bool,
     /// Set when an emitted change contradicted the state: a defect of the engine, reported at the end of the step.
     pub(crate) corrupt: Option<Corrupt>,
+    /// What the server's own search attributes said before.
+    pub(crate) shown_before: [Vec<String>; 2],
 }
 
 /// What an event carries beside its attributes.
@@ -42,7 +45,8 @@ pub(crate) struct EventExtras {
 
 impl<'a, 'c> Tx<'a, 'c> {
     pub(crate) fn new(state: &'a mut WorkflowState, ctx: &'a mut Ctx<'c>) -> Self {
-        Self { state, ctx, out: Outcome::default(), completing: false, task_wanted: false, corrupt: None }
+        let shown_before = system_attributes::shown(&state.run);
+        Self { state, ctx, out: Outcome::default(), completing: false, task_wanted: false, corrupt: None, shown_before }
     }
 
     pub(crate) fn now(&self) -> Nanos {

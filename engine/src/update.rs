@@ -26,6 +26,7 @@ use crate::{
     apply::Corrupt,
     change::VolatileChange,
     outcome::{Notice, Reply, UpdateAbort},
+    pause,
     reject::Reject,
     state::{AdmittedUpdate, RunState, Update, Volatile, WorkflowState},
     tx::Tx,
@@ -123,6 +124,9 @@ pub(crate) fn admit(tx: &mut Tx, request: Request, update_id: String) -> Result<
     }
     if tx.state.run.close.is_some() {
         return Err(Reject::WorkflowClosed);
+    }
+    if pause::is_paused(&tx.state.run) {
+        return Err(Reject::FailedPrecondition("Workflow is paused. Cannot update the workflow.".into()));
     }
     check_limits(tx, &request)?;
     let failing = tx.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS);

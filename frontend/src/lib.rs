@@ -17,7 +17,9 @@ mod links;
 pub mod list;
 mod multi;
 pub mod namespaces;
+mod nexus;
 pub mod operator;
+mod pause;
 mod poll;
 mod query;
 mod reset;
@@ -35,7 +37,7 @@ mod worker;
 pub mod workers;
 
 use perdure_engine::Limits;
-use perdure_history::History;
+use perdure_history::{History, NexusEndpoints};
 use perdure_matching::Matching;
 use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
 
@@ -50,6 +52,7 @@ pub struct Frontend {
     pub history: History,
     pub matching: Matching,
     pub namespaces: Namespaces,
+    pub nexus_endpoints: NexusEndpoints,
     pub lists: Lists,
     pub workers: Workers,
     pub cluster: Cluster,

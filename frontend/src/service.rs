@@ -26,6 +26,8 @@ serve! {
     signal_workflow_execution(SignalWorkflowExecutionRequest) -> SignalWorkflowExecutionResponse: Frontend::signal_workflow;
     request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest) -> RequestCancelWorkflowExecutionResponse: Frontend::request_cancel;
     terminate_workflow_execution(TerminateWorkflowExecutionRequest) -> TerminateWorkflowExecutionResponse: Frontend::terminate_workflow;
+    pause_workflow_execution(PauseWorkflowExecutionRequest) -> PauseWorkflowExecutionResponse: Frontend::pause_workflow;
+    unpause_workflow_execution(UnpauseWorkflowExecutionRequest) -> UnpauseWorkflowExecutionResponse: Frontend::unpause_workflow;
     reset_workflow_execution(ResetWorkflowExecutionRequest) -> ResetWorkflowExecutionResponse: Frontend::reset_workflow;
     describe_workflow_execution(DescribeWorkflowExecutionRequest) -> DescribeWorkflowExecutionResponse: Frontend::describe_workflow;
     get_workflow_execution_history(GetWorkflowExecutionHistoryRequest) -> GetWorkflowExecutionHistoryResponse: Frontend::get_history;
@@ -41,6 +43,8 @@ serve! {
     poll_nexus_task_queue(PollNexusTaskQueueRequest) -> PollNexusTaskQueueResponse: Frontend::poll_nexus_task_queue;
     respond_workflow_task_completed(RespondWorkflowTaskCompletedRequest) -> RespondWorkflowTaskCompletedResponse: Frontend::respond_workflow_task_completed;
     respond_workflow_task_failed(RespondWorkflowTaskFailedRequest) -> RespondWorkflowTaskFailedResponse: Frontend::respond_workflow_task_failed;
+    respond_nexus_task_completed(RespondNexusTaskCompletedRequest) -> RespondNexusTaskCompletedResponse: Frontend::respond_nexus_task_completed;
+    respond_nexus_task_failed(RespondNexusTaskFailedRequest) -> RespondNexusTaskFailedResponse: Frontend::respond_nexus_task_failed;
     respond_query_task_completed(RespondQueryTaskCompletedRequest) -> RespondQueryTaskCompletedResponse: Frontend::respond_query_task_completed;
     respond_activity_task_completed(RespondActivityTaskCompletedRequest) -> RespondActivityTaskCompletedResponse: Frontend::respond_activity_task_completed;
     respond_activity_task_completed_by_id(RespondActivityTaskCompletedByIdRequest) -> RespondActivityTaskCompletedByIdResponse: Frontend::respond_activity_task_completed_by_id;

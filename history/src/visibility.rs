@@ -1,6 +1,5 @@
 //! What lists show of a run.
 
-use perdure_proto::api::enums::WorkflowExecutionStatus;
 use perdure_storage::VisibilityRow;
 use prost::Message;
 
@@ -10,7 +9,8 @@ use crate::shard::cell::Cell;
 pub(crate) fn row(cell: &Cell) -> VisibilityRow {
     let run = &cell.state.run;
     let close = run.close.as_ref();
-    let attributes = run.search_attributes.as_ref();
+    let attributes = perdure_engine::search_attributes(run);
+    let attributes = attributes.as_ref();
     VisibilityRow {
         namespace_id: cell.workflow.namespace_id,
         archetype: cell.workflow.archetype,
@@ -21,7 +21,7 @@ pub(crate) fn row(cell: &Cell) -> VisibilityRow {
         start_time: run.start_time,
         execution_time: run.execution_time,
         close_time: close.map(|close| close.time),
-        status: close.map_or(WorkflowExecutionStatus::Running as i32, |close| close.status),
+        status: cell.status() as i32,
         history_length: close.map(|_| run.next_event_id - 1),
         history_size_bytes: close.map(|_| run.history_size_bytes),
         state_transition_count: close.map(|_| run.state_transition_count),

@@ -32,7 +32,7 @@ use perdure_proto::api::history::{ActivityTaskStartedEventAttributes, HistoryEve
 
 pub(crate) use self::{
     apply::{apply, apply_durable},
-    operate::operate,
+    operate::{offer_waiting, operate},
     options::options,
     respond::{canceled, completed, failed, heartbeat},
     start::start,

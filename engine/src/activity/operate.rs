@@ -10,9 +10,10 @@ use super::{
 use crate::{
     change::{ActivityDelayedChange, ActivityOptionsChange, ActivityPausedChange, ActivityResumedChange, Kind},
     outcome::Reply,
+    pause,
     reject::Reject,
     retry::interval,
-    state::{Activity, ActivityPause, Nanos, RunState},
+    state::{Activity, ActivityPause, ActivityPhase, Nanos, RunState},
     tx::Tx,
 };
 
@@ -202,13 +203,26 @@ fn offer_by_policy(tx: &mut Tx, activity: &Activity) {
     offer_again(tx, scheduled_event_id, begin);
 }
 
+/// The run goes on after a pause: what waited for it begins now, what waits for its time then.
+pub(crate) fn offer_waiting(tx: &mut Tx) {
+    let now = tx.now();
+    let begins = |activity: &Activity| match &activity.phase {
+        Some(ActivityPhase::Backoff(backoff)) => backoff.until.max(now),
+        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Started(_)) | None => now,
+    };
+    let waiting: Vec<(i64, Nanos)> = tx.state.run.activities.iter().map(|(id, one)| (*id, begins(one))).collect();
+    for (scheduled_event_id, begin) in waiting {
+        offer_again(tx, scheduled_event_id, begin);
+    }
+}
+
 /// An attempt that no worker has begins at this time. One that runs goes on, one that is paused waits.
 fn offer_again(tx: &mut Tx, scheduled_event_id: i64, begin: Nanos) {
     let activity = tx.state.run.activities.get(&scheduled_event_id);
     let Some(activity) = activity.filter(|one| running_attempt(one).is_none() && one.pause.is_none()) else { return };
     let attempt = activity.attempt;
     tx.durable(Kind::ActivityDelayed(ActivityDelayedChange { scheduled_event_id, until: begin }));
-    if begin <= tx.now() {
+    if begin <= tx.now() && !pause::is_paused(&tx.state.run) {
         make_ready(tx, scheduled_event_id, attempt);
     }
 }

@@ -6,6 +6,7 @@ use super::running_attempt;
 use crate::{
     change::{ActivityStartedChange, Kind},
     outcome::{ActivityTaskStarted, Reply},
+    pause,
     reject::Reject,
     state::{ActivityPhase, RunState},
     tx::Tx,
@@ -22,7 +23,7 @@ pub(crate) fn start(
 ) -> Result<Reply, Reject> {
     let run = &tx.state.run;
     let activity = run.activities.get(&scheduled_event_id).filter(|_| run.close.is_none()).ok_or(Reject::StaleTask)?;
-    if activity.attempt != attempt {
+    if activity.attempt != attempt || (pause::is_paused(run) && running_attempt(activity).is_none()) {
         return Err(Reject::StaleTask);
     }
     match &activity.phase {

@@ -9,6 +9,7 @@ use super::{end, failure, respond::retry};
 use crate::{
     change::Kind,
     outcome::Task,
+    pause,
     state::{Activity, ActivityPhase, Nanos, RunState},
     tx::Tx,
 };
@@ -21,7 +22,7 @@ enum Deadline {
 }
 
 /// All that time can do to an activity in its present phase.
-fn deadlines(activity: &Activity) -> impl Iterator<Item = (Nanos, Deadline)> {
+fn deadlines(activity: &Activity, run_paused: bool) -> impl Iterator<Item = (Nanos, Deadline)> {
     let after = |begin: Nanos, timeout: Nanos, kind: TimeoutType| {
         (timeout > 0).then(|| (begin.saturating_add(timeout), Deadline::Timeout(kind)))
     };
@@ -35,7 +36,9 @@ fn deadlines(activity: &Activity) -> impl Iterator<Item = (Nanos, Deadline)> {
             ]
         }
         // Nothing is on offer that a worker could be late for.
-        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Backoff(_)) if activity.pause.is_some() => [None, None],
+        Some(ActivityPhase::Scheduled(_) | ActivityPhase::Backoff(_)) if run_paused || activity.pause.is_some() => {
+            [None, None]
+        }
         Some(ActivityPhase::Backoff(backoff)) => [Some((backoff.until, Deadline::BackoffOver)), waiting],
         Some(ActivityPhase::Scheduled(_)) | None => [waiting, None],
     };
@@ -46,17 +49,20 @@ fn deadlines(activity: &Activity) -> impl Iterator<Item = (Nanos, Deadline)> {
 
 /// The next time at which [`wake`] has something to do; None: never.
 pub(crate) fn next_deadline(run: &RunState) -> Option<Nanos> {
-    run.activities.values().flat_map(deadlines).map(|(time, _)| time).min()
+    let run_paused = pause::is_paused(run);
+    run.activities.values().flat_map(|activity| deadlines(activity, run_paused)).map(|(time, _)| time).min()
 }
 
 /// Acts on every deadline of activities that is not after now, in the order of their times.
 pub(crate) fn wake(tx: &mut Tx) {
-    let now = tx.now();
+    let (now, run_paused) = (tx.now(), pause::is_paused(&tx.state.run));
     // A deadline that was acted on may make room for the next one: an attempt that times out and is retried at once.
     loop {
         let mut due: Vec<(Nanos, i64, Deadline)> = Vec::new();
         for (id, activity) in &tx.state.run.activities {
-            due.extend(deadlines(activity).filter(|(time, _)| *time <= now).map(|(time, what)| (time, *id, what)));
+            due.extend(
+                deadlines(activity, run_paused).filter(|(time, _)| *time <= now).map(|(time, what)| (time, *id, what)),
+            );
         }
         if due.is_empty() {
             return;
@@ -65,7 +71,8 @@ pub(crate) fn wake(tx: &mut Tx) {
         for (time, id, deadline) in due {
             // What came before it may have ended the activity, or its attempt.
             let activity = tx.state.run.activities.get(&id);
-            if let Some(activity) = activity.filter(|activity| deadlines(activity).any(|due| due == (time, deadline))) {
+            let still = |activity: &&Activity| deadlines(activity, run_paused).any(|due| due == (time, deadline));
+            if let Some(activity) = activity.filter(still) {
                 let activity = activity.clone();
                 act(tx, &activity, deadline);
             }

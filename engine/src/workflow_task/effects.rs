@@ -25,13 +25,15 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
                 return Err(Corrupt::at(event.event_id, "a completed workflow task that was not pending"));
             }
             run.task_attempt = 1;
+            run.task_failures = 0;
+            run.problems_reported = false;
             run.last_task_failed_cause = 0;
             run.last_completed_started_event_id = completed.started_event_id;
             run.last_completed_event_id = event.event_id;
             run.worker_version.clone_from(&completed.worker_version);
         }
         Attributes::WorkflowTaskFailedEventAttributes(failed) => {
-            end_attempt(run, failed.cause, failed.cause != WorkflowTaskFailedCause::ResetWorkflow as i32);
+            end_attempt(run, failed.cause, counts(failed.cause));
         }
         Attributes::WorkflowTaskTimedOutEventAttributes(timed_out) => {
             end_attempt(run, 0, timed_out.timeout_type() != TimeoutType::ScheduleToStart);
@@ -87,13 +89,24 @@ fn apply_started(
     Ok(())
 }
 
+/// The workflow is to blame.
+fn counts(cause: i32) -> bool {
+    cause != WorkflowTaskFailedCause::ResetWorkflow as i32
+        && cause != WorkflowTaskFailedCause::WorkflowPauseRequestedBeforeTaskStarted as i32
+}
+
 /// The pending task ended without success. On a sticky queue that is not yet a row of failures: the next attempt is a
 /// first one again, on the normal queue.
 fn end_attempt(run: &mut RunState, cause: i32, counts: bool) {
     run.workflow_task = None;
     run.last_task_failed_cause = cause;
     let was_sticky = run.sticky.take().is_some();
-    run.task_attempt = if counts && !was_sticky { run.task_attempt.saturating_add(1) } else { 1 };
+    if counts && !was_sticky {
+        run.task_attempt = run.task_attempt.saturating_add(1);
+        run.task_failures = run.task_failures.saturating_add(1);
+    } else {
+        run.task_attempt = 1;
+    }
 }
 
 pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corrupt> {
@@ -103,7 +116,7 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
             Some(task) => task.started = Some(started.clone()),
             None => return Err(Corrupt::at(0, "a transient workflow task that is not pending was started")),
         },
-        Kind::WorkflowTaskCleared(cleared) => end_attempt(run, cleared.cause, true),
+        Kind::WorkflowTaskCleared(cleared) => end_attempt(run, cleared.cause, counts(cleared.cause)),
         Kind::StickySet(sticky) => run.sticky = Some(sticky.clone()),
         Kind::StickyCleared(_) => run.sticky = None,
         _ => return Err(Corrupt::at(0, "not a change of a workflow task")),

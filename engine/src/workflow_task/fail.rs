@@ -123,8 +123,29 @@ fn started_task(state: &WorkflowState) -> Option<(&WorkflowTask, i64)> {
     Some((task, task.started.as_ref()?.event_id))
 }
 
+/// Ends the pending task if no worker has it. A speculative one leaves no trace: its updates wait for the next.
+pub(crate) fn fail_unstarted(tx: &mut Tx, cause: WorkflowTaskFailedCause) {
+    drop_unstarted(tx);
+    let Some(task) = tx.state.run.workflow_task.as_ref().filter(|task| task.started.is_none()) else { return };
+    if task.attempt > 1 {
+        tx.durable(Kind::WorkflowTaskCleared(WorkflowTaskCleared { cause: cause as i32 }));
+    } else {
+        let scheduled_event_id = task.scheduled_event_id;
+        tx.event(Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
+            scheduled_event_id,
+            cause: cause as i32,
+            identity: SERVER_IDENTITY.into(),
+            ..Default::default()
+        }));
+    }
+}
+
 /// What went out with the task comes back unanswered.
 fn lost(tx: &mut Tx) {
+    let (run, enough) = (&tx.state.run, tx.ctx.limits.failed_tasks_to_report);
+    if enough > 0 && run.task_failures >= enough && !run.problems_reported {
+        tx.durable(Kind::ProblemsReported(true));
+    }
     update::on_task_lost(tx);
     tx.notice(Notice::QueriesUnanswered);
 }

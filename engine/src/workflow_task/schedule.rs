@@ -10,6 +10,7 @@ use super::{flush_buffered, pending, settle_speculative, speculative};
 use crate::{
     change::Kind,
     outcome::{Reply, Task},
+    pause,
     reject::Reject,
     state::{Nanos, RunState, Sticky, WorkflowTask},
     time::{SECOND, duration},
@@ -36,16 +37,27 @@ pub(crate) fn schedule_now(tx: &mut Tx) {
         tx.task_wanted = true;
         return;
     }
+    if pause::is_paused(&tx.state.run) {
+        flush_unawaited(tx);
+        return;
+    }
     settle_speculative(tx);
     if tx.state.run.close.is_none() && pending(tx.state).is_none() {
         schedule(tx, None);
     }
 }
 
+/// Writes what was kept back for a task that is over, where no other one follows.
+pub(super) fn flush_unawaited(tx: &mut Tx) {
+    if pending(tx.state).is_none() {
+        flush_buffered(tx);
+    }
+}
+
 /// An update was admitted: a speculative task carries it if nothing is pending, also while the first task's backoff lasts.
 /// Otherwise the update waits for what is pending.
 pub(crate) fn schedule_for_update(tx: &mut Tx) {
-    if tx.completing || pending(tx.state).is_some() {
+    if tx.completing || pending(tx.state).is_some() || pause::is_paused(&tx.state.run) {
         return;
     }
     speculative::schedule(tx);

@@ -9,6 +9,7 @@ mod close;
 mod commands;
 mod describe;
 mod external;
+mod pause;
 mod requests;
 mod reset;
 mod script;

@@ -2,7 +2,7 @@
 //! deadlines are exact, and what it owes can be found again. (`check` runs inside every step of a debug build.)
 
 use perdure_engine::{
-    ActivityOperation, ActivityRef, ActivitySelector, Input, Jitter, OptionField, RunState, Signal, Task,
+    ActivityOperation, ActivityRef, ActivitySelector, Input, Jitter, OptionField, PauseRequest, RunState, Signal, Task,
     WorkflowState, change::Created, journal, next_deadline, obligations, replay,
 };
 use perdure_proto::api::{
@@ -137,7 +137,7 @@ fn input(world: &World, (what, seed): Act) -> Input {
     let run = &state.run;
     let token = world.token();
     let identity = || String::from("worker");
-    match what % 21 {
+    match what % 22 {
         0 | 1 => Input::Signal(Box::new(Signal {
             name: "s".into(),
             request_id: (seed % 16).to_string(),
@@ -217,6 +217,8 @@ fn input(world: &World, (what, seed): Act) -> Input {
         17 => update_request(&(seed % 8).to_string()),
         18 if seed < 8 => Input::Terminate { reason: "r".into(), details: None, identity: identity(), links: vec![] },
         18 => Input::ResetSticky,
+        21 if seed % 2 == 0 => Input::Pause(PauseRequest { request_id: (seed % 4).to_string(), ..Default::default() }),
+        21 => Input::Unpause(PauseRequest::default()),
         20 => Input::OperateActivity { activity: ActivitySelector::All, operation: Box::new(operation(seed)) },
         _ => Input::Wake,
     }
@@ -224,7 +226,7 @@ fn input(world: &World, (what, seed): Act) -> Input {
 
 /// Lets one thing happen and looks at what must hold around it.
 fn act(world: &mut World, act: Act) {
-    if act.0 % 21 == 19 {
+    if act.0 % 22 == 19 {
         wake_exactly(world);
         return;
     }
@@ -281,6 +283,8 @@ fn told(state: &WorkflowState) -> RunState {
     run.sticky = None;
     run.task_attempt = 0;
     run.last_task_failed_cause = 0;
+    run.task_failures = 0;
+    run.problems_reported = false;
     run.state_transition_count = 0;
     run.cancel_request_id.clear();
     if run.close.is_some() {

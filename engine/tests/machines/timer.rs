@@ -10,7 +10,7 @@ use perdure_proto::api::{
 
 use crate::world::{SECOND, World, command, seconds};
 
-fn start(id: &str, after: i64) -> Command {
+pub(crate) fn start(id: &str, after: i64) -> Command {
     let attributes = StartTimerCommandAttributes { timer_id: id.into(), start_to_fire_timeout: seconds(after) };
     command(CommandType::StartTimer, C::StartTimerCommandAttributes(attributes))
 }

@@ -20,6 +20,8 @@ fn capabilities() -> Capabilities {
         sync_update: true,
         async_update: true,
         worker_heartbeats: true,
+        reported_problems_search_attribute: true,
+        workflow_pause: true,
         worker_poll_complete_on_shutdown: true,
         ..Capabilities::default()
     }

@@ -110,10 +110,7 @@ impl Cell {
     }
 
     pub(crate) fn status(&self) -> WorkflowExecutionStatus {
-        match &self.state.run.close {
-            None => WorkflowExecutionStatus::Running,
-            Some(close) => close.status(),
-        }
+        self.state.status()
     }
 
     /// Nobody would notice if the run left the cache now.

@@ -3,6 +3,7 @@
 //! | run | workflow task | query |
 //! |---|---|---|
 //! | closed, against the reject condition | any | rejected |
+//! | paused | any | rejected; a buffered one when its task is over |
 //! | never had a workflow task completed | none pending | not ready |
 //! | open | pending, failing for some attempts | not ready |
 //! | open | pending | buffered: rides on that task or the next |
@@ -59,11 +60,14 @@ impl Shard {
         }
         let mut routes = Vec::new();
         for (_, buffered) in std::mem::take(&mut cell.queries) {
-            let direct = DirectQuery::of(cell, buffered.query);
-            routes.push((buffered.reply, QueryRoute::Direct(Box::new(direct))));
+            let route = match cell.status() {
+                paused @ WorkflowExecutionStatus::Paused => Err(Error::QueryRejected(paused)),
+                _ => Ok(QueryRoute::Direct(Box::new(DirectQuery::of(cell, buffered.query)))),
+            };
+            routes.push((buffered.reply, route));
         }
         for (reply, route) in routes {
-            self.send_when_durable(Box::new(move || drop(reply.send(Ok(route)))));
+            self.send_when_durable(Box::new(move || drop(reply.send(route))));
         }
     }
 }
@@ -73,6 +77,7 @@ fn route(cell: &mut Cell, query: &WorkflowQuery, reject: QueryRejectCondition) -
     let status = cell.status();
     let open = cell.is_open();
     let rejected = match reject {
+        _ if status == WorkflowExecutionStatus::Paused => true,
         QueryRejectCondition::NotOpen => !open,
         QueryRejectCondition::NotCompletedCleanly => !open && status != WorkflowExecutionStatus::Completed,
         _ => false,

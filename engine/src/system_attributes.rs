@@ -1,0 +1,88 @@
+//! Search attributes that the server itself says about a run. They follow from its state, so nothing stores them, and
+//! the next run of a chain does not inherit them.
+//!
+//! | attribute | values |
+//! |---|---|
+//! | `TemporalPauseInfo` | `Workflow:<workflow id>` and `Reason:<reason>` of a paused run; `property:activityType=<type>` of each type with a paused activity |
+//! | `TemporalReportedProblems` | `category=…` and `cause=…` of the last workflow task, once enough of them failed in a row |
+
+use std::collections::BTreeSet;
+
+use perdure_proto::api::{
+    common::{Payload, SearchAttributes},
+    enums::WorkflowTaskFailedCause,
+};
+
+use crate::state::RunState;
+
+const PAUSE_INFO: &str = "TemporalPauseInfo";
+const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
+
+/// All search attributes of a run: those that were given, and the server's.
+pub fn search_attributes(run: &RunState) -> Option<SearchAttributes> {
+    let shown = [(PAUSE_INFO, pause_info(run)), (REPORTED_PROBLEMS, problems(run))];
+    if shown.iter().all(|(_, values)| values.is_empty()) {
+        return run.search_attributes.clone();
+    }
+    let mut all = run.search_attributes.clone().unwrap_or_default();
+    for (name, values) in shown.into_iter().filter(|(_, values)| !values.is_empty()) {
+        all.indexed_fields.insert(name.into(), keyword_list(&values));
+    }
+    Some(all)
+}
+
+/// What changes whenever the server's attributes do; cheap for a run that has none.
+pub(crate) fn shown(run: &RunState) -> [Vec<String>; 2] {
+    [pause_info(run), problems(run)]
+}
+
+fn pause_info(run: &RunState) -> Vec<String> {
+    let mut values = Vec::new();
+    if let Some(pause) = &run.pause {
+        values.push(format!("Workflow:{}", run.workflow_id));
+        if !pause.reason.is_empty() {
+            values.push(format!("Reason:{}", pause.reason));
+        }
+    }
+    let paused = run.activities.values().filter(|activity| activity.pause.is_some());
+    let types: BTreeSet<&str> = paused.map(|activity| activity.activity_type.as_str()).collect();
+    values.extend(types.into_iter().map(|name| format!("property:activityType={name}")));
+    values
+}
+
+fn problems(run: &RunState) -> Vec<String> {
+    if !run.problems_reported {
+        return Vec::new();
+    }
+    match WorkflowTaskFailedCause::try_from(run.last_task_failed_cause) {
+        // No cause: it timed out.
+        Ok(WorkflowTaskFailedCause::Unspecified) => {
+            vec!["category=WorkflowTaskTimedOut".into(), "cause=WorkflowTaskTimedOutCauseStartToClose".into()]
+        }
+        Ok(cause) => vec!["category=WorkflowTaskFailed".into(), format!("cause=WorkflowTaskFailedCause{cause:?}")],
+        Err(unknown) => {
+            vec!["category=WorkflowTaskFailed".into(), format!("cause=WorkflowTaskFailedCause{}", unknown.0)]
+        }
+    }
+}
+
+fn keyword_list(values: &[String]) -> Payload {
+    let metadata = [("encoding".to_owned(), "json/plain".into()), ("type".to_owned(), "KeywordList".into())].into();
+    let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    Payload { metadata, data: format!("[{}]", quoted.join(",")).into(), ..Default::default() }
+}
+
+/// A string as JSON.
+fn quoted(value: &str) -> String {
+    let mut out = String::from('"');
+    for character in value.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            control if u32::from(control) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
