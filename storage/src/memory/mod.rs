@@ -54,8 +54,8 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
-        self.state.lock().commit(batch)
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        self.state.lock().commit(batch.clone())
     }
 
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {

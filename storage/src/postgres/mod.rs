@@ -47,8 +47,8 @@ pub struct PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
-        commit::commit(&self.keys, &batch).await
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        commit::commit(&self.keys, batch).await
     }
 
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {
