@@ -82,7 +82,7 @@ fn parse(schedule: &str) -> Option<Schedule> {
     Some(Schedule::Fields { cron: Box::new(cron), zone })
 }
 
-fn descriptor(schedule: &str) -> Option<&'static str> {
+pub(crate) fn descriptor(schedule: &str) -> Option<&'static str> {
     Some(match schedule {
         "@yearly" | "@annually" => "0 0 1 1 *",
         "@monthly" => "0 0 1 * *",
@@ -95,6 +95,15 @@ fn descriptor(schedule: &str) -> Option<&'static str> {
 
 /// A duration as Go writes them: `1h30m`, `1.5h`, `90s`. None if it is none, or not above zero.
 fn go_duration(text: &str) -> Option<Nanos> {
+    parse_duration(text, None)
+}
+
+/// The same, with `d` for days as well.
+pub(crate) fn duration_with_days(text: &str) -> Option<Nanos> {
+    parse_duration(text, Some(86_400e9))
+}
+
+fn parse_duration(text: &str, day: Option<f64>) -> Option<Nanos> {
     let mut rest = text.trim();
     let mut total = 0.0;
     while !rest.is_empty() {
@@ -109,6 +118,7 @@ fn go_duration(text: &str) -> Option<Nanos> {
             "s" => 1e9,
             "m" => 60e9,
             "h" => 3600e9,
+            "d" => day?,
             _ => return None,
         };
         total += number.parse::<f64>().ok()? * nanos;

@@ -19,6 +19,7 @@ mod commands;
 pub mod cron;
 pub mod ctx;
 mod deadlines;
+mod delete;
 mod describe;
 pub mod event;
 mod external;
@@ -36,6 +37,7 @@ pub mod reset;
 pub mod retry;
 pub mod schedule;
 mod signal;
+pub mod standalone_activity;
 mod start;
 pub mod state;
 mod step;
@@ -46,6 +48,7 @@ mod timer;
 mod tx;
 mod update;
 pub mod validate;
+mod versioning;
 mod workflow_task;
 
 pub use activity::{ActivityOperation, ActivitySelector, Jitter, OptionField, merge_priority};
@@ -70,4 +73,8 @@ pub use start::start;
 pub use state::{Nanos, RunState, WorkflowState};
 pub use step::step;
 pub use system_attributes::search_attributes;
+pub use versioning::{
+    Effective, Inherited, OptionsUpdate, TakenBy, Target, effective, fill_pinned_version, in_transition,
+    inherited_by_child, normalized_override, override_version, wants_ramping_version,
+};
 pub use workflow_task::transient_events;

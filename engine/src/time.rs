@@ -20,6 +20,11 @@ pub fn from_timestamp(timestamp: &Timestamp) -> Nanos {
     timestamp.seconds.saturating_mul(SECOND).saturating_add(i64::from(timestamp.nanos))
 }
 
+/// None where it is not set.
+pub fn from_optional_timestamp(timestamp: Option<&Timestamp>) -> Option<Nanos> {
+    timestamp.map(from_timestamp)
+}
+
 pub fn duration(nanos: Nanos) -> Duration {
     Duration { seconds: nanos / SECOND, nanos: (nanos % SECOND) as i32 }
 }

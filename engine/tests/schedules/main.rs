@@ -1,0 +1,3 @@
+//! Schedules: their times against an independent calculation, and what they do.
+
+mod spec;
