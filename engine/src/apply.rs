@@ -10,9 +10,9 @@ use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 use crate::{
     activity, attributes, callback, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, nexus, pause, reset, signal, start,
+    child, close, external, marker, nexus, pause, reset, signal, standalone_activity, start,
     state::{RequestIdInfo, RunState, WorkflowState},
-    timer, update, workflow_task,
+    timer, update, versioning, workflow_task,
 };
 
 /// A change that contradicts the state: stored data is damaged, or the engine has a defect.
@@ -95,11 +95,15 @@ impl WorkflowState {
             Kind::ParentNotified(_) | Kind::ChildReleased(_) => close::apply_released(run, kind),
             Kind::Transition(count) => run.state_transition_count += count,
             Kind::CancelRequestSeen(request_id) => run.cancel_request_id.clone_from(request_id),
+            Kind::VersionTransitionStarted(change) => versioning::apply_transition(run, change),
+            Kind::TargetVersionSeen(change) => versioning::apply_target_seen(run, change),
             Kind::Created(created) => start::apply_created(run, created),
             Kind::ResetFrom(from) => reset::apply_reset_from(run, from),
             Kind::ResetInto(run_id) => run.reset_run_id.clone_from(run_id),
             Kind::ProblemsReported(reported) => run.problems_reported = *reported,
             Kind::UpdateForgotten(update_id) => update::forget(run, update_id),
+            Kind::DeleteRequested(_) => run.delete_requested = true,
+            Kind::StandaloneActivity(change) => return standalone_activity::apply(run, change),
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     state::{Nanos, RunState},
     time::{from_duration, from_optional_duration},
     tx::Tx,
+    versioning,
 };
 
 /// What follows a run that ends by itself.
@@ -74,7 +75,9 @@ pub(crate) fn again(
         _ => 1,
     };
     let continued = continued(tx, initiator, wait);
+    let versioning = versioning::inherited_by_retry(&tx.state.run, initiator, &started);
     Some(Start {
+        inherited: versioning,
         workflow_type: started.workflow_type.map(|kind| kind.name).unwrap_or_default(),
         task_queue: started.task_queue.map(|queue| queue.name).unwrap_or_default(),
         input: started.input,
@@ -113,6 +116,7 @@ pub(crate) fn as_new(tx: &mut Tx, command: &ContinueAsNewWorkflowExecutionComman
         memo: command.memo.clone(),
         search_attributes: command.search_attributes.clone(),
         priority: run.priority.clone(),
+        inherited: versioning::inherited_by_next_run(run, command),
         continued: Some(Continued {
             attempt,
             failure: command.failure.clone(),

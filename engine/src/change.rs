@@ -4,11 +4,15 @@ use bytes::Bytes;
 use perdure_proto::api::{
     activity::ActivityOptions,
     common::{Payloads, WorkerVersionStamp},
+    deployment::WorkerDeploymentVersion,
     failure::Failure,
-    history::HistoryEvent,
+    history::{DeclinedTargetVersionUpgrade, HistoryEvent},
 };
 
-use crate::state::{ActivityPause, AdmittedUpdate, Nanos, TaskStarted, WorkflowTask};
+use crate::{
+    standalone_activity::StandaloneActivityChange,
+    state::{ActivityPause, AdmittedUpdate, Nanos, TaskStarted, WorkflowTask},
+};
 
 /// One atomic mutation of a run's state.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +30,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 40, 41, 42, 43, 44, 45, 46, 55"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 50, 51, 55"
     )]
     pub kind: Option<Kind>,
 }
@@ -102,6 +106,10 @@ pub enum Kind {
     /// An attempt that no worker has waits until another time.
     #[prost(message, tag = "27")]
     ActivityDelayed(ActivityDelayedChange),
+    #[prost(bool, tag = "30")]
+    DeleteRequested(bool),
+    #[prost(message, tag = "31")]
+    StandaloneActivity(Box<StandaloneActivityChange>),
     /// An attempt to start a Nexus operation failed, and there will be another.
     #[prost(message, tag = "40")]
     NexusStartRetry(NexusRetryChange),
@@ -122,6 +130,29 @@ pub enum Kind {
     /// Too many workflow tasks have failed in a row: lists show it from now on.
     #[prost(bool, tag = "55")]
     ProblemsReported(bool),
+    /// The run is on its way to the version of a worker that took one of its tasks.
+    #[prost(message, tag = "50")]
+    VersionTransitionStarted(VersionTransitionChange),
+    /// What a pinned run was told about the version that its queue's routing points to.
+    #[prost(message, tag = "51")]
+    TargetVersionSeen(TargetVersionChange),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct VersionTransitionChange {
+    /// None: to unversioned workers.
+    #[prost(message, optional, tag = "1")]
+    pub version: Option<WorkerDeploymentVersion>,
+    #[prost(int64, tag = "2")]
+    pub revision: i64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TargetVersionChange {
+    #[prost(message, optional, tag = "1")]
+    pub notified: Option<DeclinedTargetVersionUpgrade>,
+    #[prost(message, optional, tag = "2")]
+    pub declined: Option<DeclinedTargetVersionUpgrade>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -242,6 +273,8 @@ pub struct ActivityStartedChange {
     pub request_id: String,
     #[prost(message, optional, tag = "5")]
     pub worker_version: Option<WorkerVersionStamp>,
+    #[prost(message, optional, tag = "6")]
+    pub deployment_version: Option<WorkerDeploymentVersion>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

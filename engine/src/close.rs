@@ -30,6 +30,7 @@ use perdure_proto::api::{
 use prost::Message as _;
 
 use crate::{
+    Archetype,
     apply::Corrupt,
     callback,
     chain::{self, Following},
@@ -120,7 +121,7 @@ pub(crate) fn continue_as_new(
         header: command.header,
         memo: command.memo,
         search_attributes: command.search_attributes,
-        ..Default::default()
+        initial_versioning_behavior: command.initial_versioning_behavior,
     };
     end(tx, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes), Vec::new(), Some(next_run));
 }
@@ -324,7 +325,7 @@ pub(crate) fn wake(tx: &mut Tx) {
 /// Ends a run whose history has become too long.
 pub(crate) fn enforce_limits(tx: &mut Tx) {
     let (run, limits) = (&tx.state.run, tx.ctx.limits);
-    if run.close.is_some() {
+    if run.close.is_some() || run.archetype() != Archetype::Workflow {
         return;
     }
     if run.history_size_bytes > limits.history_size {

@@ -17,10 +17,11 @@ use perdure_proto::api::{
 
 use crate::{
     activity::{options, running_attempt},
-    callback, nexus, pause,
+    callback, nexus, pause, standalone_activity,
     state::{Activity, ActivityPause, ActivityPhase, Child, Nanos, RunState, WorkflowState, WorkflowTask},
     system_attributes::search_attributes,
     time::{duration, optional_timestamp, timestamp},
+    versioning,
 };
 
 impl WorkflowState {
@@ -69,6 +70,9 @@ impl WorkflowState {
             root_execution: execution(&run.root_workflow_id, &run.root_run_id),
             first_run_id: run.first_execution_run_id.clone(),
             priority: run.priority.clone(),
+            auto_reset_points: Some(versioning::reset_points(run)),
+            versioning_info: versioning::info(run),
+            worker_deployment_name: run.versioning.worker_deployment_name.clone(),
             ..Default::default()
         }
     }
@@ -76,7 +80,9 @@ impl WorkflowState {
     pub fn status(&self) -> WorkflowExecutionStatus {
         match &self.run.close {
             Some(close) => close.status(),
-            None if pause::is_paused(&self.run) => WorkflowExecutionStatus::Paused,
+            None if pause::is_paused(&self.run) || standalone_activity::is_paused(&self.run) => {
+                WorkflowExecutionStatus::Paused
+            }
             None => WorkflowExecutionStatus::Running,
         }
     }
@@ -126,7 +132,7 @@ fn extended_info(run: &RunState) -> WorkflowExecutionExtendedInfo {
 
 fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
     let started = running_attempt(activity);
-    let state = if activity.cancel_requested_event_id != 0 {
+    let state = if activity.is_cancel_requested() {
         PendingActivityState::CancelRequested
     } else {
         match (started.is_some(), activity.pause.is_some()) {
@@ -144,6 +150,7 @@ fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
         Some(ActivityPhase::Scheduled(_) | ActivityPhase::Started(_)) | None => None,
     };
     let policy = activity.retry_policy.as_ref();
+    let deployment = activity.last_deployment_version.as_ref();
     let expires = activity.schedule_to_close > 0;
     PendingActivityInfo {
         activity_id: activity.activity_id.clone(),
@@ -165,6 +172,8 @@ fn pending(activity: &Activity, now: Nanos) -> PendingActivityInfo {
         paused: activity.pause.is_some(),
         pause_info: activity.pause.as_ref().map(pause_info),
         activity_options: Some(options(activity)),
+        last_worker_deployment_version: deployment.map(versioning::older_text).unwrap_or_default(),
+        last_deployment_version: deployment.cloned(),
         ..Default::default()
     }
 }

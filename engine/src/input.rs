@@ -9,15 +9,19 @@ use perdure_proto::api::{
     history::HistoryEvent,
     sdk::UserMetadata,
     update,
+    workflow::VersioningOverride,
     workflowservice::{RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest},
 };
 
 use crate::{
+    Archetype,
     activity::{ActivityOperation, ActivitySelector},
     callback::CallbackOutcome,
     nexus::{NexusCancelOutcome, NexusCompletion, NexusStartOutcome},
     pause::PauseRequest,
+    standalone_activity::ActivityControl,
     state::{Nanos, Parent},
+    versioning::{Inherited, OptionsUpdate, TakenBy},
 };
 
 /// A start, validated and with defaults filled in; also the next run of a chain and a child.
@@ -62,6 +66,38 @@ pub struct Start {
     pub continued: Option<Continued>,
     /// The caller wants the first workflow task in the response (eager start).
     pub request_eager_execution: bool,
+    pub kind: StartKind,
+    /// In its newest form ([`crate::normalized_override`]).
+    pub versioning_override: Option<VersioningOverride>,
+    /// From the run before, or from the parent.
+    pub inherited: Inherited,
+}
+
+/// What is started.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum StartKind {
+    #[default]
+    Workflow,
+    /// An activity of its own: its id and type stand where those of workflows do.
+    Activity(ActivityTimeouts),
+}
+
+/// 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ActivityTimeouts {
+    pub schedule_to_close: Nanos,
+    pub schedule_to_start: Nanos,
+    pub start_to_close: Nanos,
+    pub heartbeat: Nanos,
+}
+
+impl Start {
+    pub fn archetype(&self) -> Archetype {
+        match self.kind {
+            StartKind::Workflow => Archetype::Workflow,
+            StartKind::Activity(_) => Archetype::Activity,
+        }
+    }
 }
 
 /// What a run takes over from the run before it.
@@ -127,6 +163,7 @@ pub enum Input {
         identity: String,
         request_id: String,
         worker_version: Option<WorkerVersionStamp>,
+        taken_by: TakenBy,
     },
     WorkflowTaskCompleted {
         token: WorkflowTaskRef,
@@ -145,6 +182,7 @@ pub enum Input {
         identity: String,
         request_id: String,
         worker_version: Option<WorkerVersionStamp>,
+        taken_by: TakenBy,
     },
     ActivityCompleted {
         activity: ActivityRef,
@@ -173,6 +211,14 @@ pub enum Input {
         activity: ActivitySelector,
         operation: Box<ActivityOperation>,
     },
+
+    UpdateOptions(Box<OptionsUpdate>),
+
+    /// A client or an operator asks something of an activity of its own.
+    ControlActivity(Box<ActivityControl>),
+
+    /// The run is to be deleted; one that is open ends first.
+    Delete,
 
     /// Time has passed: act on every deadline that is not after `ctx.now`.
     Wake,

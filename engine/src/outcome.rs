@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use perdure_proto::api::{
     activity::ActivityOptions, enums::UpdateWorkflowExecutionLifecycleStage, failure::Failure, history::HistoryEvent,
-    protocol::Message, update,
+    protocol::Message, update, workflow::WorkflowExecutionOptions,
 };
 
 use crate::{change::Change, input::Start, state::Nanos};
@@ -89,6 +89,8 @@ pub enum Reply {
     },
     /// The options that the activity has from now on.
     ActivityOptions(Box<ActivityOptions>),
+    /// The options that the run has from now on.
+    WorkflowOptions(Box<WorkflowExecutionOptions>),
     /// The update's stage now; waiters go on from here.
     Update {
         stage: UpdateWorkflowExecutionLifecycleStage,

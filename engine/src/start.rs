@@ -14,6 +14,7 @@ use perdure_proto::api::{
         history_event::Attributes,
     },
     taskqueue::TaskQueue,
+    workflow::ResetPoints,
 };
 
 use crate::{
@@ -24,23 +25,22 @@ use crate::{
     cron,
     ctx::Ctx,
     event::event_time,
-    input::{Continued, Start},
+    input::{Continued, Start, StartKind},
     limits::Limits,
     outcome::{Outcome, Reply, StartedReply},
     reject::Reject,
-    signal,
+    signal, standalone_activity,
     state::{Nanos, Parent, RequestIdInfo, RunState, WorkflowState},
     step::finish,
     time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_duration, optional_timestamp},
     tx::{EventExtras, Tx},
-    update, validate, workflow_task,
+    update, validate, versioning, workflow_task,
 };
 
 /// Starts a run that does not exist yet. Whether it may, `admit` has said.
 pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome), Reject> {
     let mut state = WorkflowState::default();
     let mut tx = Tx::new(&mut state, ctx);
-    fill_timeouts(&mut start, tx.ctx.limits);
     tx.durable(Kind::Created(Created {
         namespace_id: std::mem::take(&mut start.namespace_id),
         namespace: std::mem::take(&mut start.namespace),
@@ -48,14 +48,9 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
         run_id: start.run_id.clone(),
         request_id: std::mem::take(&mut start.request_id),
     }));
-    let (first_signal, first_update) = (start.signal.take(), start.update.take());
-    write_started(&mut tx, start);
-    if let Some(first_signal) = first_signal {
-        signal::write(&mut tx, first_signal);
-    }
-    workflow_task::ensure_scheduled(&mut tx);
-    if let Some((update_id, request)) = first_update {
-        update::admit(&mut tx, *request, update_id)?;
+    match start.kind {
+        StartKind::Workflow => start_workflow(&mut tx, start)?,
+        StartKind::Activity(timeouts) => standalone_activity::start(&mut tx, start, timeouts),
     }
     let reply = StartedReply {
         run_id: tx.state.run.run_id.clone(),
@@ -64,6 +59,20 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
     };
     let outcome = finish(tx, Reply::Started(Box::new(reply)))?;
     Ok((state, outcome))
+}
+
+fn start_workflow(tx: &mut Tx, mut start: Start) -> Result<(), Reject> {
+    fill_timeouts(&mut start, tx.ctx.limits);
+    let (first_signal, first_update) = (start.signal.take(), start.update.take());
+    write_started(tx, start);
+    if let Some(first_signal) = first_signal {
+        signal::write(tx, first_signal);
+    }
+    workflow_task::ensure_scheduled(tx);
+    match first_update {
+        Some((update_id, request)) => update::admit(tx, *request, update_id).map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// A run lives no longer than its chain, a workflow task no longer than its run.
@@ -109,6 +118,9 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         "" => start.run_id,
         original => original.into(),
     };
+    let inherited = start.inherited;
+    let points = inherited.reset_points;
+    let reset_points = (!points.is_empty()).then_some(ResetPoints { points });
     let root = (!start.root_workflow_id.is_empty())
         .then_some(WorkflowExecution { workflow_id: start.root_workflow_id, run_id: start.root_run_id });
     let mut attributes = WorkflowExecutionStartedEventAttributes {
@@ -140,6 +152,11 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         workflow_id: start.workflow_id,
         completion_callbacks: start.completion_callbacks,
         root_workflow_execution: root,
+        versioning_override: start.versioning_override.or(inherited.versioning_override),
+        inherited_pinned_version: inherited.pinned_version,
+        inherited_auto_upgrade_info: inherited.auto_upgrade,
+        declined_target_version_upgrade: inherited.declined_upgrade,
+        prev_auto_reset_points: reset_points,
         eager_execution_accepted: start.request_eager_execution && continued.backoff == 0,
         priority: start.priority,
         ..Default::default()
@@ -217,6 +234,7 @@ pub(crate) fn apply(
     run.priority.clone_from(&started.priority);
     run.links.clone_from(&event.links);
     run.task_attempt = 1;
+    versioning::apply_started(run, started);
     apply_times(run, event_time(event), started);
     let request_id = start_request_id(run);
     callback::register(run, &request_id, event_time(event), &started.completion_callbacks);
@@ -264,5 +282,6 @@ pub(crate) fn apply_options(
     }
     let callbacks = &options.attached_completion_callbacks;
     callback::register(run, &options.attached_request_id, event_time(event), callbacks);
+    versioning::apply_options(run, options);
     Ok(())
 }

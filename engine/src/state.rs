@@ -6,6 +6,8 @@
 
 mod machines;
 mod nexus;
+mod standalone;
+mod versioning;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +29,8 @@ pub use nexus::{
     Callback, CallbackPhase, InPhase, NexusCancellation, NexusCancellationPhase, NexusOperation, NexusOperationPhase,
     NexusStarted, RetryBackoff,
 };
+pub use standalone::{ActivityCancelRequest, ActivityOutcome, StandaloneActivity};
+pub use versioning::Versioning;
 
 /// Unix nanoseconds, or a span of them.
 pub type Nanos = i64;
@@ -215,6 +219,15 @@ pub struct RunState {
 
     #[prost(enumeration = "Archetype", tag = "70")]
     pub archetype: i32,
+    /// Set for an activity of its own.
+    #[prost(message, optional, tag = "71")]
+    pub standalone_activity: Option<StandaloneActivity>,
+    /// The run goes once it is closed and owes nothing.
+    #[prost(bool, tag = "72")]
+    pub delete_requested: bool,
+
+    #[prost(message, required, tag = "80")]
+    pub versioning: Versioning,
 
     // Nexus.
     /// By scheduled event id.

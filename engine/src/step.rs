@@ -1,21 +1,21 @@
 //! Dispatch of an input to the machine that it belongs to.
 
 use crate::{
-    activity, callback, cancel,
+    Archetype, activity, callback, cancel,
     change::Kind,
     check, child, close,
     ctx::Ctx,
-    deadlines, external,
+    deadlines, delete, external,
     input::Input,
     nexus,
     outcome::{Outcome, Reply},
     pause,
     reject::Reject,
-    reset, signal, start,
+    reset, signal, standalone_activity, start,
     state::WorkflowState,
     system_attributes, terminate,
     tx::Tx,
-    update, workflow_task,
+    update, versioning, workflow_task,
 };
 
 /// Lets one input happen to a run. On a reject the state is as it was.
@@ -46,6 +46,16 @@ pub(crate) fn finish(mut tx: Tx, reply: Reply) -> Result<Outcome, Reject> {
 }
 
 fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
+    if matches!(input, Input::Delete) {
+        return delete::request(tx);
+    }
+    match tx.state.run.archetype() {
+        Archetype::Workflow => dispatch_to_workflow(tx, input),
+        Archetype::Activity => standalone_activity::dispatch(tx, input),
+    }
+}
+
+fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
     match input {
         Input::Signal(signal) => signal::signal(tx, *signal),
         Input::RequestCancel { reason, identity, request_id, external, links } => {
@@ -59,16 +69,17 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
             let callbacks = if attach_callbacks { callbacks } else { Vec::new() };
             start::attach(tx, request_id, callbacks, if attach_links { links } else { Vec::new() })
         }
-        Input::WorkflowTaskStart { scheduled_event_id, attempt, identity, request_id, worker_version } => {
-            let poller = workflow_task::Poller { identity, request_id, worker_version };
+        Input::WorkflowTaskStart { scheduled_event_id, attempt, identity, request_id, worker_version, taken_by } => {
+            let poller = workflow_task::Poller { identity, request_id, worker_version, taken_by };
             workflow_task::start(tx, scheduled_event_id, attempt, poller)
         }
         Input::WorkflowTaskCompleted { token, request, nexus_endpoints } => {
             workflow_task::complete(tx, &token, *request, nexus_endpoints)
         }
         Input::WorkflowTaskFailed { token, request } => workflow_task::respond_failed(tx, &token, *request),
-        Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version } => {
-            activity::start(tx, scheduled_event_id, attempt, identity, request_id, worker_version)
+        Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version, taken_by } => {
+            let poller = workflow_task::Poller { identity, request_id, worker_version, taken_by };
+            activity::start(tx, scheduled_event_id, attempt, poller)
         }
         Input::ActivityCompleted { activity, result, identity } => activity::completed(tx, activity, result, identity),
         Input::ActivityFailed { activity, failure, last_heartbeat_details, identity } => {
@@ -79,6 +90,9 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
             activity::heartbeat(tx, activity, details, identity)
         }
         Input::OperateActivity { activity, operation } => activity::operate(tx, &activity, *operation),
+        Input::UpdateOptions(update) => versioning::update_options(tx, *update),
+        Input::Delete => delete::request(tx),
+        Input::ControlActivity(_) => Err(Reject::NotAwaited),
         Input::Wake => deadlines::wake(tx),
         Input::ChildStarted { initiated_event_id, .. } | Input::ChildStartFailed { initiated_event_id, .. }
             if tx.state.run.close.is_some() =>

@@ -4,6 +4,7 @@
 //! | attribute | values |
 //! |---|---|
 //! | `TemporalPauseInfo` | `Workflow:<workflow id>` and `Reason:<reason>` of a paused run; `property:activityType=<type>` of each type with a paused activity |
+//! | those of `versioning/search_attributes` | |
 //! | `TemporalReportedProblems` | `category=…` and `cause=…` of the last workflow task, once enough of them failed in a row |
 
 use std::collections::BTreeSet;
@@ -13,26 +14,44 @@ use perdure_proto::api::{
     enums::WorkflowTaskFailedCause,
 };
 
-use crate::state::RunState;
+use crate::{
+    standalone_activity,
+    state::RunState,
+    versioning::{self, Shown},
+};
 
 const PAUSE_INFO: &str = "TemporalPauseInfo";
 const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
 
 /// All search attributes of a run: those that were given, and the server's.
 pub fn search_attributes(run: &RunState) -> Option<SearchAttributes> {
+    if standalone_activity::is_standalone(run) {
+        return run.search_attributes.clone();
+    }
     let shown = [(PAUSE_INFO, pause_info(run)), (REPORTED_PROBLEMS, problems(run))];
-    if shown.iter().all(|(_, values)| values.is_empty()) {
+    let versions = versioning::shown(run);
+    if versions.is_empty() && shown.iter().all(|(_, values)| values.is_empty()) {
         return run.search_attributes.clone();
     }
     let mut all = run.search_attributes.clone().unwrap_or_default();
     for (name, values) in shown.into_iter().filter(|(_, values)| !values.is_empty()) {
         all.indexed_fields.insert(name.into(), keyword_list(&values));
     }
+    for (name, value) in versions {
+        let payload = match value {
+            Shown::Keyword(value) => payload("Keyword", quoted(&value)),
+            Shown::List(values) => keyword_list(&values),
+        };
+        all.indexed_fields.insert(name.into(), payload);
+    }
     Some(all)
 }
 
 /// What changes whenever the server's attributes do; cheap for a run that has none.
 pub(crate) fn shown(run: &RunState) -> [Vec<String>; 2] {
+    if standalone_activity::is_standalone(run) {
+        return [standalone_activity::shown(run), Vec::new()];
+    }
     [pause_info(run), problems(run)]
 }
 
@@ -67,13 +86,17 @@ fn problems(run: &RunState) -> Vec<String> {
 }
 
 fn keyword_list(values: &[String]) -> Payload {
-    let metadata = [("encoding".to_owned(), "json/plain".into()), ("type".to_owned(), "KeywordList".into())].into();
     let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-    Payload { metadata, data: format!("[{}]", quoted.join(",")).into(), ..Default::default() }
+    payload("KeywordList", format!("[{}]", quoted.join(",")))
+}
+
+fn payload(kind: &str, json: String) -> Payload {
+    let metadata = [("encoding".to_owned(), "json/plain".into()), ("type".to_owned(), kind.to_owned().into())].into();
+    Payload { metadata, data: json.into(), ..Default::default() }
 }
 
 /// A string as JSON.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let mut out = String::from('"');
     for character in value.chars() {
         match character {

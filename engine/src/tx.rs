@@ -15,7 +15,7 @@ use crate::{
     state::{Nanos, WorkflowState},
     system_attributes,
     time::timestamp,
-    workflow_task,
+    versioning, workflow_task,
 };
 
 /// The only way by which the machines change a run.
@@ -92,7 +92,11 @@ impl<'a, 'c> Tx<'a, 'c> {
         let id = event.event_id;
         self.out.visibility_changed |= changes_visibility(&event);
         let encoded = encode_event(&event);
+        let versions = versioning::basis(&self.state.run, &event);
         self.change(Change::Event { event: Box::new(event), encoded });
+        if let Some(before) = versions {
+            self.out.visibility_changed |= before != versioning::basis_of(&self.state.run);
+        }
         id
     }
 

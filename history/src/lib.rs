@@ -9,12 +9,14 @@ mod ids;
 mod known;
 mod lease;
 mod multi;
+pub mod nexus;
 mod query;
 mod recorder;
 mod reset;
 mod shard;
 mod shared;
 mod update;
+mod versioning;
 mod visibility;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, UpdateResult};
 pub use error::Error;
 pub use multi::{MultiError, UpdateRequest};
+pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};
 pub use reset::ResetRequest;
 
 use crate::{
@@ -54,6 +57,7 @@ pub struct HistoryConfig {
     pub matching: Matching,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
+    pub nexus: NexusConfig,
     /// Names this process in the database.
     pub owner: String,
     /// Slot ranges, each with a shard, that a new database is divided into.
@@ -77,7 +81,7 @@ struct KeeperHandle {
 impl History {
     /// Takes the leases of the database, waiting for another server that holds them, and starts the shards.
     pub async fn open(config: HistoryConfig) -> Result<Self, StoreError> {
-        let HistoryConfig { store, matching, clock, limits, owner, ranges, cached_runs } = config;
+        let HistoryConfig { store, matching, clock, limits, nexus, owner, ranges, cached_runs } = config;
         let asked = Instant::now();
         let leases = lease::acquire(&*store, &owner, ranges).await?;
         let shared = Arc::new(Shared {
@@ -85,6 +89,7 @@ impl History {
             matching: matching.clone(),
             clock,
             limits,
+            nexus,
             cached_runs: (cached_runs / leases.len().max(1)).max(1),
             known: Arc::default(),
             failed: Notify::new(),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use perdure_engine::Reject;
-use perdure_matching::{Directive, Matching, QueryAnswer, QueryDispatchError, QueryTask, QueueKey, QueueKind};
+use perdure_matching::{Matching, QueryAnswer, QueryDispatchError, QueryTask, QueueKey, QueueKind};
 use perdure_proto::api::query::WorkflowQuery;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{api::QueryOutcome, error::Error, shard::cell::Cell};
+use crate::{api::QueryOutcome, error::Error, shard::cell::Cell, versioning::Router};
 
 /// How long a sticky worker may take before the query goes to the normal queue. Temporal's own default.
 const STICKY_PATIENCE: Duration = Duration::from_secs(5);
@@ -23,9 +23,10 @@ pub(crate) struct DirectQuery {
 }
 
 impl DirectQuery {
-    pub(crate) fn of(cell: &Cell, query: WorkflowQuery) -> Self {
+    pub(crate) fn of(cell: &Cell, query: WorkflowQuery, matching: &Matching) -> Self {
         let run = &cell.state.run;
         let namespace_id = cell.workflow.namespace_id;
+        let router = Router { matching, namespace_id, run };
         let task = QueryTask {
             task_id: Uuid::new_v4().to_string(),
             workflow: cell.workflow.clone(),
@@ -34,13 +35,17 @@ impl DirectQuery {
             workflow_type: run.workflow_type.clone(),
             previous_started_event_id: run.last_completed_started_event_id,
             last_event_id: run.next_event_id - 1,
-            directive: Directive::by_routing(&cell.workflow.workflow_id),
+            directive: router.workflow_directive(),
             sticky: false,
         };
         let queue = |name: &str, kind| QueueKey { namespace_id, name: name.into(), kind };
         Self {
             task,
-            sticky: run.sticky.as_ref().map(|sticky| queue(&sticky.task_queue, QueueKind::StickyWorkflow)),
+            sticky: run
+                .sticky
+                .as_ref()
+                .filter(|_| !router.is_routed_elsewhere())
+                .map(|sticky| queue(&sticky.task_queue, QueueKind::StickyWorkflow)),
             normal: queue(&run.task_queue, QueueKind::Workflow),
         }
     }

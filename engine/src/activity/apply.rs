@@ -85,13 +85,23 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
     match kind {
         Kind::ActivityStarted(started) => apply_started(find(run, started.scheduled_event_id)?, started),
         Kind::ActivityRetry(retry) => apply_retry(find(run, retry.scheduled_event_id)?, retry),
-        Kind::ActivityHeartbeat(heartbeat) => apply_heartbeat(find(run, heartbeat.scheduled_event_id)?, heartbeat),
+        Kind::ActivityHeartbeat(heartbeat) => {
+            apply_heartbeat(find(run, heartbeat.scheduled_event_id)?, heartbeat);
+            if let Some(standalone) = &mut run.standalone_activity {
+                standalone.heartbeats += 1;
+            }
+        }
         Kind::ActivityReady(scheduled_event_id) => {
             find(run, *scheduled_event_id)?.phase = Some(ActivityPhase::Scheduled(ActivityScheduled {}));
         }
         Kind::ActivityPaused(paused) => find(run, paused.scheduled_event_id)?.pause = Some(paused.pause.clone()),
         Kind::ActivityResumed(resumed) => apply_resumed(find(run, resumed.scheduled_event_id)?, resumed),
-        Kind::ActivityOptionsSet(set) => apply_options(find(run, set.scheduled_event_id)?, &set.options),
+        Kind::ActivityOptionsSet(set) => {
+            apply_options(find(run, set.scheduled_event_id)?, &set.options);
+            if let (Some(_), Some(queue)) = (&run.standalone_activity, &set.options.task_queue) {
+                run.task_queue.clone_from(&queue.name);
+            }
+        }
         Kind::ActivityDelayed(delayed) => {
             let activity = find(run, delayed.scheduled_event_id)?;
             activity.attempt_scheduled_time = delayed.until;
@@ -107,7 +117,11 @@ fn find(run: &mut RunState, scheduled_event_id: i64) -> Result<&mut Activity, Co
 }
 
 fn apply_started(activity: &mut Activity, started: &ActivityStartedChange) {
+    if started.deployment_version.is_some() {
+        activity.last_deployment_version.clone_from(&started.deployment_version);
+    }
     activity.last_worker_identity.clone_from(&started.identity);
+    activity.last_started_time = started.time;
     activity.phase = Some(ActivityPhase::Started(ActivityStarted {
         time: started.time,
         identity: started.identity.clone(),
@@ -170,6 +184,12 @@ fn apply_options(activity: &mut Activity, options: &ActivityOptions) {
     activity.heartbeat = from_optional_duration(options.heartbeat_timeout.as_ref());
     activity.retry_policy.clone_from(&options.retry_policy);
     activity.priority.clone_from(&options.priority);
+    let start_delay = from_optional_duration(options.start_delay.as_ref());
+    // It is about the first attempt alone.
+    if start_delay != activity.start_delay && activity.last_started_time == 0 {
+        activity.start_delay = start_delay;
+        activity.attempt_scheduled_time = activity.first_dispatch_time();
+    }
 }
 
 fn apply_heartbeat(activity: &mut Activity, heartbeat: &ActivityHeartbeatChange) {

@@ -85,6 +85,11 @@ pub(super) fn final_timeout(kind: TimeoutType, expired: bool, activity: &Activit
     Failure { cause: activity.last_failure.clone().map(Box::new), ..failure }
 }
 
+/// A time-out that ended an attempt of an activity of its own, as describe shows it.
+pub(crate) fn attempt_timeout(kind: TimeoutType, activity: &Activity) -> Failure {
+    Failure { source: String::new(), ..final_timeout(kind, false, activity) }
+}
+
 fn timeout_failure(message: String, timeout: TimeoutType, last_heartbeat_details: Option<Payloads>) -> Failure {
     Failure {
         message,

@@ -21,6 +21,7 @@
 //! | none | not found | not found | not found | not found |
 
 mod apply;
+mod end;
 mod failure;
 mod operate;
 mod options;
@@ -28,10 +29,12 @@ mod respond;
 mod start;
 mod timeout;
 
-use perdure_proto::api::history::{ActivityTaskStartedEventAttributes, HistoryEvent, history_event::Attributes};
+use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 
 pub(crate) use self::{
     apply::{apply, apply_durable},
+    end::End,
+    failure::attempt_timeout,
     operate::{offer_waiting, operate},
     options::options,
     respond::{canceled, completed, failed, heartbeat},
@@ -44,15 +47,23 @@ pub use self::{
     start::merge_priority,
 };
 use crate::{
+    Archetype,
     input::ActivityRef,
     reject::Reject,
+    standalone_activity,
     state::{Activity, ActivityPhase, ActivityStarted, RunState},
-    tx::{EventExtras, Tx},
-    workflow_task,
 };
 
 /// The activity that a worker or client answers; `running`: a worker must have it.
 fn find(run: &RunState, reference: &ActivityRef, running: bool) -> Result<Activity, Reject> {
+    let found = find_pending(run, reference, running);
+    match run.archetype() {
+        Archetype::Workflow => found,
+        Archetype::Activity => found.map_err(|_| standalone_activity::not_found(run)),
+    }
+}
+
+fn find_pending(run: &RunState, reference: &ActivityRef, running: bool) -> Result<Activity, Reject> {
     if run.close.is_some() {
         return Err(Reject::WorkflowClosed);
     }
@@ -100,29 +111,4 @@ fn ended(event: &HistoryEvent) -> Option<i64> {
         A::ActivityTaskCanceledEventAttributes(end) => Some(end.scheduled_event_id),
         _ => None,
     }
-}
-
-/// Ends an activity: writes the Started event of its running attempt, if any, and the event that `close` makes of that
-/// event's id. The workflow gets a workflow task.
-fn end(tx: &mut Tx, activity: &Activity, close: impl FnOnce(i64) -> Attributes) {
-    let started_event_id = match running_attempt(activity) {
-        Some(started) => write_started(tx, activity, started),
-        None => 0,
-    };
-    tx.event_or_buffer(close(started_event_id));
-    workflow_task::ensure_scheduled(tx);
-}
-
-/// Returns the event's id; 0 where it was kept back.
-fn write_started(tx: &mut Tx, activity: &Activity, started: &ActivityStarted) -> i64 {
-    let attributes = Attributes::ActivityTaskStartedEventAttributes(ActivityTaskStartedEventAttributes {
-        scheduled_event_id: activity.scheduled_event_id,
-        identity: started.identity.clone(),
-        request_id: started.request_id.clone(),
-        attempt: activity.counted_attempt(),
-        last_failure: activity.last_failure.clone(),
-        worker_version: started.worker_version.clone(),
-        build_id_redirect_counter: 0,
-    });
-    tx.event_or_buffer_with(attributes, EventExtras { time: Some(started.time), ..Default::default() })
 }

@@ -97,7 +97,7 @@ pub(crate) fn operate(tx: &mut Tx, selector: &ActivitySelector, operation: Activ
                     drop_heartbeat: reset_heartbeat,
                     reset: false,
                 }));
-                let begin = tx.now().saturating_add(jitter.of(activity.scheduled_event_id));
+                let begin = begin(tx, activity, jitter);
                 offer_again(tx, activity.scheduled_event_id, begin);
             }
         }
@@ -113,7 +113,7 @@ pub(crate) fn operate(tx: &mut Tx, selector: &ActivitySelector, operation: Activ
                 if restore_options {
                     restore(tx, activity);
                 }
-                let begin = tx.now().saturating_add(jitter.of(activity.scheduled_event_id));
+                let begin = begin(tx, activity, jitter);
                 offer_again(tx, activity.scheduled_event_id, begin);
             }
         }
@@ -128,6 +128,13 @@ pub(crate) fn operate(tx: &mut Tx, selector: &ActivitySelector, operation: Activ
         }
     }
     Ok(Reply::Done)
+}
+
+/// When an attempt that an operator lets go may begin. A start delay that is not over yet goes on.
+fn begin(tx: &Tx, activity: &Activity, jitter: Jitter) -> Nanos {
+    let begin = tx.now().saturating_add(jitter.of(activity.scheduled_event_id));
+    let earliest = if activity.last_started_time == 0 { activity.first_dispatch_time() } else { 0 };
+    begin.max(earliest)
 }
 
 fn is_selected(selector: &ActivitySelector, activity: &Activity) -> bool {

@@ -11,7 +11,7 @@ use crate::{
     commands::normalized_activity,
     limits::Limits,
     state::{Activity, RunState},
-    time::duration,
+    time::{duration, optional_duration},
 };
 
 /// As describe shows them.
@@ -28,7 +28,7 @@ pub(crate) fn options(activity: &Activity) -> ActivityOptions {
         heartbeat_timeout: Some(duration(activity.heartbeat)),
         retry_policy: activity.retry_policy.clone(),
         priority: activity.priority.clone(),
-        ..Default::default()
+        start_delay: optional_duration(activity.start_delay),
     }
 }
 
@@ -40,6 +40,7 @@ pub enum OptionField {
     ScheduleToStartTimeout,
     StartToCloseTimeout,
     HeartbeatTimeout,
+    StartDelay,
     Priority,
     PriorityKey,
     FairnessKey,
@@ -63,6 +64,7 @@ pub(super) fn merge(into: &mut ActivityOptions, update: &ActivityOptions, field:
         F::ScheduleToStartTimeout => into.schedule_to_start_timeout = update.schedule_to_start_timeout,
         F::StartToCloseTimeout => into.start_to_close_timeout = update.start_to_close_timeout,
         F::HeartbeatTimeout => into.heartbeat_timeout = update.heartbeat_timeout,
+        F::StartDelay => into.start_delay = update.start_delay,
         F::Priority => into.priority.clone_from(&update.priority),
         F::PriorityKey | F::FairnessKey | F::FairnessWeight => {
             let from = update.priority.as_ref().ok_or("Priority is not provided")?;
@@ -122,6 +124,6 @@ pub(super) fn checked(
         heartbeat_timeout: holds.heartbeat_timeout,
         retry_policy: holds.retry_policy,
         priority: holds.priority,
-        ..Default::default()
+        start_delay: options.start_delay,
     })
 }

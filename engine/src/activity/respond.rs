@@ -1,23 +1,20 @@
 //! What workers and clients say about an activity.
 
-use perdure_proto::api::{
-    common::Payloads,
-    enums::RetryState,
-    failure::Failure,
-    history::{
-        ActivityTaskCanceledEventAttributes, ActivityTaskCompletedEventAttributes, ActivityTaskFailedEventAttributes,
-        history_event::Attributes,
-    },
-};
+use perdure_proto::api::{common::Payloads, enums::RetryState, failure::Failure};
 use prost::Message;
 
-use super::{end, failure, find, running_attempt};
+use super::{
+    end::{End, end},
+    failure, find, running_attempt,
+};
 use crate::{
+    Archetype,
     change::{ActivityHeartbeatChange, ActivityRetryChange, ActivityStartedChange, Kind},
     input::ActivityRef,
     outcome::{Reply, server_failure},
     reject::Reject,
     retry::{Attempt, Next},
+    standalone_activity,
     state::{Activity, Nanos},
     tx::Tx,
 };
@@ -44,15 +41,7 @@ pub(crate) fn completed(
         }));
         activity = find(&tx.state.run, &reference, true)?;
     }
-    end(tx, &activity, |started_event_id| {
-        Attributes::ActivityTaskCompletedEventAttributes(ActivityTaskCompletedEventAttributes {
-            result,
-            scheduled_event_id: activity.scheduled_event_id,
-            started_event_id,
-            identity,
-            worker_version: None,
-        })
-    });
+    end(tx, &activity, End::Completed { result, identity });
     Ok(Reply::Done)
 }
 
@@ -73,16 +62,7 @@ pub(crate) fn failed(
         RetryState::InProgress => return Ok(Reply::Done),
         ended => ended,
     };
-    end(tx, &activity, |started_event_id| {
-        Attributes::ActivityTaskFailedEventAttributes(ActivityTaskFailedEventAttributes {
-            failure: Some(failure),
-            scheduled_event_id: activity.scheduled_event_id,
-            started_event_id,
-            identity,
-            retry_state: retry_state as i32,
-            ..Default::default()
-        })
-    });
+    end(tx, &activity, End::Failed { failure, identity, retry_state });
     Ok(Reply::Done)
 }
 
@@ -93,22 +73,16 @@ pub(crate) fn canceled(
     identity: String,
 ) -> Result<Reply, Reject> {
     let activity = find(&tx.state.run, &reference, true)?;
-    if activity.cancel_requested_event_id == 0 {
-        return Err(Reject::InvalidArgument(NOT_REQUESTED.into()));
+    if !activity.is_cancel_requested() {
+        return Err(match tx.state.run.archetype() {
+            Archetype::Workflow => Reject::InvalidArgument(NOT_REQUESTED.into()),
+            Archetype::Activity => standalone_activity::cancel_not_requested(&tx.state.run),
+        });
     }
     if is_too_large(tx, details.as_ref()) {
         return fail_for(tx, &reference, "Cancel details exceed size limit.", identity);
     }
-    end(tx, &activity, |started_event_id| {
-        Attributes::ActivityTaskCanceledEventAttributes(ActivityTaskCanceledEventAttributes {
-            details,
-            latest_cancel_requested_event_id: activity.cancel_requested_event_id,
-            scheduled_event_id: activity.scheduled_event_id,
-            started_event_id,
-            identity,
-            worker_version: None,
-        })
-    });
+    end(tx, &activity, End::Canceled { details, identity });
     Ok(Reply::Done)
 }
 
@@ -126,7 +100,7 @@ pub(crate) fn heartbeat(
     let activity = find(&tx.state.run, &reference, true)?;
     record_heartbeat(tx, &activity, details);
     Ok(Reply::Heartbeat {
-        cancel_requested: activity.cancel_requested_event_id != 0,
+        cancel_requested: activity.is_cancel_requested(),
         paused: activity.pause.is_some(),
         reset: activity.reset,
     })
@@ -149,7 +123,7 @@ fn fail_for(tx: &mut Tx, reference: &ActivityRef, text: &str, identity: String) 
 /// Goes on to the next attempt if there is one: `InProgress`. Otherwise nothing has changed.
 pub(super) fn retry(tx: &mut Tx, activity: &Activity, failure: &Failure) -> RetryState {
     let Some(policy) = &activity.retry_policy else { return RetryState::RetryPolicyNotSet };
-    if activity.cancel_requested_event_id != 0 {
+    if activity.is_cancel_requested() {
         return RetryState::CancelRequested;
     }
     let now = tx.now();
@@ -174,6 +148,6 @@ pub(super) fn retry(tx: &mut Tx, activity: &Activity, failure: &Failure) -> Retr
 fn expiration(activity: &Activity) -> Nanos {
     match activity.schedule_to_close {
         0 => 0,
-        timeout => activity.scheduled_time.saturating_add(timeout),
+        timeout => activity.first_dispatch_time().saturating_add(timeout),
     }
 }

@@ -1,6 +1,6 @@
 //! A worker takes an activity's attempt.
 
-use perdure_proto::api::common::{Priority, WorkerVersionStamp};
+use perdure_proto::api::common::Priority;
 
 use super::running_attempt;
 use crate::{
@@ -10,17 +10,14 @@ use crate::{
     reject::Reject,
     state::{ActivityPhase, RunState},
     tx::Tx,
+    versioning::{self, ActivityTaken},
+    workflow_task::{self, Poller},
 };
 
-/// The same request may come again after a lost answer; any other call for a started attempt is stale.
-pub(crate) fn start(
-    tx: &mut Tx,
-    scheduled_event_id: i64,
-    attempt: i32,
-    identity: String,
-    request_id: String,
-    worker_version: Option<WorkerVersionStamp>,
-) -> Result<Reply, Reject> {
+/// The same request may come again after a lost answer; any other call for a started attempt is stale. The answer is
+/// `Done` where the activity is held, because the worker's version made the run begin a transition.
+pub(crate) fn start(tx: &mut Tx, scheduled_event_id: i64, attempt: i32, poller: Poller) -> Result<Reply, Reject> {
+    let Poller { identity, request_id, worker_version, taken_by } = poller;
     let run = &tx.state.run;
     let activity = run.activities.get(&scheduled_event_id).filter(|_| run.close.is_none()).ok_or(Reject::StaleTask)?;
     if activity.attempt != attempt || (pause::is_paused(run) && running_attempt(activity).is_none()) {
@@ -28,8 +25,25 @@ pub(crate) fn start(
     }
     match &activity.phase {
         Some(ActivityPhase::Scheduled(_)) if activity.pause.is_none() => {
-            let time = tx.now();
-            let change = ActivityStartedChange { scheduled_event_id, time, identity, request_id, worker_version };
+            match versioning::activity_taken(run, &taken_by) {
+                ActivityTaken::Started => {}
+                ActivityTaken::Held => return Err(Reject::StaleTask),
+                ActivityTaken::HeldByNewTransition => {
+                    versioning::start_transition(tx, &taken_by);
+                    workflow_task::ensure_scheduled(tx);
+                    workflow_task::redirect(tx);
+                    return Ok(Reply::Done);
+                }
+            }
+            let (time, deployment_version) = (tx.now(), taken_by.version);
+            let change = ActivityStartedChange {
+                scheduled_event_id,
+                time,
+                identity,
+                request_id,
+                worker_version,
+                deployment_version,
+            };
             tx.durable(Kind::ActivityStarted(change));
         }
         Some(ActivityPhase::Started(started)) if !request_id.is_empty() && started.request_id == request_id => {}

@@ -1,11 +1,12 @@
 //! Time passes for activities: the four time-outs, and the end of a backoff.
 
-use perdure_proto::api::{
-    enums::{RetryState, TimeoutType},
-    history::{ActivityTaskTimedOutEventAttributes, history_event::Attributes},
-};
+use perdure_proto::api::enums::{RetryState, TimeoutType};
 
-use super::{end, failure, respond::retry};
+use super::{
+    end::{End, end},
+    failure,
+    respond::retry,
+};
 use crate::{
     change::Kind,
     outcome::Task,
@@ -42,7 +43,7 @@ fn deadlines(activity: &Activity, run_paused: bool) -> impl Iterator<Item = (Nan
         Some(ActivityPhase::Backoff(backoff)) => [Some((backoff.until, Deadline::BackoffOver)), waiting],
         Some(ActivityPhase::Scheduled(_)) | None => [waiting, None],
     };
-    after(activity.scheduled_time, activity.schedule_to_close, TimeoutType::ScheduleToClose)
+    after(activity.first_dispatch_time(), activity.schedule_to_close, TimeoutType::ScheduleToClose)
         .into_iter()
         .chain(of_phase.into_iter().flatten())
 }
@@ -105,12 +106,5 @@ fn time_out(tx: &mut Tx, activity: &Activity, kind: TimeoutType) {
         return;
     }
     let failure = failure::final_timeout(kind, retry_state == RetryState::Timeout, activity);
-    end(tx, activity, |started_event_id| {
-        Attributes::ActivityTaskTimedOutEventAttributes(ActivityTaskTimedOutEventAttributes {
-            failure: Some(failure),
-            scheduled_event_id: activity.scheduled_event_id,
-            started_event_id,
-            retry_state: retry_state as i32,
-        })
-    });
+    end(tx, activity, End::TimedOut { kind, failure, retry_state });
 }

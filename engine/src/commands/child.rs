@@ -16,7 +16,7 @@ use crate::{
     retry,
     time::duration,
     tx::{EventExtras, Tx},
-    validate,
+    validate, versioning,
 };
 
 const CAUSE: Cause = Cause::BadStartChildExecutionAttributes;
@@ -158,7 +158,7 @@ fn initiated(
         search_attributes: validate::given_search_attributes(command.search_attributes),
         inherit_build_id: command.inherit_build_id,
         priority: command.priority,
-        versioning_override: command.versioning_override,
+        versioning_override: command.versioning_override.map(versioning::newest_override),
         ..Default::default()
     })
 }

@@ -45,6 +45,8 @@ pub(crate) struct Completion {
     pub(crate) event_id: i64,
     pub(crate) identity: String,
     pub(crate) messages: Vec<Message>,
+    /// The worker is of the run's version: it may take activities along.
+    pub(crate) takes_along: bool,
     /// Id by name of the Nexus endpoints that the commands may name.
     pub(crate) nexus_endpoints: BTreeMap<String, String>,
 }
@@ -60,6 +62,7 @@ pub(crate) struct Executed {
 pub(crate) struct Batch {
     completed_event_id: i64,
     identity: String,
+    takes_along: bool,
     nexus_endpoints: BTreeMap<String, String>,
     /// Workflow ids of the children that this batch starts.
     children: BTreeSet<String>,
@@ -88,6 +91,7 @@ pub(crate) fn execute(
     let mut batch = Batch {
         completed_event_id: completion.event_id,
         identity: completion.identity,
+        takes_along: completion.takes_along,
         nexus_endpoints: completion.nexus_endpoints,
         children: BTreeSet::new(),
         eager: Vec::new(),

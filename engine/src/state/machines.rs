@@ -3,6 +3,7 @@
 use perdure_proto::api::{
     activity::ActivityOptions,
     common::{Header, Payloads, Priority, RetryPolicy, WorkerVersionStamp},
+    deployment::WorkerDeploymentVersion,
     enums::ParentClosePolicy,
     failure::Failure,
     history::HistoryEvent,
@@ -60,6 +61,9 @@ pub struct TaskStarted {
     /// SuggestContinueAsNewReason of each reason.
     #[prost(int32, repeated, tag = "8")]
     pub suggest_reasons: Vec<i32>,
+    /// The workflow is told that its queue's routing points to another version.
+    #[prost(bool, tag = "9")]
+    pub target_version_changed: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -147,9 +151,30 @@ pub struct Activity {
     /// How often its options were changed: an attempt that was offered before is not to be taken from its old queue.
     #[prost(int32, tag = "33")]
     pub options_version: i32,
+    /// Of an activity of its own, where no event says so.
+    #[prost(bool, tag = "43")]
+    pub cancel_requested: bool,
+    /// The first attempt waits so long.
+    #[prost(int64, tag = "44")]
+    pub start_delay: Nanos,
+    /// When a worker took the last attempt that one took.
+    #[prost(int64, tag = "45")]
+    pub last_started_time: Nanos,
+    /// Of the worker that last took it; None: an unversioned one, or none.
+    #[prost(message, optional, tag = "40")]
+    pub last_deployment_version: Option<WorkerDeploymentVersion>,
 }
 
 impl Activity {
+    pub fn is_cancel_requested(&self) -> bool {
+        self.cancel_requested || self.cancel_requested_event_id != 0
+    }
+
+    /// When the first attempt may begin: the time-outs of the whole count from here.
+    pub fn first_dispatch_time(&self) -> Nanos {
+        self.scheduled_time.saturating_add(self.start_delay)
+    }
+
     /// Number of the current attempt, as far as it counts for retries.
     pub fn counted_attempt(&self) -> i32 {
         self.attempt - self.forgiven_attempts

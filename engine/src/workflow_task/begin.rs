@@ -19,6 +19,7 @@ use crate::{
     time::timestamp,
     tx::{EventExtras, Tx},
     update,
+    versioning::{self, TakenBy},
 };
 
 /// Who takes a task.
@@ -26,6 +27,7 @@ pub(crate) struct Poller {
     pub(crate) identity: String,
     pub(crate) request_id: String,
     pub(crate) worker_version: Option<WorkerVersionStamp>,
+    pub(crate) taken_by: TakenBy,
 }
 
 /// Starts the pending task if it is still this one. The same request may ask again, when its answer was lost.
@@ -38,8 +40,16 @@ pub(crate) fn start(tx: &mut Tx, scheduled_event_id: i64, attempt: i32, poller: 
         Some(started) if !poller.request_id.is_empty() && started.request_id == poller.request_id => {}
         Some(_) => return Err(Reject::StaleTask),
         None => {
+            if versioning::is_refused(&tx.state.run, &poller.taken_by) {
+                return Err(Reject::StaleTask);
+            }
             let task = task.clone();
+            let taken_by = poller.taken_by.clone();
+            let is_speculative = tx.state.volatile.speculative_task.is_some();
             begin(tx, task, poller);
+            if !is_speculative && versioning::moves(&tx.state.run, &taken_by) {
+                versioning::start_transition(tx, &taken_by);
+            }
         }
     }
     let messages = update::messages_for_task(tx);
@@ -50,6 +60,7 @@ pub(crate) fn start(tx: &mut Tx, scheduled_event_id: i64, attempt: i32, poller: 
 
 fn begin(tx: &mut Tx, mut task: WorkflowTask, poller: Poller) {
     let reasons = suggest_reasons(tx);
+    let target_version_changed = versioning::note_target(tx, &poller.taken_by);
     let started = TaskStarted {
         event_id: task.scheduled_event_id + 1,
         time: tx.now(),
@@ -59,6 +70,7 @@ fn begin(tx: &mut Tx, mut task: WorkflowTask, poller: Poller) {
         history_size_bytes: tx.state.run.history_size_bytes,
         worker_version: poller.worker_version,
         suggest_reasons: reasons,
+        target_version_changed,
     };
     if tx.state.volatile.speculative_task.is_some() {
         tx.volatile(VolatileChange::SpeculativeTaskStarted(started));
@@ -111,6 +123,7 @@ fn started_attributes(scheduled_event_id: i64, started: &TaskStarted) -> Attribu
         request_id: started.request_id.clone(),
         suggest_continue_as_new: started.suggest_continue_as_new,
         suggest_continue_as_new_reasons: started.suggest_reasons.clone(),
+        target_worker_deployment_version_changed: started.target_version_changed,
         history_size_bytes: started.history_size_bytes,
         worker_version: started.worker_version.clone(),
         ..Default::default()

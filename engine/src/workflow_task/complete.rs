@@ -30,7 +30,7 @@ use crate::{
     state::{Nanos, Sticky, WorkflowState, WorkflowTask},
     time::from_optional_duration,
     tx::Tx,
-    update,
+    update, versioning,
 };
 
 /// A speculative task that showed the worker more events than this is written, so that they are not sent again and again.
@@ -56,12 +56,18 @@ pub(crate) fn complete(
     let executes = !request.commands.is_empty() || !request.messages.is_empty() || update::any_sent(tx.state);
     let checkpoint = executes.then(|| Checkpoint::of(tx.state));
     let dropped = may_be_dropped(tx, &request);
+    let version = versioning::reported_version(&request);
     let completed_event_id = if dropped {
         tx.volatile(VolatileChange::SpeculativeTaskCleared);
         0
     } else {
-        write_completed(tx, &task, &mut request)
+        let (before, was_in_transition) =
+            (versioning::effective(&tx.state.run), versioning::in_transition(&tx.state.run));
+        let completed_event_id = write_completed(tx, &task, &mut request, version.clone());
+        versioning::redirect_activities(tx, &before, was_in_transition);
+        completed_event_id
     };
+    let takes_along = versioning::takes_along(&tx.state.run, version.as_ref());
     let mut eager_activities = Vec::new();
     if let Some(checkpoint) = checkpoint {
         let commands = std::mem::take(&mut request.commands);
@@ -69,6 +75,7 @@ pub(crate) fn complete(
             event_id: completed_event_id,
             identity: request.identity.clone(),
             messages: std::mem::take(&mut request.messages),
+            takes_along,
             nexus_endpoints,
         };
         tx.completing = true;
@@ -85,11 +92,11 @@ pub(crate) fn complete(
     }
     update::reject_unanswered(tx);
     if tx.state.run.close.is_none() {
-        set_sticky(tx, sticky_of(&request));
+        set_sticky(tx, sticky_of(&request).filter(|_| takes_along));
     }
     answer_queries(tx, &mut request);
     let original = heartbeat.then_some(task.original_scheduled_time);
-    let new_task = schedule_next(tx, &request, original);
+    let new_task = schedule_next(tx, &request, original, takes_along);
     Ok(Reply::WorkflowTaskCompleted(WorkflowTaskCompletedReply {
         new_task,
         eager_activities,
@@ -159,7 +166,12 @@ fn may_be_dropped(tx: &Tx, request: &RespondWorkflowTaskCompletedRequest) -> boo
 }
 
 /// Writes WorkflowTaskCompleted, and before it what of the task is not in the history yet.
-fn write_completed(tx: &mut Tx, task: &WorkflowTask, request: &mut RespondWorkflowTaskCompletedRequest) -> i64 {
+fn write_completed(
+    tx: &mut Tx,
+    task: &WorkflowTask,
+    request: &mut RespondWorkflowTaskCompletedRequest,
+    deployment_version: Option<WorkerDeploymentVersion>,
+) -> i64 {
     settle_speculative(tx);
     let mut scheduled_event_id = task.scheduled_event_id;
     let mut started_event_id = task.started.as_ref().map_or(0, |started| started.event_id);
@@ -167,7 +179,6 @@ fn write_completed(tx: &mut Tx, task: &WorkflowTask, request: &mut RespondWorkfl
         scheduled_event_id = write_scheduled(tx, task);
         started_event_id = write_started(tx, scheduled_event_id, started);
     }
-    let deployment_version = deployment_version(request);
     let mode = request.deployment_options.as_ref().map(|options| options.worker_versioning_mode());
     let behavior = match mode {
         // SDKs send a default behaviour even where versioning is off.
@@ -197,18 +208,6 @@ fn deployment_name(request: &RespondWorkflowTaskCompletedRequest) -> String {
     }
 }
 
-fn deployment_version(request: &RespondWorkflowTaskCompletedRequest) -> Option<WorkerDeploymentVersion> {
-    if let Some(deployment) = &request.deployment {
-        let (deployment_name, build_id) = (deployment.series_name.clone(), deployment.build_id.clone());
-        return Some(WorkerDeploymentVersion { deployment_name, build_id });
-    }
-    let options = request.deployment_options.as_ref()?;
-    (options.worker_versioning_mode() == WorkerVersioningMode::Versioned).then(|| WorkerDeploymentVersion {
-        deployment_name: options.deployment_name.clone(),
-        build_id: options.build_id.clone(),
-    })
-}
-
 fn sticky_of(request: &RespondWorkflowTaskCompletedRequest) -> Option<Sticky> {
     let attributes = request.sticky_attributes.as_ref()?;
     Some(Sticky {
@@ -225,7 +224,13 @@ fn answer_queries(tx: &mut Tx, request: &mut RespondWorkflowTaskCompletedRequest
 }
 
 /// Schedules the next task if there is something to do for it; says whether the worker takes it at once.
-fn schedule_next(tx: &mut Tx, request: &RespondWorkflowTaskCompletedRequest, original: Option<Nanos>) -> bool {
+fn schedule_next(
+    tx: &mut Tx,
+    request: &RespondWorkflowTaskCompletedRequest,
+    original: Option<Nanos>,
+    takes_along: bool,
+) -> bool {
+    let inline = request.return_new_workflow_task && takes_along;
     if tx.state.run.close.is_some() {
         return false;
     }
@@ -233,12 +238,15 @@ fn schedule_next(tx: &mut Tx, request: &RespondWorkflowTaskCompletedRequest, ori
         schedule::flush_unawaited(tx);
         return false;
     }
-    let owed = request.force_create_new_workflow_task || tx.task_wanted || !tx.state.run.buffered.is_empty();
+    let owed = request.force_create_new_workflow_task
+        || tx.task_wanted
+        || versioning::in_transition(&tx.state.run)
+        || !tx.state.run.buffered.is_empty();
     if owed {
         schedule(tx, original);
     } else if update::wants_task(tx.state) {
         // Only a task that is taken at once may live in memory alone here.
-        if request.return_new_workflow_task {
+        if inline {
             speculative::schedule(tx);
         } else {
             schedule(tx, None);
@@ -246,7 +254,7 @@ fn schedule_next(tx: &mut Tx, request: &RespondWorkflowTaskCompletedRequest, ori
     } else {
         return false;
     }
-    request.return_new_workflow_task
+    inline
 }
 
 /// All events of a completion are written at once; a batch of any size is not to be had.

@@ -14,6 +14,7 @@ use crate::{
     event::event_time,
     state::{RunState, TaskStarted, Volatile, WorkflowTask},
     time::from_optional_duration,
+    versioning,
 };
 
 pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
@@ -21,9 +22,8 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         Attributes::WorkflowTaskScheduledEventAttributes(scheduled) => apply_scheduled(run, event, scheduled),
         Attributes::WorkflowTaskStartedEventAttributes(started) => return apply_started(run, event, started),
         Attributes::WorkflowTaskCompletedEventAttributes(completed) => {
-            if run.workflow_task.take().is_none() {
-                return Err(Corrupt::at(event.event_id, "a completed workflow task that was not pending"));
-            }
+            let not_pending = Corrupt::at(event.event_id, "a completed workflow task that was not pending");
+            let task = run.workflow_task.take().ok_or(not_pending)?;
             run.task_attempt = 1;
             run.task_failures = 0;
             run.problems_reported = false;
@@ -31,6 +31,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
             run.last_completed_started_event_id = completed.started_event_id;
             run.last_completed_event_id = event.event_id;
             run.worker_version.clone_from(&completed.worker_version);
+            versioning::apply_completed(run, event, completed, task.scheduled_time);
         }
         Attributes::WorkflowTaskFailedEventAttributes(failed) => {
             end_attempt(run, failed.cause, counts(failed.cause));
@@ -85,6 +86,7 @@ fn apply_started(
         history_size_bytes: started.history_size_bytes,
         worker_version: started.worker_version.clone(),
         suggest_reasons: started.suggest_continue_as_new_reasons.clone(),
+        target_version_changed: started.target_worker_deployment_version_changed,
     });
     Ok(())
 }

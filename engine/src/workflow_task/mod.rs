@@ -30,7 +30,7 @@ pub(crate) use buffer::{enforce_limit as enforce_buffer_limit, flush as flush_bu
 pub(crate) use complete::complete;
 pub(crate) use effects::{apply, apply_durable, apply_volatile};
 pub(crate) use fail::{TaskFailure, fail, fail_for_close, fail_unstarted, next_deadline, respond_failed, wake};
-pub(crate) use schedule::{ensure_scheduled, reset_sticky, schedule_for_update, schedule_now};
+pub(crate) use schedule::{ensure_scheduled, redirect, reset_sticky, schedule_for_update, schedule_now};
 pub(crate) use speculative::{drop_unstarted, settle as settle_speculative};
 
 use crate::state::{WorkflowState, WorkflowTask};

@@ -139,12 +139,24 @@ pub(crate) fn reset_sticky(tx: &mut Tx) -> Result<Reply, Reject> {
     settle_speculative(tx);
     set_sticky(tx, None);
     let waiting = tx.state.run.workflow_task.as_ref().filter(|task| task.sticky && task.started.is_none());
-    if let Some(mut task) = waiting.cloned() {
+    if waiting.is_some() {
+        redirect(tx);
+    }
+    Ok(Reply::Done)
+}
+
+/// Which workers the pending task is for has changed: if none has it, it is handed out anew, and not to a sticky queue
+/// that the run has left.
+pub(crate) fn redirect(tx: &mut Tx) {
+    let Some(mut task) = tx.state.run.workflow_task.clone().filter(|task| task.started.is_none()) else { return };
+    let dispatch = Task::DispatchWorkflowTask { scheduled_event_id: task.scheduled_event_id, attempt: task.attempt };
+    if task.sticky && tx.state.run.sticky.is_none() {
         task.sticky = false;
         task.schedule_to_start_deadline = 0;
         task.task_queue.clone_from(&tx.state.run.task_queue);
-        tx.task(Task::DispatchWorkflowTask { scheduled_event_id: task.scheduled_event_id, attempt: task.attempt });
         tx.durable(Kind::WorkflowTaskSet(task));
     }
-    Ok(Reply::Done)
+    if !tx.out.tasks.contains(&dispatch) {
+        tx.task(dispatch);
+    }
 }

@@ -1,6 +1,8 @@
 //! Paused runs: each cell of the table in the engine's `pause`.
 
-use perdure_engine::{Input, PauseRequest, Reject, Reply, Signal, Task, next_deadline, obligations, search_attributes};
+use perdure_engine::{
+    Input, PauseRequest, Reject, Reply, Signal, TakenBy, Task, next_deadline, obligations, search_attributes,
+};
 use perdure_proto::api::{
     enums::{EventType as T, WorkflowExecutionStatus as Status, WorkflowTaskFailedCause as Cause},
     history::history_event::Attributes as A,
@@ -96,6 +98,7 @@ fn a_task_that_no_worker_has_fails() {
         identity: "worker".into(),
         request_id: "late".into(),
         worker_version: None,
+        taken_by: TakenBy::default(),
     };
     assert_eq!(world.step(start).unwrap_err(), Reject::StaleTask);
     unpause(&mut world);

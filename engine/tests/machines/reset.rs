@@ -1,6 +1,6 @@
 //! Where a run can be forked, and what the new run has of the old one.
 
-use perdure_engine::{Input, Reject, Signal, Task, journal, reset::Exclude};
+use perdure_engine::{Input, Reject, Signal, TakenBy, Task, journal, reset::Exclude};
 use perdure_proto::api::{
     enums::{EventType as T, WorkflowExecutionStatus},
     history::{WorkflowExecutionCompletedEventAttributes, history_event::Attributes as A},
@@ -52,10 +52,19 @@ fn answer(world: &mut World, messages: Vec<ProtocolMessage>) -> Step {
     let task = world.state.run.workflow_task.clone().or(world.state.volatile.speculative_task.clone()).unwrap();
     let (scheduled_event_id, attempt) = (task.scheduled_event_id, task.attempt);
     let (identity, request_id) = ("worker".into(), format!("poll-{scheduled_event_id}"));
-    let start = Input::WorkflowTaskStart { scheduled_event_id, attempt, identity, request_id, worker_version: None };
+    let start = Input::WorkflowTaskStart {
+        scheduled_event_id,
+        attempt,
+        identity,
+        request_id,
+        worker_version: None,
+        taken_by: TakenBy::default(),
+    };
     world.step(start).unwrap();
     let (token, request) = (world.token(), RespondWorkflowTaskCompletedRequest { messages, ..Default::default() });
-    world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() }).unwrap()
+    world
+        .step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() })
+        .unwrap()
 }
 
 #[test]
@@ -183,7 +192,8 @@ fn what_came_later_is_taken_over_unless_it_is_excluded() {
         (true, true, &[]),
     ];
     for (signals, updates, expected) in cases {
-        let forked = world.reset(4, |reset| reset.exclude = Exclude { signals, updates, ..Default::default() }).unwrap();
+        let forked =
+            world.reset(4, |reset| reset.exclude = Exclude { signals, updates, ..Default::default() }).unwrap();
         let after: Vec<T> = types(&forked)[4..].to_vec();
         assert_eq!(after, [expected, &[T::WorkflowTaskScheduled]].concat());
     }
@@ -229,13 +239,16 @@ fn no_message_repeats_what_an_event_says() {
         identity,
         request_id,
         worker_version: None,
+        taken_by: TakenBy::default(),
     };
     let perdure_engine::Reply::WorkflowTaskStarted(started) = forked.step(start).unwrap().reply else { panic!() };
     assert!(started.messages.is_empty());
     // A rejection is no event; the update is gone all the same.
     let messages = vec![message("u", "Rejection", &Rejection::default())];
     let (token, request) = (forked.token(), RespondWorkflowTaskCompletedRequest { messages, ..Default::default() });
-    forked.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() }).unwrap();
+    forked
+        .step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() })
+        .unwrap();
     let stored = journal::decode_snapshot(&journal::encode_snapshot(&forked.state)).unwrap();
     assert!(stored.volatile.admitted.is_empty());
 }

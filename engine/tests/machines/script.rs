@@ -2,8 +2,8 @@
 //! deadlines are exact, and what it owes can be found again. (`check` runs inside every step of a debug build.)
 
 use perdure_engine::{
-    ActivityOperation, ActivityRef, ActivitySelector, Input, Jitter, OptionField, PauseRequest, RunState, Signal, Task,
-    WorkflowState, change::Created, journal, next_deadline, obligations, replay,
+    ActivityOperation, ActivityRef, ActivitySelector, Input, Jitter, OptionField, PauseRequest, RunState, Signal,
+    TakenBy, Task, WorkflowState, change::Created, journal, next_deadline, obligations, replay,
 };
 use perdure_proto::api::{
     activity::ActivityOptions,
@@ -156,6 +156,7 @@ fn input(world: &World, (what, seed): Act) -> Input {
             identity: identity(),
             request_id: (seed % 4).to_string(),
             worker_version: None,
+            taken_by: TakenBy::default(),
         },
         5..=7 => Input::WorkflowTaskCompleted {
             token,

@@ -1,8 +1,8 @@
 //! Starts: the first events, and whether a workflow id may be started again.
 
 use perdure_engine::{
-    Admission, Ctx, CurrentRun, Ids, Input, Limits, Reject, Start, Task, WorkflowState, admit, input::Continued,
-    next_deadline, state::Parent,
+    Admission, Ctx, CurrentRun, Ids, Input, Limits, Reject, Start, TakenBy, Task, WorkflowState, admit,
+    input::Continued, next_deadline, state::Parent,
 };
 use perdure_proto::api::{
     common::{Link, RetryPolicy},
@@ -129,6 +129,7 @@ fn an_update_does_not_wait() {
         identity: "worker".into(),
         request_id: "poll".into(),
         worker_version: None,
+        taken_by: TakenBy::default(),
     };
     world.step(take).unwrap();
     let step = world.try_complete(world.token(), vec![]).unwrap();

@@ -3,7 +3,7 @@
 mod table;
 mod ways;
 
-use perdure_engine::{Input, Reject, Signal, WorkflowTaskRef};
+use perdure_engine::{Input, Reject, Signal, TakenBy, WorkflowTaskRef};
 use perdure_proto::api::{
     command::{Command, CompleteWorkflowExecutionCommandAttributes, command::Attributes as CommandAttributes},
     common::Payloads,
@@ -89,7 +89,14 @@ fn complete_workflow(result: Option<Payloads>) -> Command {
 fn take(world: &mut World) -> Result<Step, Reject> {
     let WorkflowTaskRef { scheduled_event_id, attempt, .. } = world.token();
     let (identity, request_id) = ("worker".into(), "take".into());
-    world.step(Input::WorkflowTaskStart { scheduled_event_id, attempt, identity, request_id, worker_version: None })
+    world.step(Input::WorkflowTaskStart {
+        scheduled_event_id,
+        attempt,
+        identity,
+        request_id,
+        worker_version: None,
+        taken_by: TakenBy::default(),
+    })
 }
 
 fn fail(world: &mut World, token: WorkflowTaskRef, cause: Cause) -> Result<Step, Reject> {

@@ -1,7 +1,7 @@
 //! One run with a clock that stands still until a test moves it.
 
 use perdure_engine::{
-    ActivityRef, Change, Ctx, Ids, Input, Limits, Nanos, Notice, Outcome, Reject, Reply, Reset, Start, Task,
+    ActivityRef, Change, Ctx, Ids, Input, Limits, Nanos, Notice, Outcome, Reject, Reply, Reset, Start, TakenBy, Task,
     WorkflowState, WorkflowTaskRef, journal, reset, start, step,
 };
 use perdure_proto::api::{
@@ -181,6 +181,7 @@ impl World {
                 identity: "worker".into(),
                 request_id: format!("poll-{}-{}", task.scheduled_event_id, task.attempt),
                 worker_version: None,
+                taken_by: TakenBy::default(),
             })
             .unwrap()
             .reply;
@@ -208,7 +209,11 @@ impl World {
 
     pub(crate) fn try_complete(&mut self, token: WorkflowTaskRef, commands: Vec<Command>) -> Result<Step, Reject> {
         let request = RespondWorkflowTaskCompletedRequest { identity: "worker".into(), commands, ..Default::default() };
-        self.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() })
+        self.step(Input::WorkflowTaskCompleted {
+            token,
+            request: Box::new(request),
+            nexus_endpoints: Default::default(),
+        })
     }
 
     /// A worker takes the pending workflow task and completes it.
@@ -236,7 +241,14 @@ impl World {
 
 pub(crate) fn start_activity(scheduled_event_id: i64, attempt: i32, request_id: &str) -> Input {
     let (identity, request_id) = ("taker".into(), request_id.into());
-    Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version: None }
+    Input::ActivityStart {
+        scheduled_event_id,
+        attempt,
+        identity,
+        request_id,
+        worker_version: None,
+        taken_by: TakenBy::default(),
+    }
 }
 
 /// A request to update; its id is the client's choice.

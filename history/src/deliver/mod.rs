@@ -1,14 +1,17 @@
-//! Messages from one run to another: child starts, signals, cancels, the end of a child, parent close policies.
+//! Messages from one run to another: child starts, signals, cancels, the end of a child, parent close policies; and to
+//! handlers of Nexus operations and completion callbacks.
 //!
 //! Each is owed by the sender's state until its answer is booked there, and repeating one is harmless: receivers know
 //! requests that they have seen. So a delivery that is lost with the process is made again from the state.
 
+mod callback;
+mod nexus;
 mod send;
 
 use std::{sync::Arc, time::Duration};
 
 use perdure_engine::{
-    Input, Signal, Start, Task,
+    Input, Signal, Start, Task, inherited_by_child,
     input::ExternalInitiator,
     merge_priority,
     state::Parent,
@@ -47,6 +50,8 @@ enum Message {
         policy: ParentClosePolicy,
         initiated_event_id: i64,
         start: Box<Start>,
+        /// The child's task queue is not its parent's: what it inherits may not fit there.
+        other_queue: bool,
     },
     Signal {
         initiated_event_id: i64,
@@ -72,6 +77,9 @@ enum Message {
         chain: String,
         policy: ParentClosePolicy,
     },
+    StartOperation(Box<nexus::Operation>),
+    CancelOperation(Box<nexus::Operation>),
+    Callback(Box<callback::Call>),
 }
 
 impl Delivery {
@@ -83,11 +91,18 @@ impl Delivery {
             Task::CancelExternal { initiated_event_id } => cancel(cell, *initiated_event_id),
             Task::NotifyParent => child_closed(cell),
             Task::ApplyParentClosePolicy { initiated_event_id } => parent_closed(cell, *initiated_event_id),
-            Task::DispatchWorkflowTask { .. }
-            | Task::DispatchActivity { .. }
-            | Task::StartNexusOperation { .. }
-            | Task::CancelNexusOperation { .. }
-            | Task::InvokeCallback { .. } => None,
+            Task::StartNexusOperation { scheduled_event_id, attempt }
+            | Task::CancelNexusOperation { scheduled_event_id, attempt } => {
+                let operation = nexus::Operation::of(cell, *scheduled_event_id, *attempt).map(Box::new);
+                match task {
+                    Task::StartNexusOperation { .. } => operation.map(Message::StartOperation),
+                    _ => operation.map(Message::CancelOperation),
+                }
+            }
+            Task::InvokeCallback { callback_id, attempt } => {
+                callback::Call::of(cell, callback_id, *attempt).map(|call| Message::Callback(Box::new(call)))
+            }
+            Task::DispatchWorkflowTask { .. } | Task::DispatchActivity { .. } => None,
         }?;
         let from = Target { workflow: cell.workflow.clone(), run_id: Some(cell.key.run_id) };
         Some(Self { from, message })
@@ -129,6 +144,10 @@ fn start_child(cell: &Cell, initiated_event_id: i64) -> Option<Message> {
     };
     let root = |own: &str, inherited: &str| if inherited.is_empty() { own.to_owned() } else { inherited.to_owned() };
     let mut start = child_start(event, initiated);
+    if start.versioning_override.is_none() {
+        start.inherited = inherited_by_child(run);
+    }
+    let other_queue = start.task_queue != run.task_queue;
     start.namespace_id = or_own(&initiated.namespace_id, &run.namespace_id);
     start.namespace = or_own(&initiated.namespace, &run.namespace);
     start.request_id = child.create_request_id.clone();
@@ -142,7 +161,8 @@ fn start_child(cell: &Cell, initiated_event_id: i64) -> Option<Message> {
         run_id: run.run_id.clone(),
         initiated_event_id,
     });
-    Some(Message::StartChild { initiated_event_id, start: Box::new(start), policy: child.parent_close_policy() })
+    let policy = child.parent_close_policy();
+    Some(Message::StartChild { initiated_event_id, start: Box::new(start), other_queue, policy })
 }
 
 fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {
@@ -162,6 +182,7 @@ fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {
         memo: initiated.memo.clone(),
         search_attributes: initiated.search_attributes.clone(),
         user_metadata: event.user_metadata.clone(),
+        versioning_override: initiated.versioning_override.clone(),
         ..Start::default()
     }
 }

@@ -1,8 +1,9 @@
 //! Sending one message, and what its outcome means for the sender.
 
-use perdure_engine::{Input, Reject, input::ExternalInitiator};
+use perdure_engine::{Input, Reject, Start, input::ExternalInitiator, normalized_override, override_version};
 use perdure_proto::api::{
     common::Header,
+    deployment::WorkerDeploymentVersion,
     enums::{
         CancelExternalWorkflowExecutionFailedCause as CancelFailed, ParentClosePolicy,
         SignalExternalWorkflowExecutionFailedCause as SignalFailed,
@@ -18,16 +19,23 @@ use crate::{
     error::Error,
     shard::message::Action,
     shared::Shared,
+    versioning::has_version,
 };
 
 impl Message {
     /// The answer for the sender; Err: try again.
     pub(super) async fn send(&self, shared: &Shared, from: &Target) -> Result<Input, Error> {
         match self {
-            Message::StartChild { initiated_event_id, start, .. } => {
-                let started = shared.start((**start).clone(), None).await;
+            Message::StartChild { initiated_event_id, start, other_queue, .. } => {
+                let initiated_event_id = *initiated_event_id;
+                let Some(start) = versioned((**start).clone(), *other_queue, shared) else {
+                    let cause = ChildFailed::InvalidVersioningOverride as i32;
+                    return Ok(Input::ChildStartFailed { initiated_event_id, cause });
+                };
+                let header = start.header.clone();
+                let started = shared.start(start, None).await;
                 let run_id = started.map(|started| started.reply.run_id);
-                start_answer(*initiated_event_id, run_id, start.header.clone())
+                start_answer(initiated_event_id, run_id, header)
             }
             Message::Signal { initiated_event_id, to, child_of, signal } => {
                 let input = Input::Signal(signal.clone());
@@ -56,6 +64,9 @@ impl Message {
                 settled(close_child(shared, from, *initiated_event_id, to, chain, *policy).await)?;
                 Ok(Input::ChildReleased { initiated_event_id: *initiated_event_id })
             }
+            Message::StartOperation(operation) => Ok(operation.start(shared).await),
+            Message::CancelOperation(operation) => Ok(operation.cancel(shared).await),
+            Message::Callback(call) => Ok(call.invoke(shared).await),
         }
     }
 }
@@ -64,7 +75,7 @@ impl Message {
     /// The sender does not want the answer. A child whose parent closed before it heard of the start is dealt with like the
     /// children that it knew.
     pub(super) async fn unwanted(&self, shared: &Shared, from: &Target) -> Result<(), Error> {
-        let Message::StartChild { initiated_event_id, start, policy } = self else { return Ok(()) };
+        let Message::StartChild { initiated_event_id, start, policy, .. } = self else { return Ok(()) };
         match shared.view(from.clone(), |state| state.run.close.is_some()).await {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -74,6 +85,24 @@ impl Message {
         let child = Target { workflow, run_id: None };
         settled(close_child(shared, from, *initiated_event_id, &child, "", *policy).await)
     }
+}
+
+/// The child's start as its queue's versions allow it. None: its own override is none that the server knows.
+fn versioned(mut start: Start, other_queue: bool, shared: &Shared) -> Option<Start> {
+    let Ok(namespace_id) = uuid::Uuid::parse_str(&start.namespace_id) else { return Some(start) };
+    let queue = start.task_queue.clone();
+    let has = |version: &WorkerDeploymentVersion| has_version(&shared.matching, namespace_id, &queue, version);
+    if let Some(given) = start.versioning_override.take() {
+        let set = normalized_override(given).ok()?;
+        if override_version(Some(&set)).is_some_and(|version| !has(version)) {
+            return None;
+        }
+        start.versioning_override = Some(set);
+    }
+    if other_queue {
+        start.inherited.keep_for_queue(has);
+    }
+    Some(start)
 }
 
 /// A parent that was reset goes on as another run, which waits for the same child.

@@ -54,7 +54,7 @@ impl Shard {
         self.book_changes(key, changes, visibility_changed);
         self.book_deadline(key);
         if let Some(next) = next_run {
-            self.start_next_run(*next);
+            self.start_next_run(key, *next);
         }
         for notice in notices {
             self.notice(key, notice);
@@ -146,9 +146,14 @@ impl Shard {
         }
     }
 
-    /// Sends once all that has been booked so far is durable.
-    pub(super) fn send_when_durable(&mut self, send: message::Send) {
-        self.releases.push(Release::Send(send));
+    /// Sends once all that has been booked of this run so far is durable.
+    pub(super) fn send_when_durable(&mut self, key: RunKey, send: message::Send) {
+        self.hold_for(key, Release::Send(send));
+    }
+
+    pub(super) fn hold_for(&mut self, key: RunKey, release: Release) {
+        let workflow = self.cells.get(&key).map(|cell| cell.workflow.clone());
+        self.hold(workflow, release);
     }
 }
 

@@ -1,10 +1,18 @@
 //! From gathered changes to a durable batch, and from a durable batch to what it lets out.
 
+use std::collections::HashSet;
+
 use perdure_engine::{Change, journal};
-use perdure_storage::{Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, batch::CreateRun};
+use perdure_storage::{
+    Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, WorkflowKey, batch::CreateRun,
+};
 use tokio::task::JoinHandle;
 
-use super::{Shard, cell::Cell, dispatch::Release};
+use super::{
+    Shard,
+    cell::Cell,
+    refuse::{self, Held},
+};
 use crate::visibility;
 
 /// Journal rows after which a run's state is written as a snapshot, so that loading stays short.
@@ -15,9 +23,10 @@ const ROW_BYTES: usize = 1024 * 1024;
 
 /// A batch on its way.
 pub(super) struct InFlight {
-    task: JoinHandle<Result<(), CommitError>>,
+    /// Ends with the workflows whose data was refused.
+    task: JoinHandle<Result<HashSet<WorkflowKey>, CommitError>>,
     runs: Vec<Written>,
-    releases: Vec<Release>,
+    releases: Vec<Held>,
 }
 
 /// How far a run is once the batch is durable.
@@ -30,7 +39,7 @@ struct Written {
 }
 
 /// Waits for the batch in flight; for ever if there is none.
-pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<(), CommitError> {
+pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<HashSet<WorkflowKey>, CommitError> {
     match in_flight {
         Some(batch) => (&mut batch.task).await.unwrap_or_else(|panic| Err(CommitError::Unknown(Box::new(panic)))),
         None => std::future::pending().await,
@@ -43,17 +52,19 @@ impl Shard {
         let Some(lease) = self.lease.clone().filter(|_| self.in_flight.is_none()) else { return };
         if self.dirty.is_empty() && self.leaving.is_empty() {
             let releases = std::mem::take(&mut self.releases);
-            self.release_all(releases);
+            self.release_except(releases, &HashSet::new());
             return;
         }
         let mut runs = Vec::with_capacity(self.dirty.len());
         let mut written = Vec::with_capacity(self.dirty.len());
+        let mut workflows = Vec::with_capacity(self.dirty.len());
         let now = self.shared.clock.now();
         for key in std::mem::take(&mut self.dirty) {
             if let Some(cell) = self.cells.get_mut(&key) {
                 let write = write_of(cell, now);
                 cell.in_flight += 1;
                 written.push(written_of(cell, None));
+                workflows.push(cell.workflow.clone());
                 runs.push(write);
             }
         }
@@ -62,21 +73,29 @@ impl Shard {
                 runs.push(farewell_of(cell));
                 cell.in_flight += 1;
                 written.push(written_of(cell, Some(cell.last_used)));
+                workflows.push(cell.workflow.clone());
             }
         }
         let store = self.shared.store.clone();
-        let task = tokio::spawn(async move { store.commit(Batch { lease, runs }).await });
+        let batch = Batch { lease, runs };
+        let task = tokio::spawn(async move { refuse::commit(&*store, batch, workflows).await });
         self.in_flight = Some(InFlight { task, runs: written, releases: std::mem::take(&mut self.releases) });
     }
 
-    pub(super) fn committed(&mut self, result: Result<(), CommitError>) {
+    pub(super) fn committed(&mut self, result: Result<HashSet<WorkflowKey>, CommitError>) {
         let Some(batch) = self.in_flight.take() else { return };
-        if let Err(error) = result {
-            tracing::warn!(%error, "a batch was not committed: the shard reloads");
-            drop(batch);
-            self.forget();
-            self.shared.shard_failed();
-            return;
+        let refused = match result {
+            Ok(refused) => refused,
+            Err(error) => {
+                tracing::warn!(%error, "a batch was not committed: the shard reloads");
+                drop(batch);
+                self.forget();
+                self.shared.shard_failed();
+                return;
+            }
+        };
+        if !refused.is_empty() {
+            self.forget_refused(&refused);
         }
         for Written { key, last_event_id, closed, leaves } in batch.runs {
             let Some(cell) = self.cells.get_mut(&key) else { continue };
@@ -95,13 +114,7 @@ impl Shard {
                 self.drop_cell(key);
             }
         }
-        self.release_all(batch.releases);
-    }
-
-    fn release_all(&mut self, releases: Vec<Release>) {
-        for release in releases {
-            self.release(release);
-        }
+        self.release_except(batch.releases, &refused);
     }
 }
 

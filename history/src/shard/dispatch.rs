@@ -6,18 +6,23 @@
 use std::time::Duration;
 
 use perdure_engine::{
-    Input, Nanos, Reply, Task,
+    Input, Nanos, Reply, TakenBy, Task, in_transition,
     outcome::{ActivityTaskStarted, WorkflowTaskStarted},
 };
 use perdure_matching::{
-    Directive, PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask, StartedWorkflowTask,
-    TaskKind, TaskPriority, TaskRef,
+    Directive, Matching, PollerInfo, QueueKey, QueueKind, Reservation, StartedActivityTask, StartedTask,
+    StartedWorkflowTask, TaskKind, TaskPriority, TaskRef,
 };
 use perdure_storage::RunKey;
 use tokio::time::Instant;
 
 use super::{Shard, cell::Cell, message::Send};
-use crate::{deliver::Delivery, query::STICKY_SILENCE};
+use crate::{
+    deliver::Delivery,
+    error::Error,
+    query::STICKY_SILENCE,
+    versioning::{Router, taken_inline},
+};
 
 /// Leaves after the commit.
 pub(super) enum Release {
@@ -36,10 +41,20 @@ pub(super) enum Release {
     Deliveries(Box<Delivery>),
 }
 
+impl Release {
+    /// What it tells has not happened. Tasks and messages are made again from what is stored.
+    pub(super) fn refuse(self, error: Error) {
+        match self {
+            Release::Send(send) => send(Some(error)),
+            Release::Deliver { .. } | Release::Offer { .. } | Release::Deliveries(_) => {}
+        }
+    }
+}
+
 impl Shard {
     pub(super) fn release(&mut self, release: Release) {
         match release {
-            Release::Send(send) => send(),
+            Release::Send(send) => send(None),
             Release::Offer { queue, task } => self.shared.matching.offer(&queue, *task),
             Release::Deliver { reservation, queue, task, lifetime } => {
                 if let Err(task) = reservation.deliver(task) {
@@ -63,7 +78,7 @@ impl Shard {
             owed_to_others => {
                 let delivery = self.cells.get(&key).and_then(|cell| Delivery::of(cell, &owed_to_others));
                 if let Some(delivery) = delivery {
-                    self.releases.push(Release::Deliveries(Box::new(delivery)));
+                    self.hold_for(key, Release::Deliveries(Box::new(delivery)));
                 }
             }
         }
@@ -72,7 +87,11 @@ impl Shard {
     fn dispatch_workflow_task(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
         let Some(queue) = self.cells.get(&key).and_then(workflow_queue) else { return };
         let sticky = queue.kind == QueueKind::StickyWorkflow;
-        if sticky && !self.shared.matching.has_recent_poller(&queue, STICKY_SILENCE) {
+        let is_left = |cell: &Cell| {
+            let matching = &self.shared.matching;
+            !matching.has_recent_poller(&queue, STICKY_SILENCE) || router(cell, matching).is_routed_elsewhere()
+        };
+        if sticky && self.cells.get(&key).is_some_and(is_left) {
             // The step moves the task to the normal queue and dispatches it from there.
             if let Err(reject) = self.step(key, Input::ResetSticky) {
                 tracing::error!(run_id = %key.run_id, %reject, "a sticky workflow task could not leave its queue");
@@ -81,36 +100,46 @@ impl Shard {
         }
         let Some(cell) = self.cells.get(&key) else { return };
         let priority = TaskPriority::of(cell.state.run.priority.as_ref());
-        let directive = directive(cell);
+        let directive = router(cell, &self.shared.matching).workflow_directive();
         if let Some(reservation) = self.shared.matching.reserve(&queue, &directive, &priority) {
-            let input = workflow_task_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());
+            let taken_by = self.taken_by(key, reservation.poller());
+            let request_id = self.new_request_id();
+            let task = (scheduled_event_id, attempt);
+            let input = workflow_task_start(task, reservation.poller(), request_id, taken_by);
             if let Ok(Reply::WorkflowTaskStarted(info)) = self.step(key, input) {
                 let task = self.started_workflow_task(key, *info);
                 let lifetime = self.cells.get(&key).map_or(0, |cell| cell.state.run.task_timeout);
                 let task = Box::new(StartedTask::Workflow(task));
-                self.releases.push(Release::Deliver { reservation, queue, task, lifetime });
+                self.hold_for(key, Release::Deliver { reservation, queue, task, lifetime });
             }
             return;
         }
         let Some(cell) = self.cells.get(&key) else { return };
         let now = self.shared.clock.now();
         let task = task_ref(cell, TaskKind::Workflow, (scheduled_event_id, attempt), (directive, priority), now);
-        self.releases.push(Release::Offer { queue, task: Box::new(task) });
+        self.hold_for(key, Release::Offer { queue, task: Box::new(task) });
     }
 
     fn dispatch_activity(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
         let Some(cell) = self.cells.get(&key) else { return };
         let Some(activity) = cell.state.run.activities.get(&scheduled_event_id) else { return };
+        // In transition it waits: the engine asks again when it is over.
+        if in_transition(&cell.state.run) {
+            return;
+        }
         let queue = activity_queue(cell, &activity.task_queue);
         let priority = TaskPriority::of(activity.priority.as_ref());
-        let directive = directive(cell);
+        let directive = router(cell, &self.shared.matching).activity_directive(&queue);
         if let Some(reservation) = self.shared.matching.reserve(&queue, &directive, &priority) {
-            let input = activity_start(scheduled_event_id, attempt, reservation.poller(), self.new_request_id());
+            let taken_by = self.taken_by(key, reservation.poller());
+            let request_id = self.new_request_id();
+            let task = (scheduled_event_id, attempt);
+            let input = activity_start(task, reservation.poller(), request_id, taken_by);
             if let Ok(Reply::ActivityStarted(info)) = self.step(key, input) {
                 let lifetime = info.activity.start_to_close;
                 if let Some(task) = self.started_activity_task(key, *info) {
                     let task = Box::new(StartedTask::Activity(task));
-                    self.releases.push(Release::Deliver { reservation, queue, task, lifetime });
+                    self.hold_for(key, Release::Deliver { reservation, queue, task, lifetime });
                 }
             }
             return;
@@ -120,7 +149,7 @@ impl Shard {
             options_version: activity.options_version,
             ..task_ref(cell, TaskKind::Activity, (scheduled_event_id, attempt), (directive, priority), now)
         };
-        self.releases.push(Release::Offer { queue, task: Box::new(task) });
+        self.hold_for(key, Release::Offer { queue, task: Box::new(task) });
     }
 
     /// Completes a started workflow task for its worker: history from memory where it is there, and the queries that wait.
@@ -156,16 +185,46 @@ impl Shard {
         Some(StartedActivityTask { workflow, run: key, info: Box::new(info) })
     }
 
+    pub(super) fn taken_by(&self, key: RunKey, poller: &PollerInfo) -> TakenBy {
+        match self.cells.get(&key) {
+            Some(cell) => router(cell, &self.shared.matching).taken_by(poller),
+            None => taken_inline(poller),
+        }
+    }
+
+    /// The task was offered to workers of other versions than it is for now: offers it to these.
+    pub(super) fn redirect(&mut self, key: RunKey, task: &TaskRef) -> bool {
+        let Some(cell) = self.cells.get(&key) else { return false };
+        let router = router(cell, &self.shared.matching);
+        let (scheduled_event_id, attempt) = (task.scheduled_event_id, task.attempt);
+        let (directive, again) = match task.kind {
+            TaskKind::Workflow => {
+                (Some(router.workflow_directive()), Task::DispatchWorkflowTask { scheduled_event_id, attempt })
+            }
+            TaskKind::Activity => {
+                let activity = cell.state.run.activities.get(&scheduled_event_id);
+                let queue = activity.map(|activity| activity_queue(cell, &activity.task_queue));
+                let directive = queue.map(|queue| router.activity_directive(&queue));
+                (directive, Task::DispatchActivity { scheduled_event_id, attempt })
+            }
+        };
+        let is_other = directive.is_some_and(|directive| directive != task.directive);
+        if is_other && perdure_engine::obligations(&cell.state).contains(&again) {
+            self.dispatch(key, again);
+        }
+        is_other
+    }
+
     pub(super) fn new_request_id(&mut self) -> String {
         perdure_engine::Ids::message_id(&mut self.ids)
     }
 }
 
 pub(super) fn workflow_task_start(
-    scheduled_event_id: i64,
-    attempt: i32,
+    (scheduled_event_id, attempt): (i64, i32),
     poller: &PollerInfo,
     request_id: String,
+    taken_by: TakenBy,
 ) -> Input {
     Input::WorkflowTaskStart {
         scheduled_event_id,
@@ -173,16 +232,23 @@ pub(super) fn workflow_task_start(
         identity: poller.identity.clone(),
         request_id,
         worker_version: poller.worker_version.clone(),
+        taken_by,
     }
 }
 
-pub(super) fn activity_start(scheduled_event_id: i64, attempt: i32, poller: &PollerInfo, request_id: String) -> Input {
+pub(super) fn activity_start(
+    (scheduled_event_id, attempt): (i64, i32),
+    poller: &PollerInfo,
+    request_id: String,
+    taken_by: TakenBy,
+) -> Input {
     Input::ActivityStart {
         scheduled_event_id,
         attempt,
         identity: poller.identity.clone(),
         request_id,
         worker_version: poller.worker_version.clone(),
+        taken_by,
     }
 }
 
@@ -200,9 +266,8 @@ fn activity_queue(cell: &Cell, name: &str) -> QueueKey {
     QueueKey { namespace_id: cell.workflow.namespace_id, name: name.into(), kind: QueueKind::Activity }
 }
 
-/// Which workers may have the run's tasks.
-fn directive(cell: &Cell) -> Directive {
-    Directive::by_routing(&cell.workflow.workflow_id)
+fn router<'a>(cell: &'a Cell, matching: &'a Matching) -> Router<'a> {
+    Router { matching, namespace_id: cell.workflow.namespace_id, run: &cell.state.run }
 }
 
 fn task_ref(

@@ -22,8 +22,27 @@ use crate::{
 
 pub(crate) type ReplyTo<T> = oneshot::Sender<Result<T, Error>>;
 
-/// Runs after the commit; sends one answer.
-pub(crate) type Send = Box<dyn FnOnce() + std::marker::Send>;
+/// Runs after the commit; sends one answer. With an error: what it would tell did not become durable.
+pub(crate) type Send = Box<dyn FnOnce(Option<Error>) + std::marker::Send>;
+
+/// The answer to one who may have changed something.
+pub(crate) fn answer<T: std::marker::Send + 'static>(reply: ReplyTo<T>, result: Result<T, Error>) -> Send {
+    Box::new(move |refused| {
+        let result = match refused {
+            None => result,
+            Some(error) if result.is_ok() => Err(error),
+            // It changed nothing, but looked at what others had changed.
+            Some(_) => Err(Error::Unavailable),
+        };
+        // Whoever has gone needs no answer.
+        drop(reply.send(result));
+    })
+}
+
+/// The answer to one who only looked, or waited: looking again is right where others were refused.
+pub(crate) fn tell<T: std::marker::Send + 'static>(reply: ReplyTo<T>, result: Result<T, Error>) -> Send {
+    Box::new(move |refused| drop(reply.send(refused.map_or(result, |_| Err(Error::Unavailable)))))
+}
 
 /// Looks at a run and says what to send once all that was seen is durable.
 pub(crate) type Look = Box<dyn FnOnce(Result<&WorkflowState, Error>) -> Send + std::marker::Send>;
@@ -126,7 +145,7 @@ impl Action {
                 let gone = matches!(error, Error::RunNotFound | Error::WorkflowNotFound);
                 drop(reply.send(Err(if gone { RecordError::Stale } else { RecordError::Retry })));
             }
-            Action::View(look) => look(Err(error))(),
+            Action::View(look) => look(Err(error))(None),
             Action::Query { reply, .. } => drop(reply.send(Err(error))),
             Action::Update { reply, .. } | Action::PollUpdate { reply, .. } => drop(reply.send(Err(error))),
             Action::Reset(op) => drop(op.reply.send(Err(error))),

@@ -9,6 +9,7 @@
 //! | suspended | lease | active: empty memory, the wake scanner begins |
 //! | active | operation, start | stepped, or parked until its run is loaded |
 //! | active | commit done | its replies, tasks and notices leave |
+//! | active | some of the commit's data was refused | those workflows are dropped and read again, their callers are told; the others go on |
 //! | active | commit failed or unknown, suspend | suspended: all memory dropped, the supervisor is told |
 //! | active | lease | suspended, then active: the old epoch can no longer commit |
 //! | any | stop | what is in flight is finished, then the loop ends |
@@ -23,6 +24,7 @@ pub(crate) mod message;
 mod notice;
 mod ops;
 mod query;
+mod refuse;
 mod reset;
 mod scan;
 mod start;
@@ -38,7 +40,7 @@ use perdure_storage::{Lease, RunKey, WorkflowKey};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use self::{cell::Cell, commit::InFlight, dispatch::Release, load::Loader, message::Message, scan::Scanner};
+use self::{cell::Cell, commit::InFlight, load::Loader, message::Message, refuse::Held, scan::Scanner};
 use crate::{ids::RandomIds, shared::Shared};
 
 /// Messages that one round takes at most, so that a flood cannot hold the commit up.
@@ -68,7 +70,7 @@ pub(crate) struct Shard {
     owing: HashSet<RunKey>,
     /// Runs whose snapshot goes into the next batch so that they can leave the cache.
     leaving: Vec<RunKey>,
-    releases: Vec<Release>,
+    releases: Vec<Held>,
     in_flight: Option<InFlight>,
     steps: u64,
     stopping: Option<oneshot::Sender<()>>,

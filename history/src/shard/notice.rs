@@ -9,6 +9,7 @@ use perdure_storage::RunKey;
 use super::{
     Shard,
     cell::{QueryRoute, UpdateWaiter},
+    message,
 };
 use crate::{
     api::{QueryOutcome, UpdateResult},
@@ -44,8 +45,7 @@ impl Shard {
         }
         for UpdateWaiter { reply, .. } in ready {
             let result = UpdateResult { run_id: key.run_id, stage, outcome: outcome.clone() };
-            // Whoever has gone needs no answer.
-            self.send_when_durable(Box::new(move || drop(reply.send(Ok(result)))));
+            self.send_when_durable(key, message::tell(reply, Ok(result)));
         }
     }
 
@@ -59,7 +59,7 @@ impl Shard {
         let waiters = self.cells.get_mut(&key).and_then(|cell| cell.update_waiters.remove(update_id));
         for UpdateWaiter { reply, .. } in waiters.unwrap_or_default() {
             let error = error.clone();
-            self.send_when_durable(Box::new(move || drop(reply.send(Err(error)))));
+            self.send_when_durable(key, message::tell(reply, Err(error)));
         }
     }
 
@@ -69,6 +69,6 @@ impl Shard {
             QueryResultType::Answered => Ok(QueryRoute::Answered(QueryOutcome { result: result.answer })),
             _ => Err(Error::QueryFailed { message: result.error_message, failure: result.failure.map(Box::new) }),
         };
-        self.send_when_durable(Box::new(move || drop(query.reply.send(answer))));
+        self.send_when_durable(key, message::tell(query.reply, answer));
     }
 }

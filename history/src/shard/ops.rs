@@ -1,6 +1,6 @@
 //! Operations on runs that exist.
 
-use perdure_engine::{Input, Reject, Reply};
+use perdure_engine::{Input, Reject, Reply, TakenBy};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskKind, TaskRef};
 use perdure_proto::api::{enums::UpdateWorkflowExecutionLifecycleStage as Stage, update};
 use perdure_storage::RunKey;
@@ -10,11 +10,12 @@ use super::{
     Shard,
     cell::{EventWaiter, UpdateWaiter},
     dispatch::{activity_start, workflow_task_start},
-    message::{Action, Op, ReplyTo},
+    message::{self, Action, Op, ReplyTo},
 };
 use crate::{
     api::{InputReply, Responded, UpdateResult},
     error::Error,
+    versioning::taken_inline,
 };
 
 impl Shard {
@@ -33,18 +34,18 @@ impl Shard {
             Action::Input { input, reply } => {
                 let result = self.step(key, input).map_err(Error::Reject);
                 let result = result.map(|reply| InputReply { run_id: key.run_id, reply });
-                self.send_when_durable(Box::new(move || drop(reply.send(result))));
+                self.send_when_durable(key, message::answer(reply, result));
             }
             Action::Respond { token, request, nexus_endpoints, poller, reply } => {
                 let input = Input::WorkflowTaskCompleted { token, request, nexus_endpoints };
                 let result = self.respond(key, input, &poller);
-                self.send_when_durable(Box::new(move || drop(reply.send(result))));
+                self.send_when_durable(key, message::answer(reply, result));
             }
             Action::Record { task, poller, reply } => self.record(key, &task, &poller, reply),
             Action::View(look) => {
                 if let Some(cell) = self.cells.get(&key) {
                     let send = look(Ok(&cell.state));
-                    self.send_when_durable(send);
+                    self.send_when_durable(key, send);
                 }
             }
             Action::Query { query, reject, reply } => self.query(key, query, reject, reply),
@@ -70,13 +71,14 @@ impl Shard {
             ..Responded::default()
         };
         for scheduled_event_id in reply.eager_activities {
-            let input = activity_start(scheduled_event_id, 1, poller, self.new_request_id());
+            let request_id = self.new_request_id();
+            let input = activity_start((scheduled_event_id, 1), poller, request_id, taken_inline(poller));
             if let Ok(Reply::ActivityStarted(info)) = self.step(key, input) {
                 responded.activities.extend(self.started_activity_task(key, *info));
             }
         }
         if reply.new_task {
-            responded.new_task = self.start_pending_task(key, poller);
+            responded.new_task = self.start_pending_task(key, poller, taken_inline(poller));
         }
         Ok(responded)
     }
@@ -86,11 +88,13 @@ impl Shard {
         &mut self,
         key: RunKey,
         poller: &PollerInfo,
+        taken_by: TakenBy,
     ) -> Option<perdure_matching::StartedWorkflowTask> {
         let cell = self.cells.get(&key)?;
         let pending = cell.state.volatile.speculative_task.as_ref().or(cell.state.run.workflow_task.as_ref())?;
         let (scheduled_event_id, attempt) = (pending.scheduled_event_id, pending.attempt);
-        let input = workflow_task_start(scheduled_event_id, attempt, poller, self.new_request_id());
+        let request_id = self.new_request_id();
+        let input = workflow_task_start((scheduled_event_id, attempt), poller, request_id, taken_by);
         match self.step(key, input) {
             Ok(Reply::WorkflowTaskStarted(info)) => Some(self.started_workflow_task(key, *info)),
             _ => None,
@@ -104,14 +108,15 @@ impl Shard {
         poller: &PollerInfo,
         reply: oneshot::Sender<Result<StartedTask, RecordError>>,
     ) {
-        if self.has_other_options(key, task) {
-            self.send_when_durable(Box::new(move || drop(reply.send(Err(RecordError::Stale)))));
+        if self.has_other_options(key, task) || self.redirect(key, task) {
+            self.send_when_durable(key, Box::new(move |_| drop(reply.send(Err(RecordError::Stale)))));
             return;
         }
-        let request_id = self.new_request_id();
+        let (request_id, taken_by) = (self.new_request_id(), self.taken_by(key, poller));
+        let started = (task.scheduled_event_id, task.attempt);
         let input = match task.kind {
-            TaskKind::Workflow => workflow_task_start(task.scheduled_event_id, task.attempt, poller, request_id),
-            TaskKind::Activity => activity_start(task.scheduled_event_id, task.attempt, poller, request_id),
+            TaskKind::Workflow => workflow_task_start(started, poller, request_id, taken_by),
+            TaskKind::Activity => activity_start(started, poller, request_id, taken_by),
         };
         let started = match self.step(key, input) {
             Ok(Reply::WorkflowTaskStarted(info)) => Some(StartedTask::Workflow(self.started_workflow_task(key, *info))),
@@ -119,7 +124,11 @@ impl Shard {
             _ => None,
         };
         let result = started.ok_or(RecordError::Stale);
-        self.send_when_durable(Box::new(move || drop(reply.send(result))));
+        // Where it was refused, the run offers the task again when it comes back.
+        let send = move |refused: Option<Error>| {
+            drop(reply.send(if refused.is_some() { Err(RecordError::Stale) } else { result }));
+        };
+        self.send_when_durable(key, Box::new(send));
     }
 
     /// The activity's options changed after the task was offered, and it was offered anew: its queue may be another.
@@ -142,7 +151,7 @@ impl Shard {
                 self.answer_update(key, update_id, (stage, outcome.map(|outcome| *outcome)), wait, reply)
             }
             Ok(_) => self.poll_update(key, update_id, wait, reply),
-            Err(reject) => self.send_when_durable(Box::new(move || drop(reply.send(Err(Error::Reject(reject)))))),
+            Err(reject) => self.send_when_durable(key, message::answer(reply, Err(Error::Reject(reject)))),
         }
     }
 
@@ -154,7 +163,7 @@ impl Shard {
             Some(_) => (Stage::Accepted, None),
             None if admitted => (Stage::Admitted, None),
             None => {
-                self.send_when_durable(Box::new(move || drop(reply.send(Err(Error::UpdateNotFound)))));
+                self.send_when_durable(key, message::tell(reply, Err(Error::UpdateNotFound)));
                 return;
             }
         };
@@ -172,7 +181,7 @@ impl Shard {
     ) {
         if outcome.is_some() || stage >= wait {
             let result = UpdateResult { run_id: key.run_id, stage, outcome };
-            self.send_when_durable(Box::new(move || drop(reply.send(Ok(result)))));
+            self.send_when_durable(key, message::tell(reply, Ok(result)));
         } else if let Some(cell) = self.cells.get_mut(&key) {
             let waiters = cell.update_waiters.entry(update_id).or_default();
             waiters.retain(|waiter| !waiter.reply.is_closed());

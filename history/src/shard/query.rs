@@ -10,6 +10,7 @@
 //! | open or closed | none pending | direct: a query task through matching |
 
 use perdure_engine::Reject;
+use perdure_matching::Matching;
 use perdure_proto::api::{
     enums::{QueryRejectCondition, WorkflowExecutionStatus},
     query::WorkflowQuery,
@@ -19,7 +20,7 @@ use perdure_storage::RunKey;
 use super::{
     Shard,
     cell::{BufferedQuery, Cell, QueryRoute},
-    message::ReplyTo,
+    message::{self, ReplyTo},
 };
 use crate::{error::Error, query::DirectQuery};
 
@@ -38,9 +39,9 @@ impl Shard {
     ) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
         cell.last_used = self.steps;
-        match route(cell, &query, reject) {
+        match route(cell, &self.shared.matching, &query, reject) {
             Ok(Some(direct)) => {
-                self.send_when_durable(Box::new(move || drop(reply.send(Ok(QueryRoute::Direct(Box::new(direct)))))));
+                self.send_when_durable(key, message::tell(reply, Ok(QueryRoute::Direct(Box::new(direct)))));
             }
             Ok(None) => {
                 let id = self.new_request_id();
@@ -48,7 +49,7 @@ impl Shard {
                     cell.queries.insert(id, BufferedQuery { query, sent: false, reply });
                 }
             }
-            Err(error) => self.send_when_durable(Box::new(move || drop(reply.send(Err(error))))),
+            Err(error) => self.send_when_durable(key, message::tell(reply, Err(error))),
         }
     }
 
@@ -62,18 +63,23 @@ impl Shard {
         for (_, buffered) in std::mem::take(&mut cell.queries) {
             let route = match cell.status() {
                 paused @ WorkflowExecutionStatus::Paused => Err(Error::QueryRejected(paused)),
-                _ => Ok(QueryRoute::Direct(Box::new(DirectQuery::of(cell, buffered.query)))),
+                _ => Ok(QueryRoute::Direct(Box::new(DirectQuery::of(cell, buffered.query, &self.shared.matching)))),
             };
             routes.push((buffered.reply, route));
         }
         for (reply, route) in routes {
-            self.send_when_durable(Box::new(move || drop(reply.send(route))));
+            self.send_when_durable(key, message::tell(reply, route));
         }
     }
 }
 
 /// Some: direct. None: buffered.
-fn route(cell: &mut Cell, query: &WorkflowQuery, reject: QueryRejectCondition) -> Result<Option<DirectQuery>, Error> {
+fn route(
+    cell: &mut Cell,
+    matching: &Matching,
+    query: &WorkflowQuery,
+    reject: QueryRejectCondition,
+) -> Result<Option<DirectQuery>, Error> {
     let status = cell.status();
     let open = cell.is_open();
     let rejected = match reject {
@@ -90,13 +96,13 @@ fn route(cell: &mut Cell, query: &WorkflowQuery, reject: QueryRejectCondition) -
         if cell.state.run.last_completed_started_event_id == 0 {
             return not_ready("Workflow execution closed before WorkflowTaskStarted event");
         }
-        return Ok(Some(DirectQuery::of(cell, query.clone())));
+        return Ok(Some(DirectQuery::of(cell, query.clone(), matching)));
     }
     if !task_pending(cell) {
         if cell.state.run.last_completed_started_event_id == 0 {
             return not_ready("Workflow task is not scheduled yet.");
         }
-        return Ok(Some(DirectQuery::of(cell, query.clone())));
+        return Ok(Some(DirectQuery::of(cell, query.clone(), matching)));
     }
     if cell.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS) {
         return not_ready("Unable to query workflow due to Workflow Task in failed state.");

@@ -17,8 +17,7 @@ impl Shard {
     pub(super) fn reset(&mut self, base: RunKey, op: ResetOp) {
         let ResetOp { reset, current, read_to, reply } = op;
         let result = self.try_reset(base, reset, current, read_to);
-        let send: message::Send = Box::new(move || drop(reply.send(result)));
-        self.send_when_durable(send);
+        self.send_when_durable(base, message::answer(reply, result));
     }
 
     fn try_reset(

@@ -15,9 +15,10 @@ use super::{
     Shard,
     book::Dispatch,
     cell::{Cell, Dirty},
-    message::{StartOp, UpdateOp},
+    dispatch::Release,
+    message::{self, StartOp, UpdateOp},
 };
-use crate::{api::Started, error::Error};
+use crate::{api::Started, error::Error, versioning::has_version};
 
 /// What TERMINATE_EXISTING leaves as the reason in the run that it ends.
 const TERMINATE_REASON: &str = "TerminateIfRunning WorkflowIdReusePolicy";
@@ -52,10 +53,10 @@ impl Shard {
     fn start_over(&mut self, workflow: WorkflowKey, current: Option<RunKey>, op: StartOp) {
         let StartOp { start, reply, update } = op;
         let result = match update {
-            None => self.admit_and_start(workflow, current, start),
-            Some(update) => self.start_with_update(workflow, current, start, update),
+            None => self.admit_and_start(workflow.clone(), current, start),
+            Some(update) => self.start_with_update(workflow.clone(), current, start, update),
         };
-        self.send_when_durable(Box::new(move || drop(reply.send(result))));
+        self.hold(Some(workflow), Release::Send(message::answer(reply, result)));
     }
 
     /// Start and update in one step, so that no workflow task comes between them.
@@ -140,7 +141,8 @@ impl Shard {
             started.reply = *reply;
         }
         if eager {
-            started.eager = self.start_pending_task(key, &poller);
+            let taken_by = self.taken_by(key, &poller);
+            started.eager = self.start_pending_task(key, &poller, taken_by);
         }
         Ok(started)
     }
@@ -180,8 +182,14 @@ impl Shard {
     }
 
     /// The next run of a chain, in the same batch as the close of the run before it.
-    pub(super) fn start_next_run(&mut self, start: Start) {
+    pub(super) fn start_next_run(&mut self, before: RunKey, mut start: Start) {
         let Some(workflow) = workflow_of(&start) else { return };
+        let queue = self.cells.get(&before).map(|cell| cell.state.run.task_queue.as_str());
+        if queue != Some(start.task_queue.as_str()) {
+            let (matching, namespace_id) = (&self.shared.matching, workflow.namespace_id);
+            let queue = start.task_queue.clone();
+            start.inherited.keep_for_queue(|version| has_version(matching, namespace_id, &queue, version));
+        }
         if let Err(error) = self.create_run(workflow, start, Dispatch::Queue) {
             tracing::error!(%error, "the next run of a chain was refused");
         }
@@ -195,7 +203,7 @@ fn run_id_of(start: &Start) -> Uuid {
 
 fn workflow_of(start: &Start) -> Option<WorkflowKey> {
     let namespace_id = Uuid::parse_str(&start.namespace_id).ok()?;
-    Some(WorkflowKey::new(namespace_id, start.workflow_id.as_str()))
+    Some(WorkflowKey::of(start.archetype(), namespace_id, start.workflow_id.as_str()))
 }
 
 fn terminate(start: &Start) -> Input {
