@@ -78,11 +78,11 @@ pub(crate) fn interval(policy: &RetryPolicy, attempt: i32) -> Nanos {
     }
 }
 
-/// The delay that an application failure asks for. One in the past means at once.
+/// The delay that an application failure asks for. One in the past means at once, none is longer than other durations may be.
 fn requested_delay(failure: &Failure) -> Option<Nanos> {
     match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => {
-            info.next_retry_delay.as_ref().map(|delay| from_duration(delay).max(0))
+            info.next_retry_delay.as_ref().map(|delay| from_duration(delay).clamp(0, validate::MAX_DURATION))
         }
         _ => None,
     }

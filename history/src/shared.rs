@@ -12,7 +12,8 @@ use crate::{
     deliver::Delivery,
     error::Error,
     known::KnownWorkflows,
-    shard::message::{Action, Message, Op, ReplyTo, StartOp, UpdateOp},
+    nexus::NexusConfig,
+    shard::message::{self, Action, Message, Op, ReplyTo, StartOp, UpdateOp},
 };
 
 pub(crate) struct Shared {
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub matching: Matching,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
+    pub nexus: NexusConfig,
     /// Runs that each shard keeps in memory.
     pub cached_runs: usize,
     pub known: Arc<KnownWorkflows>,
@@ -66,7 +68,7 @@ impl Shared {
     /// A start, alone or with an update that is answered by itself.
     pub(crate) async fn start(&self, start: Start, update: Option<UpdateOp>) -> Result<Started, Error> {
         let namespace_id = uuid::Uuid::parse_str(&start.namespace_id).map_err(|_| Error::WorkflowNotFound)?;
-        let workflow = WorkflowKey::new(namespace_id, start.workflow_id.as_str());
+        let workflow = WorkflowKey::of(start.archetype(), namespace_id, start.workflow_id.as_str());
         let (reply, answer) = oneshot::channel();
         self.post(&workflow, Message::Start(Box::new(StartOp { start, reply, update })))?;
         answer.await.unwrap_or(Err(Error::Unavailable))
@@ -81,7 +83,7 @@ impl Shared {
         self.ask(target, |reply| {
             Action::View(Box::new(move |state| {
                 let seen = state.map(look);
-                Box::new(move || drop(reply.send(seen)))
+                message::tell(reply, seen)
             }))
         })
         .await

@@ -6,6 +6,9 @@ pub enum CommitError {
     /// Another node owns the slots now. Nothing was written.
     #[error("the lease on the shard was lost")]
     LeaseLost,
+    /// The database cannot store what is in the batch, and would refuse it again. Nothing was written.
+    #[error("the batch holds data that cannot be stored: {0}")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The fate of the batch is unknown, or it failed: the shard drops its memory and reloads.
     #[error("the batch failed or its fate is unknown: {0}")]
     Unknown(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -45,7 +45,7 @@ async fn lists() -> (Lists, AuthorizedNamespace) {
         visibility: Some(row(&namespace, i)),
         ..RunWrite::new(RunKey { slot: 0, run_id: Uuid::from_u128(i as u128 + 1) })
     });
-    store.commit(Batch { lease: leases[0].clone(), runs: runs.collect() }).await.unwrap();
+    store.commit(&Batch { lease: leases[0].clone(), runs: runs.collect() }).await.unwrap();
     (Lists::new(store, Sealer::new([7; 32])), namespace)
 }
 

@@ -11,6 +11,18 @@ use crate::{
 #[error("the row exists already")]
 struct Duplicate;
 
+#[derive(Debug, thiserror::Error)]
+#[error("a text holds a NUL")]
+struct NulInText;
+
+/// As PostgreSQL, which cannot store it.
+fn has_nul(write: &RunWrite) -> bool {
+    let id = write.create.iter().map(|create| &*create.workflow.workflow_id);
+    let shown = write.visibility.iter().flat_map(|row| [row.workflow_type.as_str(), row.task_queue.as_str()]);
+    id.chain(shown).any(|text| text.contains('\0'))
+        || write.visibility.as_ref().is_some_and(|row| row.search_values.to_string().contains("\\u0000"))
+}
+
 impl State {
     pub(super) fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
         if !self.leases.iter().any(|row| row.lease == batch.lease) {
@@ -18,6 +30,9 @@ impl State {
         }
         if batch.runs.iter().any(|write| self.is_duplicate(write)) {
             return Err(CommitError::Unknown(Box::new(Duplicate)));
+        }
+        if batch.runs.iter().any(has_nul) {
+            return Err(CommitError::Refused(Box::new(NulInText)));
         }
         for write in batch.runs {
             self.write(write);

@@ -26,6 +26,40 @@ impl From<prost::DecodeError> for StoreError {
 
 impl From<sqlx::Error> for CommitError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unknown(Box::new(error))
+        let refused = match &error {
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_of_data(&code)),
+            // Did not even leave this process.
+            sqlx::Error::Encode(_) => true,
+            _ => false,
+        };
+        if refused { Self::Refused(Box::new(error)) } else { Self::Unknown(Box::new(error)) }
+    }
+}
+
+/// Whether a code of PostgreSQL (five characters) or SQLite (a number) blames the data. A row that exists already is the
+/// caller's memory gone wrong, not its data.
+fn is_of_data(code: &str) -> bool {
+    /// Data exceptions, integrity constraints, program limits.
+    const CLASSES: [&str; 3] = ["22", "23", "54"];
+    const UNIQUE_VIOLATION: &str = "23505";
+    /// TOOBIG, MISMATCH; CONSTRAINT with CHECK, NOTNULL, DATATYPE.
+    const SQLITE: [&str; 5] = ["18", "20", "275", "1299", "3091"];
+    match code.len() {
+        5 => code != UNIQUE_VIOLATION && CLASSES.iter().any(|class| code.starts_with(class)),
+        _ => SQLITE.contains(&code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_data;
+
+    #[test]
+    fn codes_that_blame_the_data() {
+        let of_data = ["22021", "22P05", "22003", "23502", "23514", "54000", "18", "20", "275", "1299", "3091"];
+        let of_others =
+            ["23505", "57014", "57P01", "08006", "40001", "53100", "42P01", "5", "10", "13", "1555", "2067"];
+        assert!(of_data.iter().all(|code| is_of_data(code)));
+        assert!(!of_others.iter().any(|code| is_of_data(code)));
     }
 }

@@ -14,6 +14,7 @@ on_all_stores!(
     released_lease_writes_nothing,
     duplicate_run_fails_the_batch,
     duplicate_journal_row_fails_the_batch,
+    refused_data_leaves_nothing_and_the_store_goes_on,
     last_created_run_is_current,
     workflow_ids_are_paged_in_the_order_of_their_keys,
     wake_at_is_kept_set_and_cleared,
@@ -105,14 +106,14 @@ async fn lost_lease_writes_nothing(store: &dyn Store) {
         ..write(known)
     };
     let batch = Batch { lease: old, runs: vec![update, create(unknown, "unknown")] };
-    assert!(matches!(store.commit(batch.clone()).await, Err(CommitError::LeaseLost)));
+    assert!(matches!(store.commit(&batch).await, Err(CommitError::LeaseLost)));
     assert_eq!(load(store, known).await, before);
     assert_eq!(load(store, unknown).await, None);
     assert_eq!(store.current_runs(&[WorkflowKey::new(NAMESPACE, "unknown")]).await.unwrap(), [None]);
     let query = perdure_storage::visibility::ListQuery { namespace_id: NAMESPACE, page_size: 10, ..Default::default() };
     assert_eq!(store.count(&query).await.unwrap(), 0);
 
-    store.commit(Batch { lease: new, ..batch }).await.unwrap();
+    store.commit(&Batch { lease: new, ..batch }).await.unwrap();
     assert!(load(store, unknown).await.is_some());
 }
 
@@ -145,6 +146,21 @@ async fn duplicate_journal_row_fails_the_batch(store: &dyn Store) {
     assert!(matches!(result, Err(CommitError::Unknown(_))), "{result:?}");
     assert_eq!(load(store, other).await, None);
     assert_eq!(load(store, key).await.unwrap().wake_at, None);
+}
+
+/// PostgreSQL has no text with a NUL, and the store in memory does the same. SQLite writes it like anything else.
+async fn refused_data_leaves_nothing_and_the_store_goes_on(store: &dyn Store) {
+    let lease = lease(store).await;
+    let (key, other) = (run_key("a\0b"), run_key("other"));
+    match commit(store, &lease, vec![create(other, "other"), create(key, "a\0b")]).await {
+        Ok(()) => assert!(load(store, key).await.is_some()),
+        Err(CommitError::Refused(_)) => {
+            assert_eq!(load(store, other).await, None);
+            commit(store, &lease, vec![create(other, "other")]).await.unwrap();
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+    assert!(load(store, other).await.is_some());
 }
 
 async fn last_created_run_is_current(store: &dyn Store) {

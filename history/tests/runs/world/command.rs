@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use perdure_proto::api::{
     command::{
-        Command, CompleteWorkflowExecutionCommandAttributes, ScheduleActivityTaskCommandAttributes,
-        StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes, command::Attributes,
+        Command, CompleteWorkflowExecutionCommandAttributes, ContinueAsNewWorkflowExecutionCommandAttributes,
+        ScheduleActivityTaskCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
+        StartTimerCommandAttributes, UpsertWorkflowSearchAttributesCommandAttributes, command::Attributes,
     },
-    common::{ActivityType, WorkflowType},
+    common::{ActivityType, Payload, SearchAttributes, WorkflowType},
     enums::CommandType,
     taskqueue::TaskQueue,
 };
@@ -47,6 +48,31 @@ pub(crate) fn start_child(workflow_id: &str) -> Command {
     command(
         CommandType::StartChildWorkflowExecution,
         Attributes::StartChildWorkflowExecutionCommandAttributes(attributes),
+    )
+}
+
+/// Goes on as a workflow of this type.
+pub(crate) fn continue_as_new(workflow_type: &str) -> Command {
+    let attributes = ContinueAsNewWorkflowExecutionCommandAttributes {
+        workflow_type: Some(WorkflowType { name: workflow_type.into() }),
+        task_queue: Some(queue()),
+        ..Default::default()
+    };
+    command(
+        CommandType::ContinueAsNewWorkflowExecution,
+        Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes),
+    )
+}
+
+/// A keyword with this JSON.
+pub(crate) fn upsert_search_attribute(name: &str, json: &'static str) -> Command {
+    let metadata = [("encoding".to_owned(), "json/plain".into()), ("type".to_owned(), "Keyword".into())].into();
+    let value = Payload { metadata, data: json.into(), ..Default::default() };
+    let search_attributes = Some(SearchAttributes { indexed_fields: [(name.to_owned(), value)].into() });
+    let attributes = UpsertWorkflowSearchAttributesCommandAttributes { search_attributes };
+    command(
+        CommandType::UpsertWorkflowSearchAttributes,
+        Attributes::UpsertWorkflowSearchAttributesCommandAttributes(attributes),
     )
 }
 

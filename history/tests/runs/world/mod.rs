@@ -5,17 +5,22 @@ pub(crate) mod command;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use perdure_engine::{ActivityRef, Input, Limits, Start, WorkflowTaskRef};
-use perdure_history::{Error, History, HistoryConfig, QueryOutcome, Responded, SystemClock, Target};
+use perdure_history::{
+    Error, History, HistoryConfig, NexusConfig, NexusEndpoints, QueryOutcome, Responded, SystemClock, Target,
+};
 use perdure_matching::{
     Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, StartedActivityTask, StartedTask,
     StartedWorkflowTask,
 };
-use perdure_proto::api::{
-    command::Command,
-    common::Payloads,
-    enums::{EventType, QueryRejectCondition, QueryResultType},
-    query::{WorkflowQuery, WorkflowQueryResult},
-    workflowservice::RespondWorkflowTaskCompletedRequest,
+use perdure_proto::{
+    api::{
+        command::Command,
+        common::Payloads,
+        enums::{EventType, QueryRejectCondition, QueryResultType},
+        query::{WorkflowQuery, WorkflowQueryResult},
+        workflowservice::RespondWorkflowTaskCompletedRequest,
+    },
+    token::Sealer,
 };
 use perdure_storage::{MemoryStore, RunKey, Store, WorkflowKey};
 use tokio::time::Instant;
@@ -68,6 +73,10 @@ impl World {
             matching: matching.clone(),
             clock: Arc::new(SystemClock::default()),
             limits: Limits::default(),
+            nexus: NexusConfig {
+                endpoints: NexusEndpoints::open(store.clone()).await.expect("the store in memory answers"),
+                sealer: Sealer::new([7; 32]),
+            },
             owner: OWNER.into(),
             ranges: 1,
             cached_runs,

@@ -1,0 +1,113 @@
+//! Batches that the database refuses for their data: who is to blame, and what becomes of the others.
+//!
+//! Validation keeps such data out, so this is for what it missed. A batch that is refused is divided, and the parts are
+//! committed one after the other, until the workflows to blame stand alone. All runs of one workflow in a batch stand or
+//! fall together: the end of a run and the start of the next one must not be torn apart.
+
+use std::collections::HashSet;
+
+use perdure_engine::{Nanos, Reject, time::SECOND};
+use perdure_storage::{Batch, CommitError, RunWrite, Store, WorkflowKey};
+
+use super::{Shard, dispatch::Release};
+use crate::error::Error;
+
+/// What callers are told. The database's own words stay in the log.
+const REFUSED: &str = "the request holds data that the database cannot store";
+
+/// A run whose step was refused is looked at again after this time: what time itself does to it may be refused again.
+const WAIT: Nanos = 5 * SECOND;
+
+/// Leaves once what it tells is durable.
+pub(super) struct Held {
+    /// Whose fate it shares; None: nobody's.
+    pub(super) workflow: Option<WorkflowKey>,
+    pub(super) release: Release,
+}
+
+/// Commits a batch. Tells the workflows whose writes were refused, all others are durable.
+pub(super) async fn commit(
+    store: &dyn Store,
+    batch: Batch,
+    workflows: Vec<WorkflowKey>,
+) -> Result<HashSet<WorkflowKey>, CommitError> {
+    match store.commit(&batch).await {
+        Err(CommitError::Refused(error)) => {
+            tracing::error!(%error, "the database refused a batch for its data: looking for the culprit");
+        }
+        result => return result.map(|()| HashSet::new()),
+    }
+    let Batch { lease, runs } = batch;
+    let mut refused = HashSet::new();
+    let mut parts = vec![by_workflow(workflows, runs)];
+    while let Some(mut part) = parts.pop() {
+        if part.len() <= 1 {
+            refused.extend(part.into_iter().map(|(workflow, _)| workflow));
+            continue;
+        }
+        let rest = part.split_off(part.len() / 2);
+        for part in [part, rest] {
+            let runs = part.iter().flat_map(|(_, runs)| runs.iter().cloned()).collect();
+            match store.commit(&Batch { lease: lease.clone(), runs }).await {
+                Ok(()) => {}
+                Err(CommitError::Refused(_)) => parts.push(part),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(refused)
+}
+
+fn by_workflow(workflows: Vec<WorkflowKey>, runs: Vec<RunWrite>) -> Vec<(WorkflowKey, Vec<RunWrite>)> {
+    let mut units: Vec<(WorkflowKey, Vec<RunWrite>)> = Vec::new();
+    for (workflow, run) in workflows.into_iter().zip(runs) {
+        match units.iter_mut().find(|(known, _)| *known == workflow) {
+            Some((_, runs)) => runs.push(run),
+            None => units.push((workflow, vec![run])),
+        }
+    }
+    units
+}
+
+impl Shard {
+    pub(super) fn hold(&mut self, workflow: Option<WorkflowKey>, release: Release) {
+        self.releases.push(Held { workflow, release });
+    }
+
+    /// Lets out what is durable. Callers whose request was refused are told so.
+    pub(super) fn release_except(&mut self, held: Vec<Held>, refused: &HashSet<WorkflowKey>) {
+        for Held { workflow, release } in held {
+            match workflow.filter(|workflow| refused.contains(workflow)) {
+                Some(_) => release.refuse(Error::Reject(Reject::InvalidArgument(REFUSED.into()))),
+                None => self.release(release),
+            }
+        }
+    }
+
+    /// Drops what is in memory of workflows whose writes were refused, with all that happened to them since.
+    pub(super) fn forget_refused(&mut self, refused: &HashSet<WorkflowKey>) {
+        let gone: Vec<_> =
+            self.cells.values().filter(|cell| refused.contains(&cell.workflow)).map(|cell| cell.key).collect();
+        let again = self.shared.clock.now() + WAIT;
+        for key in gone {
+            let Some(cell) = self.cells.remove(&key) else { continue };
+            tracing::error!(workflow_id = %cell.workflow.workflow_id, run_id = %key.run_id, "its data was refused");
+            if let Some(deadline) = cell.deadline {
+                self.deadlines.remove(&(deadline, key));
+            }
+            // What its stored state owes is handed out when it comes back.
+            self.scanner.park(key, again, &mut self.deadlines);
+        }
+        self.current.retain(|workflow, _| !refused.contains(workflow));
+        self.dirty.retain(|key| self.cells.contains_key(key));
+        self.leaving.retain(|key| self.cells.contains_key(key));
+        let later = std::mem::take(&mut self.releases);
+        for held in later {
+            match held.workflow.as_ref().filter(|workflow| refused.contains(*workflow)) {
+                // It came after the one that was refused: nothing is known against it.
+                Some(_) => held.release.refuse(Error::Unavailable),
+                None => self.releases.push(held),
+            }
+        }
+    }
+}
