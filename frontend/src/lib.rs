@@ -7,6 +7,7 @@ mod call;
 mod client_version;
 pub mod cluster;
 mod control;
+pub mod deployments;
 mod describe;
 mod error;
 pub mod health;
@@ -35,13 +36,14 @@ mod update;
 mod validate;
 mod worker;
 pub mod workers;
+mod workflow_options;
 
 use perdure_engine::Limits;
 use perdure_history::{History, NexusEndpoints};
 use perdure_matching::Matching;
 use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
 
-use crate::{cluster::Cluster, list::Lists, namespaces::Namespaces, workers::Workers};
+use crate::{cluster::Cluster, deployments::Deployments, list::Lists, namespaces::Namespaces, workers::Workers};
 
 /// Largest message that a client may send; the same limit as Temporal's.
 pub const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -55,6 +57,7 @@ pub struct Frontend {
     pub nexus_endpoints: NexusEndpoints,
     pub lists: Lists,
     pub workers: Workers,
+    pub deployments: Deployments,
     pub cluster: Cluster,
     pub sealer: Sealer,
     pub limits: Limits,

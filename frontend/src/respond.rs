@@ -6,6 +6,7 @@ use perdure_engine::Input;
 use perdure_matching::{PollerInfo, QueryAnswer};
 use perdure_proto::{
     api::{
+        command::{Command, command::Attributes},
         enums::QueryResultType,
         workflowservice::{
             RespondQueryTaskCompletedRequest, RespondQueryTaskCompletedResponse, RespondWorkflowTaskCompletedRequest,
@@ -34,6 +35,7 @@ impl Frontend {
         ids::optional("Identity", &request.identity)?;
         let sticky = request.sticky_attributes.as_ref().and_then(|sticky| sticky.worker_task_queue.as_ref());
         versioning::check(request.worker_version_stamp.as_ref(), request.deployment_options.as_ref(), sticky)?;
+        ids::no_nul("BinaryChecksum", &request.binary_checksum)?;
         if request.intermediate_page || request.page_number > 0 {
             return Err(Status::unimplemented("workflow task completions in pages are not supported"));
         }
@@ -44,6 +46,7 @@ impl Frontend {
             return Err(status::invalid(bad.text()));
         }
         let deployment = versioning::deployment(request.deployment_options.as_ref());
+        let endpoints = self.nexus_endpoints_of(&request.commands);
         let poller = PollerInfo {
             identity: request.identity.clone(),
             worker_version: request.worker_version_stamp.clone().filter(|stamp| !stamp.build_id.is_empty()),
@@ -52,7 +55,7 @@ impl Frontend {
             ..PollerInfo::default()
         };
         let responded =
-            self.history.respond_workflow_task(target.clone(), task, request, BTreeMap::new(), poller).await;
+            self.history.respond_workflow_task(target.clone(), task, request, endpoints, poller).await;
         let responded = responded.map_err(|error| error::of_call(error, &target))?;
         if let Some(text) = responded.failed {
             return Err(status::invalid(text));
@@ -67,6 +70,16 @@ impl Frontend {
             activity_tasks: activities.map(|task| self.activity_task_response(&namespace, task)).collect(),
             reset_history_event_id: responded.reset_history_event_id,
         })
+    }
+
+    /// Of the Nexus endpoints that the commands name, those that there are: name to id.
+    fn nexus_endpoints_of(&self, commands: &[Command]) -> BTreeMap<String, String> {
+        let named = commands.iter().filter_map(|command| match &command.attributes {
+            Some(Attributes::ScheduleNexusOperationCommandAttributes(schedule)) => Some(&schedule.endpoint),
+            _ => None,
+        });
+        let found = named.filter_map(|name| self.nexus_endpoints.by_name(name));
+        found.map(|endpoint| (endpoint.name.clone(), endpoint.id.clone())).collect()
     }
 
     pub(crate) async fn respond_workflow_task_failed(

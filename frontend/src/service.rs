@@ -4,7 +4,7 @@
 use perdure_proto::api::workflowservice::{self as api, workflow_service_server::WorkflowService};
 use tonic::{Request, Response, Status};
 
-use crate::{Frontend, admin, call::Call};
+use crate::{Frontend, admin, call::Call, deployments};
 
 /// Each line: the method with its types, and the function that serves it.
 macro_rules! serve {
@@ -27,6 +27,7 @@ serve! {
     request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest) -> RequestCancelWorkflowExecutionResponse: Frontend::request_cancel;
     terminate_workflow_execution(TerminateWorkflowExecutionRequest) -> TerminateWorkflowExecutionResponse: Frontend::terminate_workflow;
     pause_workflow_execution(PauseWorkflowExecutionRequest) -> PauseWorkflowExecutionResponse: Frontend::pause_workflow;
+    update_workflow_execution_options(UpdateWorkflowExecutionOptionsRequest) -> UpdateWorkflowExecutionOptionsResponse: Frontend::update_workflow_options;
     unpause_workflow_execution(UnpauseWorkflowExecutionRequest) -> UnpauseWorkflowExecutionResponse: Frontend::unpause_workflow;
     reset_workflow_execution(ResetWorkflowExecutionRequest) -> ResetWorkflowExecutionResponse: Frontend::reset_workflow;
     describe_workflow_execution(DescribeWorkflowExecutionRequest) -> DescribeWorkflowExecutionResponse: Frontend::describe_workflow;
@@ -75,6 +76,21 @@ serve! {
     describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse: Frontend::describe_task_queue;
     list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse: Frontend::list_task_queue_partitions;
 
+    // Worker deployments.
+    describe_worker_deployment(DescribeWorkerDeploymentRequest) -> DescribeWorkerDeploymentResponse: Frontend::describe_deployment;
+    describe_worker_deployment_version(DescribeWorkerDeploymentVersionRequest) -> DescribeWorkerDeploymentVersionResponse: Frontend::describe_deployment_version;
+    list_worker_deployments(ListWorkerDeploymentsRequest) -> ListWorkerDeploymentsResponse: Frontend::list_worker_deployments;
+    set_worker_deployment_current_version(SetWorkerDeploymentCurrentVersionRequest) -> SetWorkerDeploymentCurrentVersionResponse: Frontend::set_current_version;
+    set_worker_deployment_ramping_version(SetWorkerDeploymentRampingVersionRequest) -> SetWorkerDeploymentRampingVersionResponse: Frontend::set_ramping_version;
+    set_worker_deployment_manager(SetWorkerDeploymentManagerRequest) -> SetWorkerDeploymentManagerResponse: Frontend::set_deployment_manager;
+    update_worker_deployment_version_metadata(UpdateWorkerDeploymentVersionMetadataRequest) -> UpdateWorkerDeploymentVersionMetadataResponse: Frontend::update_version_metadata;
+    create_worker_deployment(CreateWorkerDeploymentRequest) -> CreateWorkerDeploymentResponse: Frontend::create_deployment;
+    create_worker_deployment_version(CreateWorkerDeploymentVersionRequest) -> CreateWorkerDeploymentVersionResponse: Frontend::create_deployment_version;
+    delete_worker_deployment(DeleteWorkerDeploymentRequest) -> DeleteWorkerDeploymentResponse: Frontend::delete_deployment;
+    delete_worker_deployment_version(DeleteWorkerDeploymentVersionRequest) -> DeleteWorkerDeploymentVersionResponse: Frontend::delete_deployment_version;
+    update_worker_deployment_version_compute_config(UpdateWorkerDeploymentVersionComputeConfigRequest) -> UpdateWorkerDeploymentVersionComputeConfigResponse: Frontend::update_compute_config;
+    validate_worker_deployment_version_compute_config(ValidateWorkerDeploymentVersionComputeConfigRequest) -> ValidateWorkerDeploymentVersionComputeConfigResponse: Frontend::validate_compute_config;
+
     // Namespaces and the cluster.
     register_namespace(RegisterNamespaceRequest) -> RegisterNamespaceResponse: Frontend::register_namespace;
     describe_namespace(DescribeNamespaceRequest) -> DescribeNamespaceResponse: Frontend::describe_namespace;
@@ -98,4 +114,9 @@ serve! {
     get_deployment_reachability(GetDeploymentReachabilityRequest) -> GetDeploymentReachabilityResponse: admin::deployments_are_gone;
     get_current_deployment(GetCurrentDeploymentRequest) -> GetCurrentDeploymentResponse: admin::deployments_are_gone;
     set_current_deployment(SetCurrentDeploymentRequest) -> SetCurrentDeploymentResponse: admin::deployments_are_gone;
+    update_worker_build_id_compatibility(UpdateWorkerBuildIdCompatibilityRequest) -> UpdateWorkerBuildIdCompatibilityResponse: deployments::sets_are_disabled;
+    get_worker_build_id_compatibility(GetWorkerBuildIdCompatibilityRequest) -> GetWorkerBuildIdCompatibilityResponse: deployments::sets_are_disabled;
+    update_worker_versioning_rules(UpdateWorkerVersioningRulesRequest) -> UpdateWorkerVersioningRulesResponse: deployments::rules_are_disabled;
+    get_worker_versioning_rules(GetWorkerVersioningRulesRequest) -> GetWorkerVersioningRulesResponse: deployments::rules_are_disabled;
+    get_worker_task_reachability(GetWorkerTaskReachabilityRequest) -> GetWorkerTaskReachabilityResponse: deployments::rules_are_disabled;
 }

@@ -21,11 +21,14 @@ mod visibility;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use perdure_engine::{Input, Limits, Start, WorkflowState, WorkflowTaskRef};
+use perdure_engine::{Input, Limits, Reject, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{Matching, PollerInfo};
 use perdure_proto::{
     RawHistory,
-    api::{enums::QueryRejectCondition, query::WorkflowQuery, workflowservice::RespondWorkflowTaskCompletedRequest},
+    api::{
+        enums::QueryRejectCondition, query::WorkflowQuery, workflow::VersioningOverride,
+        workflowservice::RespondWorkflowTaskCompletedRequest,
+    },
 };
 use perdure_storage::{RunKey, Store, StoreError};
 use tokio::{
@@ -34,7 +37,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, UpdateResult};
+pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, Until, UpdateResult};
 pub use error::Error;
 pub use multi::{MultiError, UpdateRequest};
 pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};
@@ -84,6 +87,9 @@ impl History {
         let HistoryConfig { store, matching, clock, limits, nexus, owner, ranges, cached_runs } = config;
         let asked = Instant::now();
         let leases = lease::acquire(&*store, &owner, ranges).await?;
+        // No other node has tasks now.
+        store.clear_backlogs().await?;
+        matching.set_store(store.clone());
         let shared = Arc::new(Shared {
             store,
             matching: matching.clone(),
@@ -134,6 +140,16 @@ impl History {
         self.shared.start(start, None).await
     }
 
+    /// FAILED_PRECONDITION where the override names a version that the task queue does not have.
+    pub fn check_override(
+        &self,
+        namespace_id: uuid::Uuid,
+        queue: &str,
+        set: Option<&VersioningOverride>,
+    ) -> Result<(), Reject> {
+        versioning::check_override(&self.shared.matching, namespace_id, queue, set)
+    }
+
     pub async fn input(&self, target: Target, input: Input) -> Result<InputReply, Error> {
         self.shared.ask(target, |reply| Action::Input { input, reply }).await
     }
@@ -182,12 +198,19 @@ impl History {
         until_closed: bool,
         deadline: Instant,
     ) -> Result<Progress, Error> {
-        let wait = |after_event_id, until_closed| {
-            self.shared.ask(target.clone(), move |reply| Action::WaitEvents { after_event_id, until_closed, reply })
-        };
-        match tokio::time::timeout_at(deadline, wait(after_event_id, until_closed)).await {
-            Ok(progress) => progress,
-            Err(_) => wait(-1, false).await,
+        let until = if until_closed { Until::Closed } else { Until::Event(after_event_id) };
+        match self.wait(target.clone(), until, deadline).await? {
+            Some(progress) => Ok(progress),
+            None => self.shared.ask(target, |reply| Action::Wait { until: Until::Event(-1), reply }).await,
+        }
+    }
+
+    /// None: the deadline came first.
+    pub async fn wait(&self, target: Target, until: Until, deadline: Instant) -> Result<Option<Progress>, Error> {
+        let wait = self.shared.ask(target, |reply| Action::Wait { until, reply });
+        match tokio::time::timeout_at(deadline, wait).await {
+            Ok(progress) => progress.map(Some),
+            Err(_) => Ok(None),
         }
     }
 

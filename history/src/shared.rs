@@ -14,6 +14,7 @@ use crate::{
     known::KnownWorkflows,
     nexus::NexusConfig,
     shard::message::{self, Action, Message, Op, ReplyTo, StartOp, UpdateOp},
+    versioning::check_override,
 };
 
 pub(crate) struct Shared {
@@ -69,6 +70,7 @@ impl Shared {
     pub(crate) async fn start(&self, start: Start, update: Option<UpdateOp>) -> Result<Started, Error> {
         let namespace_id = uuid::Uuid::parse_str(&start.namespace_id).map_err(|_| Error::WorkflowNotFound)?;
         let workflow = WorkflowKey::of(start.archetype(), namespace_id, start.workflow_id.as_str());
+        check_override(&self.matching, namespace_id, &start.task_queue, start.versioning_override.as_ref())?;
         let (reply, answer) = oneshot::channel();
         self.post(&workflow, Message::Start(Box::new(StartOp { start, reply, update })))?;
         answer.await.unwrap_or(Err(Error::Unavailable))

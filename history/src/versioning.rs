@@ -1,8 +1,8 @@
 //! Versions between runs and queues: which workers a run's tasks go to, and of which version the workers are that take them.
 
-use perdure_engine::{Effective, RunState, TakenBy, Target, effective, wants_ramping_version};
+use perdure_engine::{Effective, Reject, RunState, TakenBy, Target, effective, override_version, wants_ramping_version};
 use perdure_matching::{DeploymentVersion, Directive, Matching, PollerInfo, QueueKey, QueueKind};
-use perdure_proto::api::{deployment::WorkerDeploymentVersion, enums::VersioningBehavior};
+use perdure_proto::api::{deployment::WorkerDeploymentVersion, enums::VersioningBehavior, workflow::VersioningOverride};
 use uuid::Uuid;
 
 /// A run in its namespace, and what says where its tasks go.
@@ -87,6 +87,23 @@ pub(crate) fn has_version(
 ) -> bool {
     let routing = matching.routing(&workflow_queue(namespace_id, queue));
     routing.is_some_and(|routing| routing.versions.contains(&known(version)))
+}
+
+/// FAILED_PRECONDITION for an override to a version that the queue does not have: the run's tasks would wait for it.
+pub(crate) fn check_override(
+    matching: &Matching,
+    namespace_id: Uuid,
+    queue: &str,
+    set: Option<&VersioningOverride>,
+) -> Result<(), Reject> {
+    match override_version(set) {
+        Some(version) if !has_version(matching, namespace_id, queue, version) => {
+            let version = known(version);
+            let text = format!("Pinned version '{version}' is not present in task queue '{queue}' of type 'Workflow'");
+            Err(Reject::FailedPrecondition(text))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn workflow_queue(namespace_id: Uuid, name: &str) -> QueueKey {

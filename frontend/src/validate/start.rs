@@ -3,7 +3,7 @@
 //! StartWorkflowExecution and SignalWithStartWorkflowExecution differ in the order of the checks and in some texts; the
 //! rest is the same, so the second is a start with a signal.
 
-use perdure_engine::{Limits, Nanos, Signal, Start, cron, retry, validate};
+use perdure_engine::{Limits, Nanos, Signal, Start, cron, normalized_override, retry, validate};
 use perdure_proto::api::{
     common::{OnConflictOptions, RetryPolicy},
     enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse},
@@ -39,9 +39,12 @@ pub(crate) fn start(
         return Err(invalid("attaching request ID is required for attaching completion callbacks"));
     }
     common(&mut request, namespace)?;
-    callbacks::check(&request.completion_callbacks)?;
+    callbacks::check(&mut request.completion_callbacks)?;
     links::check(&request.links)?;
+    // A callback's links are kept with it.
+    request.links.retain(|link| !request.completion_callbacks.iter().any(|callback| callback.links.contains(link)));
     sizes(&request, limits)?;
+    newest_override(&mut request)?;
     let conflict = if policies.1 == Conflict::Unspecified { Conflict::Fail } else { policies.1 };
     Ok(build(request, namespace, (policies.0, conflict), timeouts, start_delay))
 }
@@ -74,6 +77,7 @@ pub(crate) fn signal_with_start(
     links::check(&request.links)?;
     sizes::blob(signal.input.as_ref(), limits)?;
     sizes(&request, limits)?;
+    newest_override(&mut request)?;
     let conflict = if policies.1 == Conflict::Unspecified { Conflict::UseExisting } else { policies.1 };
     let mut start = build(request, namespace, (policies.0, conflict), timeouts, start_delay);
     start.signal = Some(Signal { request_id: start.request_id.clone(), ..signal });
@@ -187,9 +191,6 @@ fn check_policies((reuse, conflict): (Reuse, Conflict)) -> Result<(), Status> {
 
 /// Checks that both kinds make in the same order. What is not built is refused: the run would not do what was asked.
 fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNamespace) -> Result<(), Status> {
-    if request.versioning_override.is_some() {
-        return Err(Status::unimplemented("VersioningOverride is not supported yet."));
-    }
     if request.time_skipping_config.is_some() {
         return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
     }
@@ -198,6 +199,12 @@ fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNam
     }
     validate::priority(request.priority.as_ref()).map_err(invalid)?;
     ids::optional("Identity", &request.identity)
+}
+
+fn newest_override(request: &mut StartWorkflowExecutionRequest) -> Result<(), Status> {
+    let given = request.versioning_override.take();
+    request.versioning_override = given.map(normalized_override).transpose().map_err(invalid)?;
+    Ok(())
 }
 
 fn sizes(request: &StartWorkflowExecutionRequest, limits: &Limits) -> Result<(), Status> {
@@ -260,6 +267,7 @@ fn build(
         links: request.links,
         start_delay,
         request_eager_execution: request.request_eager_execution,
+        versioning_override: request.versioning_override,
         on_conflict: request.on_conflict_options.map(|options| OnConflictOptions {
             attach_request_id: options.attach_request_id,
             attach_completion_callbacks: options.attach_completion_callbacks,

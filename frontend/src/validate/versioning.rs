@@ -7,7 +7,7 @@ use perdure_proto::api::{
 };
 use tonic::Status;
 
-use super::ids::MAX_LENGTH;
+use super::ids::{MAX_LENGTH, no_nul};
 use crate::status::{invalid, permission_denied};
 
 const MAX_BUILD_ID: usize = 255;
@@ -27,6 +27,8 @@ pub(crate) fn check(
     if versioned {
         return Err(permission_denied("Worker versioning in workflow progress APIs is disabled on this namespace."));
     }
+    no_nul("Build ID", build_id)?;
+    no_nul("WorkerDeploymentName", options.map_or("", |options| &options.deployment_name))?;
     let sticky = queue.filter(|queue| queue.kind() == TaskQueueKind::Sticky);
     if options.is_some() && sticky.is_some_and(|queue| queue.normal_name.is_empty()) {
         return Err(invalid(
@@ -50,20 +52,32 @@ fn check_deployment(options: &WorkerDeploymentOptions) -> Result<(), Status> {
     if options.deployment_name.is_empty() || options.build_id.is_empty() {
         return Err(invalid("Deployment name and build id must be set together."));
     }
-    for separator in ['.', ':'] {
-        if options.deployment_name.contains(separator) {
-            return Err(invalid(format!("worker deployment name cannot contain '{separator}'")));
-        }
+    deployment_name(&options.deployment_name)?;
+    build_id(&options.build_id)
+}
+
+/// Of a deployment name that is not empty.
+pub(crate) fn deployment_name(deployment_name: &str) -> Result<(), Status> {
+    let separator = ['.', ':'].into_iter().find(|separator| deployment_name.contains(*separator));
+    if let Some(separator) = separator.filter(|_| deployment_name.len() <= MAX_DEPLOYMENT_FIELD) {
+        return Err(invalid(format!("worker deployment name cannot contain '{separator}'")));
     }
-    for (name, field) in [("WorkerDeploymentName", &options.deployment_name), ("BuildID", &options.build_id)] {
-        if field.len() > MAX_DEPLOYMENT_FIELD {
-            return Err(invalid(format!("size of {name} larger than the maximum allowed")));
-        }
-        if field.starts_with("__") {
-            return Err(invalid(format!("{name} cannot start with '__'")));
-        }
+    deployment_field("WorkerDeploymentName", deployment_name)
+}
+
+/// Of a build id that is not empty.
+pub(crate) fn build_id(build_id: &str) -> Result<(), Status> {
+    deployment_field("BuildID", build_id)
+}
+
+fn deployment_field(name: &str, field: &str) -> Result<(), Status> {
+    if field.len() > MAX_DEPLOYMENT_FIELD {
+        return Err(invalid(format!("size of {name} larger than the maximum allowed")));
     }
-    Ok(())
+    if field.starts_with("__") {
+        return Err(invalid(format!("{name} cannot start with '__'")));
+    }
+    no_nul(name, field)
 }
 
 #[cfg(test)]

@@ -14,13 +14,11 @@ use perdure_matching::{
     StartedWorkflowTask, TaskKind, TaskPriority, TaskRef,
 };
 use perdure_storage::RunKey;
-use tokio::time::Instant;
 
 use super::{Shard, cell::Cell, message::Send};
 use crate::{
     deliver::Delivery,
     error::Error,
-    query::STICKY_SILENCE,
     versioning::{Router, taken_inline},
 };
 
@@ -29,7 +27,6 @@ pub(super) enum Release {
     Send(Send),
     Deliver {
         reservation: Reservation,
-        queue: QueueKey,
         task: Box<StartedTask>,
         lifetime: Nanos,
     },
@@ -55,12 +52,9 @@ impl Shard {
     pub(super) fn release(&mut self, release: Release) {
         match release {
             Release::Send(send) => send(None),
-            Release::Offer { queue, task } => self.shared.matching.offer(&queue, *task),
-            Release::Deliver { reservation, queue, task, lifetime } => {
-                if let Err(task) = reservation.deliver(task) {
-                    let expires = Instant::now() + Duration::from_nanos(lifetime.max(0) as u64);
-                    self.shared.matching.redeliver(&queue, task, expires);
-                }
+            Release::Offer { queue, task } => self.shared.matching.offer(&queue, task),
+            Release::Deliver { reservation, task, lifetime } => {
+                reservation.deliver(task, Duration::from_nanos(lifetime.max(0) as u64));
             }
             Release::Deliveries(delivery) => self.shared.deliver(*delivery),
         }
@@ -84,12 +78,20 @@ impl Shard {
         }
     }
 
+    /// The workflow task that was kept back for a caller, who did not get it.
+    pub(super) fn dispatch_pending_task(&mut self, key: RunKey) {
+        let owed = self.cells.get(&key).map(|cell| perdure_engine::obligations(&cell.state)).unwrap_or_default();
+        for task in owed.into_iter().filter(|task| matches!(task, Task::DispatchWorkflowTask { .. })) {
+            self.dispatch(key, task);
+        }
+    }
+
     fn dispatch_workflow_task(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
         let Some(queue) = self.cells.get(&key).and_then(workflow_queue) else { return };
         let sticky = queue.kind == QueueKind::StickyWorkflow;
         let is_left = |cell: &Cell| {
             let matching = &self.shared.matching;
-            !matching.has_recent_poller(&queue, STICKY_SILENCE) || router(cell, matching).is_routed_elsewhere()
+            !matching.has_sticky_worker(&queue) || router(cell, matching).is_routed_elsewhere()
         };
         if sticky && self.cells.get(&key).is_some_and(is_left) {
             // The step moves the task to the normal queue and dispatches it from there.
@@ -110,7 +112,7 @@ impl Shard {
                 let task = self.started_workflow_task(key, *info);
                 let lifetime = self.cells.get(&key).map_or(0, |cell| cell.state.run.task_timeout);
                 let task = Box::new(StartedTask::Workflow(task));
-                self.hold_for(key, Release::Deliver { reservation, queue, task, lifetime });
+                self.hold_for(key, Release::Deliver { reservation, task, lifetime });
             }
             return;
         }
@@ -139,7 +141,7 @@ impl Shard {
                 let lifetime = info.activity.start_to_close;
                 if let Some(task) = self.started_activity_task(key, *info) {
                     let task = Box::new(StartedTask::Activity(task));
-                    self.hold_for(key, Release::Deliver { reservation, queue, task, lifetime });
+                    self.hold_for(key, Release::Deliver { reservation, task, lifetime });
                 }
             }
             return;

@@ -33,7 +33,7 @@ impl Shard {
             drop(op.reply.send(Err(Error::Reject(Reject::InvalidArgument("Invalid namespace id.".into())))));
             return;
         };
-        if self.is_new(&workflow) {
+        if self.is_new(&workflow) || self.current_is_going(&workflow) {
             self.start_first(op);
             return;
         }
@@ -143,6 +143,10 @@ impl Shard {
         if eager {
             let taken_by = self.taken_by(key, &poller);
             started.eager = self.start_pending_task(key, &poller, taken_by);
+            if started.eager.is_none() {
+                // The caller's worker is not one that may have it.
+                self.dispatch_pending_task(key);
+            }
         }
         Ok(started)
     }
