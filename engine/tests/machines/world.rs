@@ -212,7 +212,7 @@ impl World {
         self.step(Input::WorkflowTaskCompleted {
             token,
             request: Box::new(request),
-            nexus_endpoints: Default::default(),
+            nexus_endpoints: [("endpoint".to_owned(), "endpoint-id".to_owned())].into(),
         })
     }
 
