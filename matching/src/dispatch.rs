@@ -1,12 +1,13 @@
 //! A poller and a task on their way to each other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    PollerInfo, RecordError, StartedTask, TaskRef,
-    queue::{Handed, Parked, Queue, Seat},
+    PollerInfo, RecordError, StartedTask, TaskPriority,
+    backlog::Waiting,
+    queue::{Handed, Parked, Queue, Seat, Source},
 };
 
 /// A parked poller, taken out of its line. Dropping it gives the poller its place back.
@@ -17,18 +18,20 @@ pub struct Reservation {
     /// None once it was used.
     parked: Option<Parked>,
     info: Arc<PollerInfo>,
-    /// Its task comes straight from history, not from the backlog.
-    sync: bool,
+    /// Of the task that it is for.
+    priority: TaskPriority,
+    source: Source,
 }
 
 impl Reservation {
-    pub(crate) fn new(queue: Arc<Queue>, seat: Seat, parked: Parked) -> Self {
+    pub(crate) fn new(queue: Arc<Queue>, seat: Seat, parked: Parked, priority: TaskPriority) -> Self {
         let info = Arc::clone(&parked.info);
-        Self { queue, seat, parked: Some(parked), info, sync: false }
+        Self { queue, seat, parked: Some(parked), info, priority, source: Source::Backlog }
     }
 
+    /// Its task comes straight from history, not from the backlog.
     pub(crate) fn sync(mut self) -> Self {
-        self.sync = true;
+        self.source = Source::Sync;
         self
     }
 
@@ -36,22 +39,22 @@ impl Reservation {
         &self.info
     }
 
-    /// Hands the task over. Where the poller is gone the task comes back: it is started, so it needs another poller
-    /// (`Matching::redeliver`) or its time-out.
-    pub fn deliver(mut self, mut task: Box<StartedTask>) -> Result<(), Box<StartedTask>> {
-        let Some(parked) = self.parked.take() else { return Err(task) };
+    /// Hands the task over. It is started: where the poller is gone it waits for another one that may have it, as it is, for
+    /// `keep`; then its time-out ends it.
+    pub fn deliver(mut self, mut task: Box<StartedTask>, keep: Duration) {
+        let Some(parked) = self.parked.take() else { return };
         let mut core = self.queue.lock();
+        let lane = core.lane_of_poller(&self.info);
         if let StartedTask::Workflow(task) = &mut *task {
-            task.backlog_count_hint = i64::try_from(core.backlog.len()).unwrap_or(i64::MAX);
+            task.backlog_count_hint = i64::try_from(lane.backlog.len()).unwrap_or(i64::MAX);
         }
-        match parked.hand.send(Handed::Task(task)) {
-            Ok(()) => {
-                core.note_dispatched(self.sync);
-                Ok(())
+        match parked.hand.send(Handed::Task(task, self.source)) {
+            Err(Handed::Task(task, _)) => {
+                lane.add_redelivery(task, Instant::now() + keep);
+                self.queue.settle(core);
             }
-            Err(Handed::Task(task)) => Err(task),
             // Only what was sent comes back.
-            Err(Handed::Query(_)) => Ok(()),
+            Ok(()) | Err(Handed::Direct(_)) => lane.note_dispatched(self.priority.level, self.source),
         }
     }
 }
@@ -60,7 +63,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(parked) = self.parked.take() else { return };
         let mut core = self.queue.lock();
-        core.rate.refund();
+        core.rates.refund_for(&self.priority);
         self.queue.put_back(&mut core, self.seat, parked);
         self.queue.settle(core);
     }
@@ -71,29 +74,31 @@ impl Drop for Reservation {
 pub(crate) struct Dispatch {
     /// Both are taken when it is decided what becomes of them.
     reservation: Option<Reservation>,
-    task: Option<TaskRef>,
+    waiting: Option<Waiting>,
     queue: Arc<Queue>,
 }
 
 impl Dispatch {
-    pub(crate) fn new(reservation: Reservation, task: TaskRef) -> Self {
+    pub(crate) fn new(reservation: Reservation, waiting: Waiting) -> Self {
         let queue = Arc::clone(&reservation.queue);
-        Self { reservation: Some(reservation), task: Some(task), queue }
+        Self { reservation: Some(reservation), waiting: Some(waiting), queue }
     }
 
     pub(crate) async fn run(mut self) {
-        let result = match (self.queue.shared.recorder(), &self.reservation, &self.task) {
-            (Some(recorder), Some(reservation), Some(task)) => {
-                recorder.record_started(task, reservation.poller()).await
+        let result = match (self.queue.shared.recorder(), &self.reservation, &self.waiting) {
+            (Some(recorder), Some(reservation), Some(waiting)) => {
+                recorder.record_started(&waiting.task, reservation.poller()).await
             }
             _ => return,
         };
         match result {
             Ok(started) => {
-                self.task = None;
-                self.hand_over(Box::new(started));
+                self.waiting = None;
+                if let Some(reservation) = self.reservation.take() {
+                    reservation.deliver(Box::new(started), self.queue.shared.limits.redelivery_window);
+                }
             }
-            Err(RecordError::Stale) => self.task = None,
+            Err(RecordError::Stale) => self.waiting = None,
             Err(RecordError::Retry) => {
                 tracing::debug!("history cannot tell whether a task is wanted; its queue pauses");
                 self.return_task();
@@ -104,18 +109,10 @@ impl Dispatch {
         drop(self.reservation.take());
     }
 
-    fn hand_over(&mut self, started: Box<StartedTask>) {
-        let Some(reservation) = self.reservation.take() else { return };
-        if let Err(started) = reservation.deliver(started) {
-            let mut core = self.queue.lock();
-            core.add_redelivery(started, Instant::now() + self.queue.shared.limits.redelivery_window);
-            self.queue.settle(core);
-        }
-    }
-
     fn return_task(&mut self) {
-        if let Some(task) = self.task.take() {
-            self.queue.lock().backlog.push_front(task);
+        if let (Some(waiting), Some(reservation)) = (self.waiting.take(), &self.reservation) {
+            let can_spill = self.queue.shared.store().is_some();
+            self.queue.lock().return_task(waiting, reservation.info.deployment.as_ref(), can_spill);
         }
     }
 }
@@ -129,7 +126,7 @@ impl Drop for Dispatch {
             && let Some(parked) = reservation.parked.take()
         {
             let mut core = self.queue.lock();
-            core.rate.refund();
+            core.rates.refund_for(&reservation.priority);
             self.queue.put_back(&mut core, reservation.seat, parked);
         }
     }

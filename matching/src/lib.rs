@@ -6,21 +6,33 @@
 //! the poller that takes it has it recorded as started through [`Recorder`] (`dispatch.rs`).
 
 mod backlog;
+mod config;
 mod describe;
+mod direct;
 mod dispatch;
+mod fair;
+mod held;
+mod key_rates;
+mod lane;
 mod limits;
 mod matching;
+mod nexus;
 mod poll;
 mod query;
 mod queue;
 mod rate;
+mod rates;
+mod scaling;
+mod spill;
 pub mod task;
 mod version;
 
-pub use describe::{PollerDescription, QueueDescription};
+pub use config::{QueueConfig, RateSource};
+pub use describe::{LevelStats, PollerDescription, QueueDescription};
 pub use dispatch::Reservation;
 pub use limits::MatchingLimits;
 pub use matching::Matching;
+pub use nexus::{NexusAnswer, NexusDispatchError, NexusTask};
 pub use query::QueryDispatchError;
 pub use task::{
     Poll, PollerInfo, QueryAnswer, QueryTask, QueueKey, QueueKind, RecordError, Recorder, StartedActivityTask,

@@ -17,6 +17,10 @@ pub struct MatchingLimits {
     pub redelivery_window: Duration,
     /// Pause of a poller after history could not tell whether its task is still wanted.
     pub retry_pause: Duration,
+    /// Waiting tasks that a queue keeps in memory, about 250 bytes each; the others are in the store.
+    pub queue_backlog: usize,
+    /// The same for all queues together: beyond, each keeps only a few.
+    pub total_backlog: usize,
 }
 
 impl Default for MatchingLimits {
@@ -28,6 +32,8 @@ impl Default for MatchingLimits {
             query_poller_window: Duration::from_secs(20),
             redelivery_window: Duration::from_secs(10),
             retry_pause: Duration::from_millis(100),
+            queue_backlog: 50_000,
+            total_backlog: 200_000,
         }
     }
 }

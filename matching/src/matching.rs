@@ -11,14 +11,18 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
+use perdure_storage::Store;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
 use crate::{
     DeploymentVersion, Directive, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueryDispatchError, QueryTask,
-    QueueDescription, QueueKey, QueueKind, QueueRouting, Recorder, Reservation, StartedTask, TaskPriority, TaskRef,
+    QueueConfig, QueueDescription, QueueKey, QueueKind, QueueRouting, Recorder, Reservation, TaskPriority, TaskRef,
+    backlog::Budget,
+    direct::{Caller, DirectAnswer, DirectTask},
+    nexus::{self, NexusAnswer, NexusDispatchError, NexusTask},
     poll::Ticket,
-    query::Caller,
+    query,
     queue::{Core, Queue},
     version::lane_of,
 };
@@ -34,13 +38,25 @@ pub struct Matching {
 pub(crate) struct Shared {
     pub(crate) limits: MatchingLimits,
     recorder: OnceLock<Arc<dyn Recorder>>,
-    /// Callers of direct queries by the query's task id.
-    callers: Mutex<HashMap<String, oneshot::Sender<QueryAnswer>>>,
+    /// Callers of direct tasks by the task's id.
+    callers: Mutex<HashMap<String, oneshot::Sender<DirectAnswer>>>,
     /// Workers that said they shut down, and when: a poll of theirs that comes late must not park.
     shut_workers: RwLock<HashMap<String, Instant>>,
-    /// Of the queues that belong to a worker deployment, whether they are in memory or not.
-    routing: RwLock<HashMap<QueueKey, Arc<QueueRouting>>>,
+    /// Of queues, whether they are in memory or not.
+    settings: RwLock<HashMap<QueueKey, Settings>>,
+    /// How many waiting tasks may be in memory.
+    pub(crate) budget: Arc<Budget>,
+    /// Where the others go. Without it all stay in memory.
+    store: OnceLock<Arc<dyn Store>>,
     draining: AtomicBool,
+}
+
+/// What is known of a queue from elsewhere.
+#[derive(Clone, Default)]
+struct Settings {
+    /// Of a queue that belongs to a worker deployment.
+    routing: Option<Arc<QueueRouting>>,
+    config: Option<Arc<QueueConfig>>,
 }
 
 const SHARDS: usize = 16;
@@ -59,12 +75,15 @@ struct Shard {
 
 impl Matching {
     pub fn new(limits: MatchingLimits) -> Self {
+        let budget = Arc::new(Budget::new(limits.queue_backlog, limits.total_backlog));
         let shared = Shared {
             limits,
             recorder: OnceLock::new(),
             callers: Mutex::default(),
             shut_workers: RwLock::default(),
-            routing: RwLock::default(),
+            settings: RwLock::default(),
+            budget,
+            store: OnceLock::new(),
             draining: AtomicBool::new(false),
         };
         Self {
@@ -83,48 +102,62 @@ impl Matching {
         }
     }
 
+    /// Where backlogs go that find no room in memory. Once, before the first task.
+    pub fn set_store(&self, store: Arc<dyn Store>) {
+        if self.shared.store.set(store).is_err() {
+            tracing::error!("matching has a store already");
+        }
+    }
+
     /// Waits for a task. Dropping the future takes the poller out of the line at once.
     pub async fn poll(&self, key: QueueKey, poller: PollerInfo, deadline: Instant) -> Poll {
+        self.poll_advised(key, poller, deadline).await.0
+    }
+
+    /// The same, with advice to the worker: how many pollers more or fewer it should have.
+    pub async fn poll_advised(&self, key: QueueKey, poller: PollerInfo, deadline: Instant) -> (Poll, Option<i32>) {
         let info = Arc::new(poller);
         // Asked under the queue's lock: who shuts down says so first and then ends the polls that it finds.
         let park =
             |core: &mut Core| (!self.shared.is_shut(&info)).then(|| core.park(Arc::clone(&info), &self.shared.limits));
         match self.enter(&key, park) {
             (queue, Some(place)) => Ticket::new(queue, info, place).wait(deadline).await,
-            (_, None) => Poll::Empty,
+            (_, None) => (Poll::Empty, None),
         }
     }
 
     /// Takes the longest parked poller out of the line, if nothing older waits and the rate limit allows a task.
-    pub fn reserve(&self, key: &QueueKey, directive: &Directive, _priority: &TaskPriority) -> Option<Reservation> {
+    pub fn reserve(&self, key: &QueueKey, directive: &Directive, priority: &TaskPriority) -> Option<Reservation> {
         let queue = self.queues.get(key)?;
-        let (seat, parked) = queue.lock().reserve()?;
-        Some(Reservation::new(queue, seat, parked).sync())
+        let (seat, parked) = queue.lock().reserve(directive, priority)?;
+        Some(Reservation::new(queue, seat, parked, priority.clone()).sync())
     }
 
     /// A task waits for a poller. After its commit.
-    pub fn offer(&self, key: &QueueKey, task: TaskRef) {
-        self.enter(key, |core| core.add(task));
-    }
-
-    /// A started task whose poller was gone: the next poller gets it as it is, unless it expires before.
-    pub fn redeliver(&self, key: &QueueKey, task: Box<StartedTask>, expires: Instant) {
-        self.enter(key, |core| core.add_redelivery(task, expires));
+    pub fn offer(&self, key: &QueueKey, task: impl Into<Box<TaskRef>>) {
+        let can_spill = self.shared.store().is_some();
+        self.enter(key, |core| core.add(task.into(), can_spill));
     }
 
     /// How the queue's tasks are routed from now on; those that wait for the routing to decide are routed again. None:
     /// the queue belongs to no deployment.
     pub fn set_routing(&self, key: QueueKey, routing: Option<QueueRouting>) {
-        let mut all = self.shared.routing.write();
-        match routing {
-            Some(routing) => all.insert(key, Arc::new(routing)),
-            None => all.remove(&key),
-        };
+        let routing = routing.map(Arc::new);
+        self.shared.change_settings(&key, |settings| settings.routing = routing.clone());
+        let can_spill = self.shared.store().is_some();
+        self.change_queue(&key, |core| core.set_routing(routing, can_spill));
+    }
+
+    /// What operators want of the queue from now on.
+    pub fn configure(&self, key: QueueKey, config: QueueConfig) {
+        let config = Arc::new(config);
+        self.shared.change_settings(&key, |settings| settings.config = Some(Arc::clone(&config)));
+        self.change_queue(&key, |core| core.configure(config));
     }
 
     /// How the queue's tasks are routed now. None: the queue belongs to no deployment.
     pub fn routing(&self, key: &QueueKey) -> Option<Arc<QueueRouting>> {
-        self.shared.routing.read().get(key).cloned()
+        self.shared.settings.read().get(key)?.routing.clone()
     }
 
     /// The version whose workers a task would go to now. None: unversioned workers. `key` is of a normal queue.
@@ -140,27 +173,51 @@ impl Matching {
         deadline: Instant,
     ) -> Result<QueryAnswer, QueryDispatchError> {
         if key.kind == QueueKind::StickyWorkflow
-            && !self.has_recent_poller(&key, self.shared.limits.sticky_poller_window)
+            && !self.has_sticky_worker(&key)
         {
             return Err(QueryDispatchError::StickyUnavailable);
         }
-        let task_id = task.task_id.clone();
-        let answer = self.shared.open_query(task_id.clone());
-        let (queue, ()) = self.enter(&key, |core| core.add_query(Box::new(task)));
-        if self.shared.draining.load(Ordering::Acquire) {
-            self.shared.refuse_queries(vec![task_id.clone()]);
-        }
-        Caller { queue, task_id, answer }.wait(deadline).await
+        query::answer(self.direct(&key, DirectTask::Query(Box::new(task))), deadline).await
     }
 
     /// False: the query is unknown, or nobody waits for its answer any more.
     pub fn complete_query(&self, task_id: &str, answer: QueryAnswer) -> bool {
-        self.shared.close_query(task_id).is_some_and(|caller| caller.send(answer).is_ok())
+        self.shared.answer(task_id, DirectAnswer::Query(answer))
+    }
+
+    /// Waits for a poller and then for its answer ([`Matching::complete_nexus`]).
+    pub async fn nexus(
+        &self,
+        key: QueueKey,
+        task: NexusTask,
+        deadline: Instant,
+    ) -> Result<NexusAnswer, NexusDispatchError> {
+        nexus::answer(self.direct(&key, DirectTask::Nexus(Box::new(task))), deadline).await
+    }
+
+    /// False: the task is unknown, or nobody waits for its answer any more.
+    pub fn complete_nexus(&self, task_id: &str, answer: NexusAnswer) -> bool {
+        self.shared.answer(task_id, DirectAnswer::Nexus(answer))
+    }
+
+    fn direct(&self, key: &QueueKey, task: DirectTask) -> Caller {
+        let (task_id, directive) = (task.id().to_owned(), task.directive());
+        let answer = self.shared.await_answer(task_id.clone());
+        let (queue, ()) = self.enter(key, |core| core.add_direct(task));
+        if self.shared.draining.load(Ordering::Acquire) {
+            self.shared.refuse_direct(vec![task_id.clone()]);
+        }
+        Caller { queue, task_id, directive, answer }
     }
 
     /// Somebody polls the queue now, or did within the window. A poll whose client went away counts from its beginning.
     pub fn has_recent_poller(&self, key: &QueueKey, within: Duration) -> bool {
         self.queues.get(key).is_some_and(|queue| queue.lock().polled_within(within))
+    }
+
+    /// The worker that the sticky queue belongs to polls, or did just now.
+    pub fn has_sticky_worker(&self, key: &QueueKey) -> bool {
+        self.has_recent_poller(key, self.shared.limits.sticky_poller_window)
     }
 
     /// A worker says good-bye: its parked polls end Empty, later ones too, and its sticky queue is unloaded.
@@ -174,12 +231,23 @@ impl Matching {
         }
         self.shared.note_shut_worker(worker_instance_key);
         for queue in self.queues.of_namespace(namespace_id) {
-            queue.lock().end_polls(Some(worker_instance_key));
+            queue.lock().end_polls(|poller| poller.worker_instance_key == worker_instance_key);
         }
     }
 
     pub fn describe(&self, key: &QueueKey) -> QueueDescription {
         self.queues.get(key).map(|queue| queue.lock().describe(&self.shared.limits)).unwrap_or_default()
+    }
+
+    /// One lane of the queue: that of the workers of a version, or of those without one.
+    pub fn describe_version(&self, key: &QueueKey, version: Option<&DeploymentVersion>) -> QueueDescription {
+        let queue = self.queues.get(key);
+        queue.map(|queue| queue.lock().describe_version(version, &self.shared.limits)).unwrap_or_default()
+    }
+
+    /// Waiting tasks in memory: for metrics.
+    pub fn backlog_in_memory(&self) -> usize {
+        self.shared.budget.used()
     }
 
     /// Queues in memory: for metrics.
@@ -193,10 +261,10 @@ impl Matching {
         for queue in self.queues.all() {
             let queries = {
                 let mut core = queue.lock();
-                core.end_polls(None);
-                core.take_query_ids()
+                core.end_polls(|_| true);
+                core.take_direct_ids()
             };
-            self.shared.refuse_queries(queries);
+            self.shared.refuse_direct(queries);
         }
     }
 
@@ -214,10 +282,18 @@ impl Matching {
         }
     }
 
+    /// Does something to a queue that is in memory. One that is made meanwhile has the new settings already.
+    fn change_queue(&self, key: &QueueKey, act: impl FnOnce(&mut Core)) {
+        let Some(queue) = self.queues.get(key) else { return };
+        let mut core = queue.lock();
+        act(&mut core);
+        queue.settle(core);
+    }
+
     fn unload(&self, key: &QueueKey) {
         if let Some(queue) = self.queues.remove(key) {
             let queries = queue.lock().retire();
-            self.shared.refuse_queries(queries);
+            self.shared.refuse_direct(queries);
         }
     }
 }
@@ -227,6 +303,23 @@ impl Matching {
 impl Shared {
     pub(crate) fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
         self.recorder.get()
+    }
+
+    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.get()
+    }
+
+    fn change_settings(&self, key: &QueueKey, act: impl FnOnce(&mut Settings)) {
+        let mut all = self.settings.write();
+        let settings = all.entry(key.clone()).or_default();
+        act(settings);
+        if settings.routing.is_none() && settings.config.is_none() {
+            all.remove(key);
+        }
+    }
+
+    fn settings(&self, key: &QueueKey) -> Settings {
+        self.settings.read().get(key).cloned().unwrap_or_default()
     }
 
     /// This poller must not wait: its worker or the server is shutting down.
@@ -242,22 +335,28 @@ impl Shared {
         workers.insert(worker_instance_key.to_owned(), now);
     }
 
-    fn open_query(&self, task_id: String) -> oneshot::Receiver<QueryAnswer> {
+    fn await_answer(&self, task_id: String) -> oneshot::Receiver<DirectAnswer> {
         let (sender, receiver) = oneshot::channel();
         self.callers.lock().insert(task_id, sender);
         receiver
     }
 
-    pub(crate) fn is_query_open(&self, task_id: &str) -> bool {
+    pub(crate) fn is_awaited(&self, task_id: &str) -> bool {
         self.callers.lock().contains_key(task_id)
     }
 
-    pub(crate) fn close_query(&self, task_id: &str) -> Option<oneshot::Sender<QueryAnswer>> {
-        self.callers.lock().remove(task_id)
+    fn answer(&self, task_id: &str, answer: DirectAnswer) -> bool {
+        let caller = self.callers.lock().remove(task_id);
+        caller.is_some_and(|caller| caller.send(answer).is_ok())
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn forget_caller(&self, task_id: &str) {
+        self.callers.lock().remove(task_id);
     }
 
     /// Their callers see that nobody will answer.
-    fn refuse_queries(&self, task_ids: Vec<String>) {
+    fn refuse_direct(&self, task_ids: Vec<String>) {
         let mut callers = self.callers.lock();
         for task_id in task_ids {
             callers.remove(&task_id);
@@ -283,7 +382,10 @@ impl Queues {
         }
         let mut shard = self.shard(key).write();
         shard.sweep(&shared.limits);
-        let new = || Arc::new(Queue::new(key.kind, Arc::clone(shared)));
+        let new = || {
+            let Settings { routing, config } = shared.settings(key);
+            Arc::new(Queue::new(key.kind, Arc::clone(shared), routing, config))
+        };
         Arc::clone(shard.queues.entry(key.clone()).or_insert_with(new))
     }
 

@@ -9,7 +9,8 @@ use tokio::{
 
 use crate::{
     Poll, PollerInfo,
-    queue::{Handed, Queue, Seat},
+    direct::DirectTask,
+    queue::{Handed, Queue, Seat, Source},
 };
 
 /// A poller's end of its place in the line. Dropped with the poll's future when the client goes away.
@@ -18,6 +19,7 @@ pub(crate) struct Ticket {
     seat: Seat,
     info: Arc<PollerInfo>,
     receiver: oneshot::Receiver<Handed>,
+    began: Instant,
     left: bool,
 }
 
@@ -27,10 +29,11 @@ impl Ticket {
         info: Arc<PollerInfo>,
         (seat, receiver): (Seat, oneshot::Receiver<Handed>),
     ) -> Self {
-        Self { queue, seat, info, receiver, left: false }
+        Self { queue, seat, info, receiver, began: Instant::now(), left: false }
     }
 
-    pub(crate) async fn wait(mut self, deadline: Instant) -> Poll {
+    /// What came, and advice on the number of pollers (`scaling.rs`).
+    pub(crate) async fn wait(mut self, deadline: Instant) -> (Poll, Option<i32>) {
         let handed = match timeout_at(deadline, &mut self.receiver).await {
             Ok(handed) => {
                 self.leave(false);
@@ -41,18 +44,25 @@ impl Ticket {
                 self.receiver.try_recv().ok()
             }
         };
-        match handed {
-            Some(Handed::Task(task)) => Poll::Task(task),
-            Some(Handed::Query(query)) => Poll::Query(query),
-            None => Poll::Empty,
-        }
+        let (poll, source) = match handed {
+            Some(Handed::Task(task, source)) => (Poll::Task(task), source),
+            Some(Handed::Direct(DirectTask::Query(query))) => (Poll::Query(query), Source::Sync),
+            Some(Handed::Direct(DirectTask::Nexus(task))) => (Poll::Nexus(task), Source::Sync),
+            None => return (Poll::Empty, None),
+        };
+        let now = Instant::now();
+        let waited = now.saturating_duration_since(self.began);
+        let mut core = self.queue.lock();
+        let limited = core.is_limited();
+        (poll, core.lane_of_poller(&self.info).advise(waited, source, limited, now))
     }
 
     /// Closed before it is out of the line: a reservation that is dropped at this moment must see either.
     fn leave(&mut self, dropped: bool) {
         self.left = true;
         self.receiver.close();
-        self.queue.lock().leave(self.seat, &self.info, dropped, &self.queue.shared.limits);
+        let mut core = self.queue.lock();
+        core.lane_of_poller(&self.info).leave(self.seat, &self.info, dropped, &self.queue.shared.limits);
     }
 }
 
@@ -65,11 +75,12 @@ impl Drop for Ticket {
         let Ok(handed) = self.receiver.try_recv() else { return };
         let mut core = self.queue.lock();
         match handed {
-            Handed::Task(task) => {
-                core.add_redelivery(task, Instant::now() + self.queue.shared.limits.redelivery_window);
+            Handed::Task(task, _) => {
+                let expires = Instant::now() + self.queue.shared.limits.redelivery_window;
+                core.lane_of_poller(&self.info).add_redelivery(task, expires);
             }
-            Handed::Query(query) if self.queue.shared.is_query_open(&query.task_id) => core.return_query(query),
-            Handed::Query(_) => {}
+            Handed::Direct(task) if self.queue.shared.is_awaited(task.id()) => core.return_direct(task),
+            Handed::Direct(_) => {}
         }
         self.queue.settle(core);
     }

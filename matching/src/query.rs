@@ -11,14 +11,12 @@
 //! | handed out | its poller went before it took it   | waiting, at the head                         |
 //! | handed out | answered                            | answered                                     |
 
-use std::sync::Arc;
+use tokio::time::Instant;
 
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
+use crate::{
+    QueryAnswer, QueueKind,
+    direct::{Caller, DirectAnswer, Unanswered},
 };
-
-use crate::{QueryAnswer, QueueKind, queue::Queue};
 
 /// Why a query got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,30 +32,16 @@ pub enum QueryDispatchError {
     Timeout,
 }
 
-/// A query's caller. Dropping it forgets the query.
-pub(crate) struct Caller {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) task_id: String,
-    pub(crate) answer: oneshot::Receiver<QueryAnswer>,
-}
-
-impl Caller {
-    pub(crate) async fn wait(mut self, deadline: Instant) -> Result<QueryAnswer, QueryDispatchError> {
-        match timeout_at(deadline, &mut self.answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) if self.queue.kind == QueueKind::StickyWorkflow => Err(QueryDispatchError::StickyUnavailable),
-            Ok(Err(_)) => Err(QueryDispatchError::NoPoller),
-            Err(_) if self.queue.lock().polled_within(self.queue.shared.limits.query_poller_window) => {
-                Err(QueryDispatchError::Timeout)
-            }
-            Err(_) => Err(QueryDispatchError::NoPoller),
+pub(crate) async fn answer(mut caller: Caller, deadline: Instant) -> Result<QueryAnswer, QueryDispatchError> {
+    match caller.wait(deadline).await {
+        Ok(DirectAnswer::Query(answer)) => Ok(answer),
+        Err(Unanswered::Refused) if caller.queue.kind == QueueKind::StickyWorkflow => {
+            Err(QueryDispatchError::StickyUnavailable)
         }
-    }
-}
-
-impl Drop for Caller {
-    fn drop(&mut self) {
-        self.queue.shared.close_query(&self.task_id);
-        self.queue.lock().forget_query(&self.task_id);
+        Err(Unanswered::Late) if caller.was_polled_within(caller.queue.shared.limits.query_poller_window) => {
+            Err(QueryDispatchError::Timeout)
+        }
+        // Ids are random: no other kind of answer names a query.
+        Ok(DirectAnswer::Nexus(_)) | Err(_) => Err(QueryDispatchError::NoPoller),
     }
 }

@@ -1,26 +1,22 @@
-//! One queue: pollers in a line, tasks in a backlog, one lock, which is never held across an await.
+//! One queue: lanes of pollers and tasks, one lock, which is never held across an await.
 //!
 //! | poller    | what happens                                     | becomes                                        |
 //! |-----------|--------------------------------------------------|------------------------------------------------|
-//! | -         | polls                                            | parked, at the end of the line                 |
+//! | -         | polls                                            | parked, at the end of its lane's line          |
 //! | parked    | is reserved, or taken for a task of the backlog  | out                                            |
-//! | parked    | a redelivery or a query comes                    | served                                         |
+//! | parked    | a redelivery or a direct task comes              | served                                         |
 //! | parked    | deadline, or its worker or the server shuts down | gone: its poll ends Empty                      |
 //! | parked    | its poll is dropped                              | gone                                           |
 //! | out       | a task is delivered                              | served                                         |
 //! | out       | the reservation is dropped                       | parked, at its old place in the line           |
-//! | out       | deadline, or its poll is dropped                 | gone: the delivery fails                       |
+//! | out       | deadline, or its poll is dropped                 | gone: the task waits for another               |
 //! | served    | its poll takes what it was given                 | gone: its poll ends with that                  |
 //! | served    | its poll is dropped                              | gone: what it was given goes to the next       |
 //!
-//! What waits is given to pollers in this order: started tasks that lost their poller (their time-outs run), queries
-//! (a caller waits), the backlog (by priority, then age).
+//! What waits in a lane is given to pollers in this order: started tasks that lost their poller (their time-outs run),
+//! direct tasks (a caller waits), the backlog. Lanes take turns.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
@@ -30,22 +26,35 @@ use tokio::{
 };
 
 use crate::{
-    MatchingLimits, PollerInfo, QueryTask, QueueKind, Reservation, StartedTask, TaskRef,
-    backlog::Backlog,
-    describe::{QueueDescription, Seen},
+    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueDescription, QueueKind, QueueRouting,
+    Reservation, StartedTask, TaskPriority, TaskRef,
+    backlog::{Budget, Waiting},
+    direct::DirectTask,
     dispatch::Dispatch,
+    lane::Lane,
     matching::Shared,
-    rate::{Meter, RateLimit, Wait},
+    rate::Wait,
+    rates::Rates,
+    spill::{Done, Job, Spill},
+    version::lane_of,
 };
 
 /// A poller's place in the line: lower came earlier.
 pub(crate) type Seat = u64;
 
+/// Where a poller's task comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It never waited.
+    Sync,
+    Backlog,
+}
+
 /// What a parked poller is given.
 #[derive(Debug)]
 pub(crate) enum Handed {
-    Task(Box<StartedTask>),
-    Query(Box<QueryTask>),
+    Task(Box<StartedTask>, Source),
+    Direct(DirectTask),
 }
 
 /// A poller that waits; dropping it ends its poll Empty.
@@ -55,11 +64,7 @@ pub(crate) struct Parked {
     pub(crate) hand: oneshot::Sender<Handed>,
 }
 
-#[derive(Debug)]
-struct Redelivery {
-    task: Box<StartedTask>,
-    expires: Instant,
-}
+pub(crate) type Match = (Seat, Parked, Waiting);
 
 pub(crate) struct Queue {
     pub(crate) kind: QueueKind,
@@ -68,27 +73,39 @@ pub(crate) struct Queue {
 }
 
 pub(crate) struct Core {
+    kind: QueueKind,
     next_seat: Seat,
-    line: BTreeMap<Seat, Parked>,
-    /// Polls that run: parked, out, or served and not yet taken.
-    polls: usize,
-    redeliveries: VecDeque<Redelivery>,
-    queries: VecDeque<Box<QueryTask>>,
-    pub(crate) backlog: Backlog,
-    pub(crate) rate: RateLimit,
-    /// When a sleeper will look again, because the rate limit allows the next task then.
+    unversioned: Lane,
+    versioned: BTreeMap<DeploymentVersion, Lane>,
+    /// Which lane is asked first.
+    turn: usize,
+    routing: Option<Arc<QueueRouting>>,
+    pub(crate) rates: Rates,
+    /// When a sleeper will look again, because a rate limit allows the next task then.
     alarm: Option<Instant>,
-    seen: Seen,
-    added: Meter,
-    dispatched: Meter,
-    last_used: Instant,
+    budget: Arc<Budget>,
+    /// Stored tasks of lanes that were routed otherwise: they are read and find their lanes again.
+    rerouted: Vec<Box<Spill>>,
+    /// The store is at work for this queue.
+    spilling: bool,
     /// Out of the map: whoever finds it must look the queue up again.
     pub(crate) retired: bool,
 }
 
 impl Queue {
-    pub(crate) fn new(kind: QueueKind, shared: Arc<Shared>) -> Self {
-        Self { kind, shared, core: Mutex::new(Core::new(Instant::now())) }
+    pub(crate) fn new(
+        kind: QueueKind,
+        shared: Arc<Shared>,
+        routing: Option<Arc<QueueRouting>>,
+        config: Option<Arc<QueueConfig>>,
+    ) -> Self {
+        let now = Instant::now();
+        let mut core = Core::new(kind, Arc::clone(&shared.budget), now);
+        core.routing = routing;
+        if let Some(config) = config {
+            core.rates.configure(config, now);
+        }
+        Self { kind, shared, core: Mutex::new(core) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
@@ -100,13 +117,28 @@ impl Queue {
     pub(crate) fn settle(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
         // Without a runtime, or before the wiring is done, the backlog waits for the next change.
         let runtime = Handle::try_current().ok().filter(|_| self.shared.recorder().is_some());
-        let (matches, alarm) = core.match_all(Instant::now(), runtime.is_some());
+        let now = Instant::now();
+        let (mut matches, mut alarm) = core.match_all(now, runtime.is_some());
+        let job = match &runtime {
+            Some(_) if core.has_spill() && !core.spilling => core.next_job(),
+            _ => None,
+        };
+        if core.has_spill() || job.is_some() {
+            // What came in from a spill that ended.
+            let (more, later) = core.match_all(now, runtime.is_some());
+            matches.extend(more);
+            alarm = alarm.or(later);
+        }
+        core.spilling |= job.is_some();
         // Dropping a dispatch takes the lock, and so may spawning one while the runtime ends.
         drop(core);
         let Some(runtime) = runtime else { return };
-        for (seat, parked, task) in matches {
-            let reservation = Reservation::new(Arc::clone(self), seat, parked);
-            runtime.spawn(Dispatch::new(reservation, task).run());
+        for (seat, parked, waiting) in matches {
+            let reservation = Reservation::new(Arc::clone(self), seat, parked, waiting.task.priority.clone());
+            runtime.spawn(Dispatch::new(reservation, waiting).run());
+        }
+        if let Some(job) = job {
+            runtime.spawn(Arc::clone(self).spill(job));
         }
         if let Some(at) = alarm {
             let queue = Arc::clone(self);
@@ -121,10 +153,41 @@ impl Queue {
         }
     }
 
+    /// Lets the store do what a backlog beyond its memory needs, until there is nothing more to do now.
+    async fn spill(self: Arc<Self>, mut job: Job) {
+        let Some(store) = self.shared.store() else { return };
+        loop {
+            let done = job.run(&**store).await;
+            let failed = done.is_err();
+            {
+                let mut core = self.lock();
+                match done {
+                    Ok(done) => core.store_did(done),
+                    Err((job, error)) => {
+                        tracing::debug!(%error, "a backlog could not be spilled or read; it is tried again");
+                        core.store_failed(job);
+                    }
+                }
+                self.settle(core);
+            }
+            if failed {
+                tokio::time::sleep(self.shared.limits.retry_pause).await;
+            }
+            let mut core = self.lock();
+            match core.next_job() {
+                Some(next) => job = next,
+                None => {
+                    core.spilling = false;
+                    return self.settle(core);
+                }
+            }
+        }
+    }
+
     /// Gives a poller its place back, unless it left meanwhile, or its worker or the server is shutting down.
     pub(crate) fn put_back(&self, core: &mut Core, seat: Seat, parked: Parked) {
         if !core.retired && !parked.hand.is_closed() && !self.shared.is_shut(&parked.info) {
-            core.line.insert(seat, parked);
+            core.lane_of_poller(&Arc::clone(&parked.info)).put_back(seat, parked);
         }
     }
 }
@@ -132,183 +195,332 @@ impl Queue {
 // === impl Core ===
 
 impl Core {
-    fn new(now: Instant) -> Self {
+    fn new(kind: QueueKind, budget: Arc<Budget>, now: Instant) -> Self {
         Self {
+            kind,
             next_seat: 0,
-            line: BTreeMap::new(),
-            polls: 0,
-            redeliveries: VecDeque::new(),
-            queries: VecDeque::new(),
-            backlog: Backlog::default(),
-            rate: RateLimit::default(),
+            unversioned: Lane::new(now, Arc::clone(&budget)),
+            versioned: BTreeMap::new(),
+            turn: 0,
+            routing: None,
+            rates: Rates::default(),
             alarm: None,
-            seen: Seen::default(),
-            added: Meter::new(now),
-            dispatched: Meter::new(now),
-            last_used: now,
+            budget,
+            rerouted: Vec::new(),
+            spilling: false,
             retired: false,
         }
     }
 
-    /// A poller joins the line.
+    /// Made if need be. A sticky queue has one lane.
+    fn lane(&mut self, version: Option<&DeploymentVersion>) -> &mut Lane {
+        let Some(version) = version.filter(|_| self.kind != QueueKind::StickyWorkflow) else {
+            return &mut self.unversioned;
+        };
+        let new = || Lane::new(Instant::now(), Arc::clone(&self.budget));
+        self.versioned.entry(version.clone()).or_insert_with(new)
+    }
+
+    fn find_lane(&mut self, version: Option<&DeploymentVersion>) -> Option<&mut Lane> {
+        match version.filter(|_| self.kind != QueueKind::StickyWorkflow) {
+            Some(version) => self.versioned.get_mut(version),
+            None => Some(&mut self.unversioned),
+        }
+    }
+
+    pub(crate) fn lane_of_poller(&mut self, info: &PollerInfo) -> &mut Lane {
+        self.lane(info.deployment.as_ref())
+    }
+
+    fn lane_of_task(&mut self, directive: &Directive) -> &mut Lane {
+        let routing = self.routing.clone();
+        self.lane(lane_of(directive, routing.as_deref()))
+    }
+
+    fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut())
+    }
+
+    /// A poller joins the line of its lane.
     pub(crate) fn park(&mut self, info: Arc<PollerInfo>, limits: &MatchingLimits) -> (Seat, oneshot::Receiver<Handed>) {
         let now = Instant::now();
-        self.seen.note(&info, now, limits.poller_history);
-        if let Some(per_second) = info.max_tasks_per_second {
-            self.rate.set(per_second, now);
-        }
-        let (hand, receiver) = oneshot::channel();
+        self.rates.set_worker(info.max_tasks_per_second, now);
         let seat = self.next_seat;
         self.next_seat += 1;
-        self.polls += 1;
-        self.line.insert(seat, Parked { info, hand });
-        (seat, receiver)
-    }
-
-    /// A poll is over. `dropped`: its client went away, which is no sign of a living worker.
-    pub(crate) fn leave(&mut self, seat: Seat, info: &PollerInfo, dropped: bool, limits: &MatchingLimits) {
-        self.line.remove(&seat);
-        self.polls -= 1;
-        self.last_used = Instant::now();
-        if !dropped {
-            self.seen.note(info, self.last_used, limits.poller_history);
+        if info.deployment.is_some() {
+            self.versioned.retain(|_, lane| !lane.is_idle(limits, now));
         }
+        (seat, self.lane_of_poller(&Arc::clone(&info)).park(seat, info, now, limits))
     }
 
-    /// Takes the longest parked poller out of the line, unless something waits that must go first.
-    pub(crate) fn reserve(&mut self) -> Option<(Seat, Parked)> {
+    /// Takes the longest parked poller of the task's lane out of the line, unless something waits there that must go first.
+    pub(crate) fn reserve(&mut self, directive: &Directive, priority: &TaskPriority) -> Option<(Seat, Parked)> {
         let now = Instant::now();
-        if self.line.is_empty() || self.something_waits(now) || self.rate.take(now).is_err() {
+        let routing = self.routing.clone();
+        let lane = match lane_of(directive, routing.as_deref()).filter(|_| self.kind != QueueKind::StickyWorkflow) {
+            Some(version) => self.versioned.get_mut(version)?,
+            None => &mut self.unversioned,
+        };
+        if !lane.has_poller() || lane.is_behind(priority.fairness_key.as_ref(), now) {
             return None;
         }
-        self.line.pop_first()
+        self.rates.take_for(priority, now).ok()?;
+        lane.take_poller()
     }
 
-    pub(crate) fn add(&mut self, task: TaskRef) {
+    pub(crate) fn add(&mut self, task: Box<TaskRef>, can_spill: bool) {
         let now = Instant::now();
-        self.last_used = now;
-        self.added.count(now);
-        self.backlog.push(task);
+        self.lane_of_task(&task.directive).note_added(task.priority.level, now);
+        self.push(task, now, can_spill);
     }
 
-    pub(crate) fn add_redelivery(&mut self, task: Box<StartedTask>, expires: Instant) {
-        self.last_used = Instant::now();
-        self.redeliveries.push_back(Redelivery { task, expires });
+    fn push(&mut self, task: Box<TaskRef>, now: Instant, can_spill: bool) {
+        let weight = self.rates.keys.weight(&task.priority);
+        self.lane_of_task(&task.directive.clone()).backlog.push(task, weight, now, can_spill);
     }
 
-    pub(crate) fn add_query(&mut self, query: Box<QueryTask>) {
-        self.last_used = Instant::now();
-        self.queries.push_back(query);
-    }
-
-    /// A query whose poller went away before it took it.
-    pub(crate) fn return_query(&mut self, query: Box<QueryTask>) {
-        self.queries.push_front(query);
-    }
-
-    pub(crate) fn forget_query(&mut self, task_id: &str) {
-        self.queries.retain(|query| query.task_id != task_id);
-    }
-
-    /// A task reached a poller. `sync`: it never was in the backlog.
-    pub(crate) fn note_dispatched(&mut self, sync: bool) {
-        let now = Instant::now();
-        self.dispatched.count(now);
-        if sync {
-            self.added.count(now);
+    /// A task that was taken for a poller of this version and is still wanted.
+    pub(crate) fn return_task(&mut self, waiting: Waiting, version: Option<&DeploymentVersion>, can_spill: bool) {
+        let routing = self.routing.clone();
+        if lane_of(&waiting.task.directive, routing.as_deref()) == version {
+            self.lane(version).backlog.put_back(waiting);
+        } else {
+            self.push(waiting.task, waiting.since, can_spill);
         }
     }
 
-    fn something_waits(&mut self, now: Instant) -> bool {
-        self.drop_expired(now);
-        !(self.redeliveries.is_empty() && self.queries.is_empty() && self.backlog.is_empty())
+    pub(crate) fn add_direct(&mut self, task: DirectTask) {
+        let directive = task.directive();
+        self.lane_of_task(&directive).add_direct(task);
     }
 
-    fn drop_expired(&mut self, now: Instant) {
-        self.redeliveries.retain(|redelivery| redelivery.expires > now);
+    /// A direct task whose poller went away before it took it.
+    pub(crate) fn return_direct(&mut self, task: DirectTask) {
+        let directive = task.directive();
+        self.lane_of_task(&directive).return_direct(task);
     }
 
-    /// Serves redeliveries and queries, pairs tasks with pollers, and says when the rate limit wants to be asked again.
-    fn match_all(&mut self, now: Instant, can_record: bool) -> (Vec<(Seat, Parked, TaskRef)>, Option<Instant>) {
-        let mut matches = Vec::new();
-        self.drop_expired(now);
-        while !self.line.is_empty() {
-            if !self.redeliveries.is_empty() || !self.queries.is_empty() {
-                self.serve_first();
-                continue;
+    pub(crate) fn forget_direct(&mut self, task_id: &str) {
+        self.lanes().for_each(|lane| lane.forget_direct(task_id));
+    }
+
+    /// Pairs tasks with pollers, and says when a rate limit wants to be asked again.
+    fn match_all(&mut self, now: Instant, can_record: bool) -> (Vec<Match>, Option<Instant>) {
+        self.lanes().for_each(|lane| lane.serve(now));
+        if !can_record {
+            return (Vec::new(), None);
+        }
+        let (mut matches, mut wait) = (Vec::new(), None);
+        if self.versioned.is_empty() {
+            while match_one(&mut self.unversioned, &mut self.rates, now, &mut matches, &mut wait) {}
+        } else {
+            self.match_lanes(now, &mut matches, &mut wait);
+        }
+        let alarm = wait.filter(|at| self.alarm.is_none_or(|alarm| *at < alarm));
+        self.alarm = alarm.or(self.alarm);
+        (matches, alarm)
+    }
+
+    fn match_lanes(&mut self, now: Instant, matches: &mut Vec<Match>, wait: &mut Option<Instant>) {
+        let mut lanes: Vec<_> = std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut()).collect();
+        let start = self.turn % lanes.len();
+        lanes.rotate_left(start);
+        let before = matches.len();
+        loop {
+            let mut matched = false;
+            for lane in &mut lanes {
+                matched |= match_one(lane, &mut self.rates, now, matches, wait);
             }
-            if self.backlog.is_empty() || !can_record {
+            if !matched {
                 break;
             }
-            match self.rate.take(now) {
-                Ok(()) => {}
-                Err(Wait::Until(at)) if self.alarm.is_none_or(|alarm| at < alarm) => {
-                    self.alarm = Some(at);
-                    return (matches, Some(at));
-                }
-                Err(_) => break,
-            }
-            if let (Some((seat, parked)), Some(task)) = (self.line.pop_first(), self.backlog.pop()) {
-                matches.push((seat, parked, task));
-            }
         }
-        (matches, None)
-    }
-
-    /// Gives the first redelivery, or else the first query, to the first poller; keeps it where that one just left.
-    fn serve_first(&mut self) {
-        let Some((_, parked)) = self.line.pop_first() else { return };
-        if let Some(Redelivery { task, expires }) = self.redeliveries.pop_front() {
-            if let Err(Handed::Task(task)) = parked.hand.send(Handed::Task(task)) {
-                self.redeliveries.push_front(Redelivery { task, expires });
-            }
-        } else if let Some(query) = self.queries.pop_front()
-            && let Err(Handed::Query(query)) = parked.hand.send(Handed::Query(query))
-        {
-            self.queries.push_front(query);
-        }
+        self.turn = self.turn.wrapping_add(matches.len() - before);
     }
 
     /// Somebody polls now, or did within the window.
-    pub(crate) fn polled_within(&self, window: Duration) -> bool {
-        self.polls > 0 || self.seen.within(window, Instant::now())
+    pub(crate) fn polled_within(&mut self, window: Duration) -> bool {
+        self.lanes().any(|lane| lane.polled_within(window))
     }
 
-    pub(crate) fn is_idle(&self, limits: &MatchingLimits, now: Instant) -> bool {
-        self.polls == 0
-            && self.redeliveries.is_empty()
-            && self.queries.is_empty()
-            && self.backlog.is_empty()
-            && now.saturating_duration_since(self.last_used) >= limits.idle_queue
+    /// The same of those that may have the task.
+    pub(crate) fn polled_for(&mut self, directive: &Directive, window: Duration) -> bool {
+        let routing = self.routing.clone();
+        let version = lane_of(directive, routing.as_deref());
+        self.find_lane(version).is_some_and(|lane| lane.polled_within(window))
     }
 
-    /// Ends the parked polls of one worker, or all.
-    pub(crate) fn end_polls(&mut self, worker_instance_key: Option<&str>) {
-        self.line.retain(|_, parked| worker_instance_key.is_some_and(|key| parked.info.worker_instance_key != key));
+    pub(crate) fn is_idle(&mut self, limits: &MatchingLimits, now: Instant) -> bool {
+        !self.spilling && self.rerouted.is_empty() && self.lanes().all(|lane| lane.is_idle(limits, now))
     }
 
-    /// Takes the queue out of service: polls end, and what waited is forgotten. Returns the ids of its queries.
+    /// Ends the parked polls of those pollers.
+    pub(crate) fn end_polls(&mut self, of: impl Fn(&PollerInfo) -> bool) {
+        self.lanes().for_each(|lane| lane.end_polls(&of));
+    }
+
+    /// Takes the queue out of service: polls end, and what waited is forgotten. Returns the ids of its direct tasks.
     pub(crate) fn retire(&mut self) -> Vec<String> {
         self.retired = true;
-        self.end_polls(None);
-        self.redeliveries.clear();
-        self.backlog.clear();
-        self.take_query_ids()
+        self.end_polls(|_| true);
+        self.lanes().for_each(Lane::forget_tasks);
+        self.take_direct_ids()
     }
 
-    pub(crate) fn take_query_ids(&mut self) -> Vec<String> {
-        self.queries.drain(..).map(|query| query.task_id).collect()
+    pub(crate) fn take_direct_ids(&mut self) -> Vec<String> {
+        self.lanes().flat_map(Lane::take_direct).map(|task| task.id().to_owned()).collect()
     }
+
+    // === Settings ===
+
+    pub(crate) fn configure(&mut self, config: Arc<QueueConfig>) {
+        self.rates.configure(config, Instant::now());
+        // They are asked again, and the sleeper may be one of another rate.
+        self.alarm = None;
+        self.lanes().for_each(|lane| lane.backlog.release_all());
+    }
+
+    /// Tasks that wait for the routing to decide find their lanes anew; direct ones too.
+    pub(crate) fn set_routing(&mut self, routing: Option<Arc<QueueRouting>>, can_spill: bool) {
+        if self.routing == routing {
+            return;
+        }
+        self.routing = routing;
+        let (mut tasks, mut direct) = (Vec::new(), Vec::new());
+        for lane in std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut()) {
+            let (waiting, spill) = lane.backlog.take_all();
+            tasks.push(waiting);
+            self.rerouted.extend(spill);
+            direct.append(&mut lane.take_direct());
+        }
+        for waiting in tasks.into_iter().flatten() {
+            self.push(waiting.task, waiting.since, can_spill);
+        }
+        direct.into_iter().for_each(|task| self.add_direct(task));
+    }
+
+    // === The store ===
+
+    fn has_spill(&self) -> bool {
+        let mut lanes = std::iter::once(&self.unversioned).chain(self.versioned.values());
+        !self.rerouted.is_empty() || lanes.any(|lane| lane.backlog.has_spill())
+    }
+
+    fn next_job(&mut self) -> Option<Job> {
+        if let Some(spill) = self.rerouted.first()
+            && let Some(job) = spill.read_job(true, usize::MAX)
+        {
+            return Some(job);
+        }
+        self.lanes().find_map(|lane| lane.backlog.next_job())
+    }
+
+    fn spill_mut(&mut self, id: perdure_storage::BacklogId) -> Option<&mut Spill> {
+        let lanes = std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut());
+        let spills = lanes.filter_map(|lane| lane.backlog.spill_mut());
+        spills.chain(self.rerouted.iter_mut().map(|spill| &mut **spill)).find(|spill| spill.id == id)
+    }
+
+    fn store_did(&mut self, done: Done) {
+        match done {
+            Done::Written { spill, rows } => {
+                self.budget.shrink(rows);
+                if let Some(spill) = self.spill_mut(spill) {
+                    spill.written(rows);
+                }
+            }
+            Done::Read(page) => match self.rerouted.iter().position(|spill| spill.id == page.spill) {
+                Some(index) => {
+                    let spill = &mut self.rerouted[index];
+                    let tasks = spill.accept(page);
+                    if spill.is_read_out() {
+                        self.rerouted.remove(index);
+                    }
+                    tasks.into_iter().for_each(|waiting| self.push(waiting.task, waiting.since, true));
+                }
+                None => {
+                    let lane = self.lanes().find(|lane| lane.backlog.has_spill_of(page.spill));
+                    if let Some(lane) = lane {
+                        lane.backlog.accept(page);
+                    }
+                }
+            },
+        }
+    }
+
+    fn store_failed(&mut self, job: Job) {
+        let Job::Write { spill, tasks } = job else { return };
+        if let Some(index) = self.rerouted.iter().position(|rerouted| rerouted.id == spill) {
+            self.budget.shrink(tasks.len());
+            self.rerouted[index].unwritten(Vec::new());
+            if self.rerouted[index].is_read_out() {
+                self.rerouted.remove(index);
+            }
+            tasks.into_iter().for_each(|waiting| self.push(waiting.task, waiting.since, true));
+        } else if let Some(spill) = self.spill_mut(spill) {
+            spill.unwritten(tasks);
+        } else {
+            self.budget.shrink(tasks.len());
+        }
+    }
+
+    // === What it tells ===
 
     pub(crate) fn describe(&mut self, limits: &MatchingLimits) -> QueueDescription {
         let now = Instant::now();
-        QueueDescription {
-            pollers: self.seen.list(now, limits.poller_history),
-            backlog_count: self.backlog.len(),
-            backlog_by_priority: self.backlog.counts(),
-            oldest_scheduled_time: self.backlog.oldest(),
-            tasks_add_rate: self.added.per_second(now),
-            tasks_dispatch_rate: self.dispatched.per_second(now),
+        let mut all = QueueDescription::new(self.rates.effective());
+        self.lanes().for_each(|lane| all.add(lane.pollers(now, limits), lane.stats(now)));
+        all
+    }
+
+    /// Of one lane. None: that of workers without a version.
+    pub(crate) fn describe_version(
+        &mut self,
+        version: Option<&DeploymentVersion>,
+        limits: &MatchingLimits,
+    ) -> QueueDescription {
+        let now = Instant::now();
+        let mut one = QueueDescription::new(self.rates.effective());
+        if let Some(lane) = self.find_lane(version) {
+            one.add(lane.pollers(now, limits), lane.stats(now));
+        }
+        one
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.alarm.is_some()
+    }
+}
+
+/// Pairs one task of a lane with one of its pollers, if both are there and the limits allow it; else notes when they will.
+fn match_one(
+    lane: &mut Lane,
+    rates: &mut Rates,
+    now: Instant,
+    matches: &mut Vec<Match>,
+    wait: &mut Option<Instant>,
+) -> bool {
+    if !lane.has_poller() || lane.backlog.is_empty() {
+        return false;
+    }
+    let popped = rates.take(now).and_then(|()| {
+        let popped = lane.backlog.pop(&mut rates.keys, now);
+        if !matches!(popped, Ok(Some(_))) {
+            rates.refund();
+        }
+        popped
+    });
+    match popped {
+        Ok(Some(waiting)) => {
+            if let Some((seat, parked)) = lane.take_poller() {
+                matches.push((seat, parked, waiting));
+            }
+            true
+        }
+        Ok(None) | Err(Wait::Paused) => false,
+        Err(Wait::Until(at)) => {
+            *wait = Some(wait.map_or(at, |known| known.min(at)));
+            false
         }
     }
 }

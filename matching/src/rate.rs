@@ -60,6 +60,11 @@ impl RateLimit {
         Err(Wait::Until(now + Duration::from_secs_f64(seconds) + Duration::from_micros(1)))
     }
 
+    /// It gave nothing for a while: forgetting it changes nothing.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        self.bucket.as_ref().is_none_or(|bucket| bucket.missing(now) <= 0.0)
+    }
+
     /// Gives a token back that was taken for nothing.
     pub(crate) fn refund(&mut self) {
         if let Some(bucket) = &mut self.bucket {
@@ -72,6 +77,11 @@ impl Bucket {
     /// One second's worth, and at least one task unless the rate is zero.
     fn burst(&self) -> f64 {
         self.per_second.ceil()
+    }
+
+    fn missing(&self, now: Instant) -> f64 {
+        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.burst() - self.tokens - elapsed * self.per_second
     }
 
     fn refill(&mut self, now: Instant) {

@@ -11,6 +11,7 @@ use perdure_proto::{
     RawHistory,
     api::{
         common::{Payloads, Priority, WorkerVersionStamp},
+        deployment::WorkerDeploymentOptions,
         failure::Failure,
         query::WorkflowQuery,
     },
@@ -18,7 +19,7 @@ use perdure_proto::{
 use perdure_storage::{RunKey, WorkflowKey};
 use uuid::Uuid;
 
-use crate::{DeploymentVersion, Directive};
+use crate::{DeploymentVersion, Directive, NexusTask};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueKey {
@@ -27,13 +28,14 @@ pub struct QueueKey {
     pub kind: QueueKind,
 }
 
-/// A name is three queues: one for workflow tasks, one for activity tasks, and, for a worker's own name, a sticky one.
+/// A name is four queues: one each for workflow, activity and Nexus tasks, and, for a worker's own name, a sticky one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QueueKind {
     Workflow,
     /// Belongs to one worker; a task for it waits only while that worker polls.
     StickyWorkflow,
     Activity,
+    Nexus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub struct PollerInfo {
     pub worker_instance_key: String,
     /// Activities only: the rate that the worker asks for, per second.
     pub max_tasks_per_second: Option<f64>,
+    /// What the worker says of its deployment: for lists of pollers.
+    pub deployment_options: Option<Box<WorkerDeploymentOptions>>,
     /// Some for a worker in versioned mode: it gets only the tasks of its version.
     pub deployment: Option<DeploymentVersion>,
 }
@@ -97,6 +101,7 @@ pub struct PollerInfo {
 pub enum Poll {
     Task(Box<StartedTask>),
     Query(Box<QueryTask>),
+    Nexus(Box<NexusTask>),
     /// Nothing came in time, or the worker is shutting down.
     Empty,
 }

@@ -16,7 +16,7 @@ async fn a_parked_poller_is_reserved_and_gets_its_task() {
     let reservation = world.reserve().unwrap();
     assert_eq!(reservation.poller().identity, "a");
     assert!(world.reserve().is_none(), "its only poller is out");
-    reservation.deliver(started("w")).unwrap();
+    reservation.deliver(started("w"), SECOND);
     assert_eq!(poll.await.unwrap(), "w");
 }
 
@@ -59,12 +59,12 @@ async fn a_dropped_poll_leaves_the_line() {
     let (gone, stays) = (world.poll("gone").await, world.poll("stays").await);
     gone.abort();
     settle().await;
-    world.reserve().unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w"), SECOND);
     assert_eq!(stays.await.unwrap(), "w");
 }
 
 #[tokio::test(start_paused = true)]
-async fn delivery_to_a_poller_that_left_gives_the_task_back() {
+async fn a_delivery_to_a_poller_that_left_goes_to_the_next() {
     for by_deadline in [true, false] {
         let world = World::new();
         let poll = world.poll_as(poller("a"), 5 * SECOND).await;
@@ -75,9 +75,7 @@ async fn delivery_to_a_poller_that_left_gives_the_task_back() {
             poll.abort();
             settle().await;
         }
-        let back = reservation.deliver(started("w")).unwrap_err();
-        assert_eq!(crate::support::id_of(&back), "w");
-        world.matching.redeliver(&world.key, back, Instant::now() + SECOND);
+        reservation.deliver(started("w"), SECOND);
         assert_eq!(world.poll("b").await.await.unwrap(), "w");
     }
 }
@@ -98,7 +96,7 @@ async fn a_task_that_was_handed_over_but_not_taken_goes_to_the_next_poller() {
     let world = World::new();
     let mut poll = Box::pin(world.matching.poll(world.key.clone(), poller("a"), Instant::now() + 60 * SECOND));
     assert!(futures::poll!(&mut poll).is_pending());
-    world.reserve().unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w"), SECOND);
     drop(poll);
     assert_eq!(world.poll("b").await.await.unwrap(), "w");
 }
@@ -108,7 +106,7 @@ async fn a_poll_at_its_deadline_still_takes_what_it_was_handed() {
     let world = World::new();
     let mut poll = Box::pin(world.matching.poll(world.key.clone(), poller("a"), Instant::now() + SECOND));
     assert!(futures::poll!(&mut poll).is_pending());
-    world.reserve().unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w"), SECOND);
     sleep(2 * SECOND).await;
     assert_eq!(crate::support::name(poll.await), "w");
 }
@@ -116,10 +114,10 @@ async fn a_poll_at_its_deadline_still_takes_what_it_was_handed() {
 #[tokio::test(start_paused = true)]
 async fn redeliveries_expire() {
     let world = World::new();
-    world.matching.redeliver(&world.key, started("old"), Instant::now() + SECOND);
+    world.lose("old", SECOND).await;
     sleep(2 * SECOND).await;
     let poll = world.poll("a").await;
-    world.reserve().unwrap().deliver(started("new")).unwrap();
+    world.reserve().unwrap().deliver(started("new"), SECOND);
     assert_eq!(poll.await.unwrap(), "new");
 }
 
@@ -140,8 +138,9 @@ async fn backlog_comes_by_priority_then_age() {
         world.matching.offer(&world.key, task(id, priority));
     }
     let description = world.matching.describe(&world.key);
-    assert_eq!((description.backlog_count, description.backlog_by_priority), (6, [1, 1, 2, 0, 2]));
-    assert_eq!(description.oldest_scheduled_time, Some(1_000));
+    assert_eq!(description.levels.map(|level| level.backlog_count), [1, 1, 2, 0, 2]);
+    assert_eq!(description.total().backlog_count, 6);
+    assert_eq!(description.total().oldest_scheduled_time, Some(1_000));
     let mut order = Vec::new();
     for _ in 0..6 {
         order.push(world.poll("p").await.await.unwrap());
@@ -152,8 +151,12 @@ async fn backlog_comes_by_priority_then_age() {
 #[tokio::test(start_paused = true)]
 async fn backlog_goes_before_a_reservation_and_redeliveries_before_backlog() {
     let world = World::new();
+    let leaves = world.poll("leaves").await;
+    let reservation = world.reserve().unwrap();
+    leaves.abort();
+    settle().await;
     world.offer("waits");
-    world.matching.redeliver(&world.key, started("started"), Instant::now() + 60 * SECOND);
+    reservation.deliver(started("started"), 60 * SECOND);
     assert!(world.reserve().is_none());
     assert_eq!(world.poll("p").await.await.unwrap(), "started");
     assert_eq!(world.poll("p").await.await.unwrap(), "waits");
@@ -258,9 +261,7 @@ async fn pollers_that_come_and_go_get_every_task_exactly_once() {
             && round % 3 != 0
         {
             expected.push(format!("reserved {round}"));
-            if let Err(back) = reservation.deliver(started(&format!("reserved {round}"))) {
-                world.matching.redeliver(&world.key, back, Instant::now() + 60 * SECOND);
-            }
+            reservation.deliver(started(&format!("reserved {round}")), 60 * SECOND);
         }
         if round % 5 == 0 {
             polls[round].abort();

@@ -149,7 +149,7 @@ async fn draining_ends_polls_and_queries() {
     let reservation = world.reserve().unwrap();
     world.matching.drain();
     assert_eq!(reserved.await.unwrap(), "empty");
-    reservation.deliver(started("w")).unwrap();
+    reservation.deliver(started("w"), SECOND);
     assert_eq!(parked.await.unwrap(), "w", "what is committed is still delivered");
     assert_eq!(world.poll("late").await.await.unwrap(), "empty");
     assert_eq!(ask(&world, "q", 10).await.await.unwrap(), Err(QueryDispatchError::NoPoller));
@@ -160,15 +160,15 @@ async fn the_last_poller_sets_the_rate() {
     let world = World::of_kind(QueueKind::Activity);
     let at_rate = |rate| PollerInfo { max_tasks_per_second: rate, ..poller("p") };
     let begin = Instant::now();
-    for id in ["a", "b", "c", "d"] {
+    for id in ["a", "b", "c", "d", "e", "f"] {
         world.offer(id);
     }
     let mut seconds = Vec::new();
-    for rate in [Some(2.0), None, Some(2.0), Some(0.5)] {
+    for rate in [Some(2.0), Some(2.0), Some(2.0), None, Some(0.5), Some(0.5)] {
         world.poll_as(at_rate(rate), 60 * SECOND).await.await.unwrap();
         seconds.push(begin.elapsed().as_secs_f64().round());
     }
-    assert_eq!(seconds, [0.0, 0.0, 1.0, 2.0]);
+    assert_eq!(seconds, [0.0, 0.0, 1.0, 1.0, 1.0, 3.0], "a poller without a rate lifts the limit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn reservations_keep_to_the_rate_and_give_their_token_back() {
     let limited = PollerInfo { max_tasks_per_second: Some(1.0), ..poller("p") };
     let polls = (world.poll_as(limited.clone(), 60 * SECOND).await, world.poll_as(limited, 60 * SECOND).await);
     drop(world.reserve().unwrap());
-    world.reserve().unwrap().deliver(started("w")).unwrap();
+    world.reserve().unwrap().deliver(started("w"), SECOND);
     assert!(world.reserve().is_none(), "the second of this second");
     world.offer("later");
     settle().await;
@@ -204,7 +204,8 @@ async fn a_queue_lists_its_pollers_and_rates() {
     let limited = PollerInfo { max_tasks_per_second: Some(7.0), ..poller("a") };
     world.poll_as(limited, 60 * SECOND).await.await.unwrap();
     let description = world.matching.describe(&world.key);
-    assert_eq!((description.tasks_add_rate, description.tasks_dispatch_rate), (1.0, 1.0));
+    let total = description.total();
+    assert_eq!((total.tasks_add_rate, total.tasks_dispatch_rate), (1.0, 1.0));
     assert_eq!(description.pollers.len(), 1);
     assert_eq!((description.pollers[0].identity.as_str(), description.pollers[0].rate_per_second), ("a", Some(7.0)));
     sleep(200 * SECOND).await;
@@ -226,7 +227,7 @@ async fn idle_queues_are_forgotten_and_busy_ones_are_not() {
         }
         sleep(400 * SECOND).await;
     }
-    assert_eq!(world.matching.describe(&queue(0)).backlog_count, 1, "a backlog keeps its queue");
+    assert_eq!(world.matching.describe(&queue(0)).total().backlog_count, 1, "a backlog keeps its queue");
     world.offer("w2");
     assert_eq!(poll.await.unwrap(), "w2", "so does a poller");
     assert!(world.matching.queue_count() < 450, "{} queues", world.matching.queue_count());

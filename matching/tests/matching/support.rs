@@ -89,8 +89,17 @@ impl World {
         self.matching.reserve(&self.key, &Directive::by_routing("w"), &TaskPriority::default())
     }
 
+    /// A started task whose poller is gone.
+    pub(crate) async fn lose(&self, id: &str, keep: Duration) {
+        let poll = self.poll("lost").await;
+        let reservation = self.reserve().unwrap();
+        poll.abort();
+        settle().await;
+        reservation.deliver(started(id), keep);
+    }
+
     pub(crate) fn backlog(&self) -> usize {
-        self.matching.describe(&self.key).backlog_count
+        self.matching.describe(&self.key).total().backlog_count
     }
 }
 
@@ -140,6 +149,7 @@ pub(crate) fn name(poll: Poll) -> String {
     match poll {
         Poll::Task(task) => id_of(&task),
         Poll::Query(query) => format!("query {}", query.task_id),
+        Poll::Nexus(task) => format!("nexus {}", task.task_id),
         Poll::Empty => "empty".into(),
     }
 }
