@@ -12,8 +12,6 @@ use crate::{api::QueryOutcome, error::Error, shard::cell::Cell, versioning::Rout
 
 /// How long a sticky worker may take before the query goes to the normal queue. Temporal's own default.
 const STICKY_PATIENCE: Duration = Duration::from_secs(5);
-/// A sticky queue without a poll for so long is taken for abandoned.
-pub(crate) const STICKY_SILENCE: Duration = Duration::from_secs(10);
 
 /// A query task and the queues that it may go to.
 pub(crate) struct DirectQuery {
@@ -52,7 +50,7 @@ impl DirectQuery {
 
     /// Sends the query to the sticky worker first, then to any worker of the queue.
     pub(crate) async fn run(self, matching: &Matching, deadline: Instant) -> Result<QueryOutcome, Error> {
-        if let Some(sticky) = self.sticky.filter(|sticky| matching.has_recent_poller(sticky, STICKY_SILENCE)) {
+        if let Some(sticky) = self.sticky {
             let patience = deadline.min(Instant::now() + STICKY_PATIENCE);
             let task = QueryTask { sticky: true, task_id: Uuid::new_v4().to_string(), ..self.task.clone() };
             if let Ok(answer) = matching.query(sticky, task, patience).await {
