@@ -177,3 +177,14 @@ def _request(message: ProtocolMessage) -> Request:
     request = Request()
     message.body.Unpack(request)
     return request
+
+
+def nexus_operation(endpoint: str, **attributes: Any) -> Command:
+    attributes.setdefault("operation", "operation")
+    return command(
+        "schedule_nexus_operation", endpoint=endpoint, service="service", input=payload("input"), **attributes
+    )
+
+
+def cancel_nexus_operation(scheduled_event_id: int) -> Command:
+    return command("request_cancel_nexus_operation", scheduled_event_id=scheduled_event_id)

@@ -18,7 +18,7 @@ TIME_IN_DATA = re.compile(r'\{"seconds":\d+,"nanos":\d+\}')
 MEASURED = re.compile(r"^\d+\.\d{4,}s$")
 
 # What differs between any two plays of a scenario. A value that is there stays visible as `<key>`.
-UNSTABLE = {"history_size_bytes"}
+UNSTABLE = {"history_size_bytes", "temporal-callback-token"}
 DROPPED = {"event_time", "stack_trace", "sdk_metadata", "metering_metadata"}
 # What is left of the second between two runs of a chain: none if the first run took longer.
 BACKOFFS = {"first_workflow_task_backoff", "backoff_start_interval"}

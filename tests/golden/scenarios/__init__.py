@@ -8,6 +8,7 @@ from scenarios import (
     chains,
     children,
     ids,
+    nexus,
     pauses,
     properties,
     resets,
@@ -16,6 +17,7 @@ from scenarios import (
     signals,
     timers,
     updates,
+    versions,
     workflow_tasks,
 )
 from scenarios.sdk import prepare, sdk_worker
@@ -40,6 +42,7 @@ SCENARIOS: dict[str, Scenario] = {
         chains,
         children,
         ids,
+        nexus,
         pauses,
         properties,
         resets,
@@ -48,6 +51,7 @@ SCENARIOS: dict[str, Scenario] = {
         signals,
         timers,
         updates,
+        versions,
         workflow_tasks,
     )
     for name, function in _of(module).items()
