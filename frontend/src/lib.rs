@@ -23,13 +23,17 @@ pub mod operator;
 mod pause;
 mod poll;
 mod query;
+pub mod quotas;
 mod reset;
 mod respond;
+mod schedules;
 mod service;
 mod signal;
+mod standalone_activity;
 mod start;
 mod status;
 mod task_queue;
+pub mod task_queue_config;
 mod task_response;
 mod token;
 mod update;
@@ -43,7 +47,7 @@ use perdure_history::{History, NexusEndpoints};
 use perdure_matching::Matching;
 use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
 
-use crate::{cluster::Cluster, deployments::Deployments, list::Lists, namespaces::Namespaces, workers::Workers};
+use crate::{cluster::Cluster, deployments::Deployments, list::Lists, namespaces::Namespaces, quotas::Quotas, task_queue_config::TaskQueueConfigs, workers::Workers};
 
 /// Largest message that a client may send; the same limit as Temporal's.
 pub const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -58,9 +62,11 @@ pub struct Frontend {
     pub lists: Lists,
     pub workers: Workers,
     pub deployments: Deployments,
+    pub task_queues: TaskQueueConfigs,
     pub cluster: Cluster,
     pub sealer: Sealer,
     pub limits: Limits,
+    pub quotas: Quotas,
 }
 
 impl Frontend {

@@ -1,4 +1,4 @@
-//! `OperatorService`: search attributes, and the clusters that there are. What is not built answers UNIMPLEMENTED.
+//! `OperatorService`: search attributes, Nexus endpoints, and the clusters that there are. What is not built answers UNIMPLEMENTED.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,12 @@ use perdure_proto::{
     api::{
         enums::IndexedValueType,
         operatorservice::{
-            AddSearchAttributesRequest, AddSearchAttributesResponse, ClusterMetadata, DeleteNamespaceRequest,
-            DeleteNamespaceResponse, ListClustersRequest, ListClustersResponse, ListSearchAttributesRequest,
+            AddSearchAttributesRequest, AddSearchAttributesResponse, ClusterMetadata, CreateNexusEndpointRequest,
+            CreateNexusEndpointResponse, DeleteNamespaceRequest, DeleteNamespaceResponse, DeleteNexusEndpointRequest,
+            DeleteNexusEndpointResponse, GetNexusEndpointRequest, GetNexusEndpointResponse, ListClustersRequest,
+            ListClustersResponse, ListNexusEndpointsRequest, ListNexusEndpointsResponse, ListSearchAttributesRequest,
             ListSearchAttributesResponse, RemoveSearchAttributesRequest, RemoveSearchAttributesResponse,
-            operator_service_server::OperatorService,
+            UpdateNexusEndpointRequest, UpdateNexusEndpointResponse, operator_service_server::OperatorService,
         },
         workflowservice::GetSearchAttributesResponse,
     },
@@ -19,8 +21,10 @@ use perdure_storage::{SLOTS, visibility::AttributeKind};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    Frontend,
     cluster::Cluster,
     namespaces::{AuthorizedNamespace, Namespaces, built_in, is_reserved},
+    nexus::EndpointApi,
     status,
 };
 
@@ -31,11 +35,17 @@ const SYSTEM_NAMESPACE: &str = "temporal-system";
 pub struct Operator {
     namespaces: Namespaces,
     cluster: Cluster,
+    nexus: EndpointApi,
 }
 
 impl Operator {
-    pub fn new(namespaces: Namespaces, cluster: Cluster) -> Self {
-        Self { namespaces, cluster }
+    pub fn new(frontend: &Frontend) -> Self {
+        let nexus = EndpointApi {
+            endpoints: frontend.nexus_endpoints.clone(),
+            namespaces: frontend.namespaces.clone(),
+            sealer: frontend.sealer.clone(),
+        };
+        Self { namespaces: frontend.namespaces.clone(), cluster: frontend.cluster.clone(), nexus }
     }
 
     fn resolve(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
@@ -103,6 +113,41 @@ impl OperatorService for Operator {
             ..ClusterMetadata::default()
         };
         Ok(Response::new(ListClustersResponse { clusters: vec![own], ..ListClustersResponse::default() }))
+    }
+
+    async fn create_nexus_endpoint(
+        &self,
+        request: Request<CreateNexusEndpointRequest>,
+    ) -> Result<Response<CreateNexusEndpointResponse>, Status> {
+        self.nexus.create(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_nexus_endpoint(
+        &self,
+        request: Request<UpdateNexusEndpointRequest>,
+    ) -> Result<Response<UpdateNexusEndpointResponse>, Status> {
+        self.nexus.update(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete_nexus_endpoint(
+        &self,
+        request: Request<DeleteNexusEndpointRequest>,
+    ) -> Result<Response<DeleteNexusEndpointResponse>, Status> {
+        self.nexus.delete(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_nexus_endpoint(
+        &self,
+        request: Request<GetNexusEndpointRequest>,
+    ) -> Result<Response<GetNexusEndpointResponse>, Status> {
+        self.nexus.get(&request.into_inner()).map(Response::new)
+    }
+
+    async fn list_nexus_endpoints(
+        &self,
+        request: Request<ListNexusEndpointsRequest>,
+    ) -> Result<Response<ListNexusEndpointsResponse>, Status> {
+        self.nexus.list(&request.into_inner()).map(Response::new)
     }
 
     /// Not built yet: says what is wrong with a bad request, so that a caller need not learn it later.

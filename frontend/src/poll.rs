@@ -1,14 +1,14 @@
-//! PollWorkflowTaskQueue, PollActivityTaskQueue, and PollNexusTaskQueue as far as it goes.
+//! PollWorkflowTaskQueue and PollActivityTaskQueue.
 
 use perdure_matching::{Poll, PollerInfo, QueueKey, QueueKind, StartedTask};
 use perdure_proto::api::{
     common::{WorkerVersionCapabilities, WorkerVersionStamp},
     deployment::WorkerDeploymentOptions,
     enums::TaskQueueKind,
-    taskqueue::TaskQueue,
+    taskqueue::{PollerScalingDecision, TaskQueue},
     workflowservice::{
-        PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollNexusTaskQueueRequest,
-        PollNexusTaskQueueResponse, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
+        PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest,
+        PollWorkflowTaskQueueResponse,
     },
 };
 use tonic::Status;
@@ -17,6 +17,7 @@ use crate::{
     Frontend,
     call::{Call, MIN_POLL_TIMEOUT, POLL_TIMEOUT},
     namespaces::AuthorizedNamespace,
+    quotas::Waiting,
     status,
     validate::{ids, task_queue, versioning},
 };
@@ -38,24 +39,30 @@ impl Frontend {
         };
         let key = queue_key(&namespace, &queue.name, kind);
         let deployment = versioning::deployment(request.deployment_options.as_ref());
+        self.deployments.register(&key, deployment.as_ref()).await?;
         let poller = PollerInfo {
             identity: request.identity.clone(),
             worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
             worker_instance_key: request.worker_instance_key,
             deployment,
+            deployment_options: request.deployment_options.clone().map(Box::new),
             ..PollerInfo::default()
         };
-        match self.matching.poll(key, poller, call.deadline(POLL_TIMEOUT)).await {
+        let _seat = self.quotas.wait(namespace.id(), Waiting::WorkflowTask)?;
+        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let response = match poll {
             Poll::Task(task) => match *task {
-                StartedTask::Workflow(task) => self.workflow_task_response(&namespace, task).await,
-                StartedTask::Activity(_) => Err(wrong_kind()),
+                StartedTask::Workflow(task) => self.workflow_task_response(&namespace, task).await?,
+                StartedTask::Activity(_) => return Err(wrong_kind()),
             },
             Poll::Query(task) => {
                 let normal = if queue.normal_name.is_empty() { &queue.name } else { &queue.normal_name };
-                self.query_task_response(&namespace, normal, *task).await
+                self.query_task_response(&namespace, normal, *task).await?
             }
-            Poll::Empty => Ok(PollWorkflowTaskQueueResponse::default()),
-        }
+            Poll::Nexus(_) => return Err(wrong_kind()),
+            Poll::Empty => PollWorkflowTaskQueueResponse::default(),
+        };
+        Ok(PollWorkflowTaskQueueResponse { poller_scaling_decision: advice.map(scaling), ..response })
     }
 
     pub(crate) async fn poll_activity_task_queue(
@@ -69,47 +76,38 @@ impl Frontend {
             Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
         let key = queue_key(&namespace, &worker.check(call, request.task_queue.as_ref())?.name, QueueKind::Activity);
         let deployment = versioning::deployment(request.deployment_options.as_ref());
+        self.deployments.register(&key, deployment.as_ref()).await?;
         let poller = PollerInfo {
             identity: request.identity.clone(),
             worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
             worker_instance_key: request.worker_instance_key,
             max_tasks_per_second: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
             deployment,
+            deployment_options: request.deployment_options.clone().map(Box::new),
         };
-        match self.matching.poll(key, poller, call.deadline(POLL_TIMEOUT)).await {
+        let _seat = self.quotas.wait(namespace.id(), Waiting::ActivityTask)?;
+        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let response = match poll {
             Poll::Task(task) => match *task {
-                StartedTask::Activity(task) => Ok(self.activity_task_response(&namespace, task)),
-                StartedTask::Workflow(_) => Err(wrong_kind()),
+                StartedTask::Activity(task) => self.activity_task_response(&namespace, task),
+                StartedTask::Workflow(_) => return Err(wrong_kind()),
             },
-            Poll::Query(_) => Err(wrong_kind()),
-            Poll::Empty => Ok(PollActivityTaskQueueResponse::default()),
-        }
-    }
-
-    /// There are no Nexus tasks yet. A bad request hears first what is wrong with it.
-    pub(crate) async fn poll_nexus_task_queue(
-        &self,
-        call: &Call,
-        request: PollNexusTaskQueueRequest,
-    ) -> Result<PollNexusTaskQueueResponse, Status> {
-        self.namespaces.resolve(&request.namespace)?;
-        let stamp = request.worker_version_capabilities.map(stamp);
-        let worker =
-            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
-        worker.check(call, request.task_queue.as_ref())?;
-        Err(Status::unimplemented("Nexus tasks are not supported yet"))
+            Poll::Query(_) | Poll::Nexus(_) => return Err(wrong_kind()),
+            Poll::Empty => PollActivityTaskQueueResponse::default(),
+        };
+        Ok(PollActivityTaskQueueResponse { poller_scaling_decision: advice.map(scaling), ..response })
     }
 }
 
 /// What a poll says about the worker.
-struct Worker<'a> {
-    identity: &'a str,
-    stamp: Option<&'a WorkerVersionStamp>,
-    options: Option<&'a WorkerDeploymentOptions>,
+pub(crate) struct Worker<'a> {
+    pub(crate) identity: &'a str,
+    pub(crate) stamp: Option<&'a WorkerVersionStamp>,
+    pub(crate) options: Option<&'a WorkerDeploymentOptions>,
 }
 
 impl Worker<'_> {
-    fn check<'q>(&self, call: &Call, queue: Option<&'q TaskQueue>) -> Result<&'q TaskQueue, Status> {
+    pub(crate) fn check<'q>(&self, call: &Call, queue: Option<&'q TaskQueue>) -> Result<&'q TaskQueue, Status> {
         if call.timeout.is_some_and(|timeout| timeout < MIN_POLL_TIMEOUT) {
             return Err(status::failed_precondition("Context timeout is too short."));
         }
@@ -119,7 +117,12 @@ impl Worker<'_> {
     }
 }
 
-fn stamp(capabilities: WorkerVersionCapabilities) -> WorkerVersionStamp {
+/// Advice to the worker, which may follow it where its pollers scale by themselves.
+pub(crate) fn scaling(poll_request_delta_suggestion: i32) -> PollerScalingDecision {
+    PollerScalingDecision { poll_request_delta_suggestion }
+}
+
+pub(crate) fn stamp(capabilities: WorkerVersionCapabilities) -> WorkerVersionStamp {
     WorkerVersionStamp { build_id: capabilities.build_id, use_versioning: capabilities.use_versioning }
 }
 
@@ -128,7 +131,7 @@ pub(crate) fn queue_key(namespace: &AuthorizedNamespace, name: &str, kind: Queue
 }
 
 /// Matching keeps the kinds apart; the task will time out and come again.
-fn wrong_kind() -> Status {
+pub(crate) fn wrong_kind() -> Status {
     tracing::error!("a poll got a task of another kind");
     status::unavailable()
 }

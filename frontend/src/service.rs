@@ -12,6 +12,7 @@ macro_rules! serve {
         #[tonic::async_trait]
         impl WorkflowService for Frontend {
             $(async fn $method(&self, request: Request<api::$request>) -> Result<Response<api::$response>, Status> {
+                self.quotas.call()?;
                 let call = Call::new(request.metadata())?;
                 $handler(self, &call, request.into_inner()).await.map(Response::new)
             })*
@@ -25,6 +26,7 @@ serve! {
     signal_with_start_workflow_execution(SignalWithStartWorkflowExecutionRequest) -> SignalWithStartWorkflowExecutionResponse: Frontend::signal_with_start;
     signal_workflow_execution(SignalWorkflowExecutionRequest) -> SignalWorkflowExecutionResponse: Frontend::signal_workflow;
     request_cancel_workflow_execution(RequestCancelWorkflowExecutionRequest) -> RequestCancelWorkflowExecutionResponse: Frontend::request_cancel;
+    delete_workflow_execution(DeleteWorkflowExecutionRequest) -> DeleteWorkflowExecutionResponse: Frontend::delete_workflow;
     terminate_workflow_execution(TerminateWorkflowExecutionRequest) -> TerminateWorkflowExecutionResponse: Frontend::terminate_workflow;
     pause_workflow_execution(PauseWorkflowExecutionRequest) -> PauseWorkflowExecutionResponse: Frontend::pause_workflow;
     update_workflow_execution_options(UpdateWorkflowExecutionOptionsRequest) -> UpdateWorkflowExecutionOptionsResponse: Frontend::update_workflow_options;
@@ -72,8 +74,19 @@ serve! {
     reset_activity_execution(ResetActivityExecutionRequest) -> ResetActivityExecutionResponse: Frontend::reset_activity_execution;
     update_activity_execution_options(UpdateActivityExecutionOptionsRequest) -> UpdateActivityExecutionOptionsResponse: Frontend::update_activity_execution_options;
 
+    // Activities of their own.
+    start_activity_execution(StartActivityExecutionRequest) -> StartActivityExecutionResponse: Frontend::start_activity;
+    describe_activity_execution(DescribeActivityExecutionRequest) -> DescribeActivityExecutionResponse: Frontend::describe_activity;
+    poll_activity_execution(PollActivityExecutionRequest) -> PollActivityExecutionResponse: Frontend::poll_activity;
+    list_activity_executions(ListActivityExecutionsRequest) -> ListActivityExecutionsResponse: Frontend::list_activities;
+    count_activity_executions(CountActivityExecutionsRequest) -> CountActivityExecutionsResponse: Frontend::count_activities;
+    request_cancel_activity_execution(RequestCancelActivityExecutionRequest) -> RequestCancelActivityExecutionResponse: Frontend::request_cancel_activity;
+    terminate_activity_execution(TerminateActivityExecutionRequest) -> TerminateActivityExecutionResponse: Frontend::terminate_activity;
+    delete_activity_execution(DeleteActivityExecutionRequest) -> DeleteActivityExecutionResponse: Frontend::delete_activity;
+
     // Task queues.
     describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse: Frontend::describe_task_queue;
+    update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse: Frontend::update_task_queue_config;
     list_task_queue_partitions(ListTaskQueuePartitionsRequest) -> ListTaskQueuePartitionsResponse: Frontend::list_task_queue_partitions;
 
     // Worker deployments.
@@ -90,6 +103,16 @@ serve! {
     delete_worker_deployment_version(DeleteWorkerDeploymentVersionRequest) -> DeleteWorkerDeploymentVersionResponse: Frontend::delete_deployment_version;
     update_worker_deployment_version_compute_config(UpdateWorkerDeploymentVersionComputeConfigRequest) -> UpdateWorkerDeploymentVersionComputeConfigResponse: Frontend::update_compute_config;
     validate_worker_deployment_version_compute_config(ValidateWorkerDeploymentVersionComputeConfigRequest) -> ValidateWorkerDeploymentVersionComputeConfigResponse: Frontend::validate_compute_config;
+
+    // Schedules.
+    create_schedule(CreateScheduleRequest) -> CreateScheduleResponse: Frontend::create_schedule;
+    describe_schedule(DescribeScheduleRequest) -> DescribeScheduleResponse: Frontend::describe_schedule;
+    update_schedule(UpdateScheduleRequest) -> UpdateScheduleResponse: Frontend::update_schedule;
+    patch_schedule(PatchScheduleRequest) -> PatchScheduleResponse: Frontend::patch_schedule;
+    delete_schedule(DeleteScheduleRequest) -> DeleteScheduleResponse: Frontend::delete_schedule;
+    list_schedule_matching_times(ListScheduleMatchingTimesRequest) -> ListScheduleMatchingTimesResponse: Frontend::list_schedule_matching_times;
+    list_schedules(ListSchedulesRequest) -> ListSchedulesResponse: Frontend::list_schedules;
+    count_schedules(CountSchedulesRequest) -> CountSchedulesResponse: Frontend::count_schedules;
 
     // Namespaces and the cluster.
     register_namespace(RegisterNamespaceRequest) -> RegisterNamespaceResponse: Frontend::register_namespace;

@@ -23,8 +23,15 @@ impl Frontend {
         let namespace = self.namespace_for_start(&request.namespace)?;
         let start = validate::start::start(request, &namespace, &self.limits, call.time)?;
         let workflow_id = start.workflow_id.clone();
+        let attached = start.on_conflict.filter(|options| options.attach_request_id).map(|_| start.request_id.clone());
         let started = self.admit(&namespace, start).await?;
-        self.start_response(&namespace, &workflow_id, started).await
+        let mut response = self.start_response(&namespace, &workflow_id, started).await?;
+        if let Some(request_id) = attached.filter(|_| !response.started) {
+            let kind = EventType::WorkflowExecutionOptionsUpdated;
+            let (name, run_id) = (namespace.name(), &response.run_id);
+            response.link = Some(links::by_request_id(name, &workflow_id, run_id, &request_id, kind));
+        }
+        Ok(response)
     }
 
     pub(crate) async fn start_response(

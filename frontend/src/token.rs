@@ -1,8 +1,8 @@
 //! Task tokens: opened, and bound to the namespace that the request names.
 
-use perdure_engine::{ActivityRef, WorkflowTaskRef};
+use perdure_engine::{ActivityRef, Archetype, WorkflowTaskRef};
 use perdure_history::Target;
-use perdure_proto::token::{ActivityTaskToken, QueryTaskToken, Token, WorkflowTaskToken};
+use perdure_proto::token::{ActivityTaskToken, NexusTaskToken, QueryTaskToken, Token, WorkflowTaskToken};
 use perdure_storage::WorkflowKey;
 use tonic::Status;
 use uuid::Uuid;
@@ -41,6 +41,14 @@ impl TaskToken for QueryTaskToken {
     }
 }
 
+impl TaskToken for NexusTaskToken {
+    const NOT_FOUND: &str = "Nexus task not found or already expired";
+
+    fn namespace_id(&self) -> &[u8] {
+        &self.namespace_id
+    }
+}
+
 impl Frontend {
     /// Opens a token. Its namespace is the one that the call may touch; a request that names another is refused.
     pub(crate) fn open_task_token<T: TaskToken>(
@@ -65,7 +73,8 @@ impl Frontend {
     fn refuse_task_token<T: TaskToken>(&self, sealed: &[u8]) -> Status {
         let another_kind = self.sealer.open::<WorkflowTaskToken>(sealed).is_ok()
             || self.sealer.open::<ActivityTaskToken>(sealed).is_ok()
-            || self.sealer.open::<QueryTaskToken>(sealed).is_ok();
+            || self.sealer.open::<QueryTaskToken>(sealed).is_ok()
+            || self.sealer.open::<NexusTaskToken>(sealed).is_ok();
         if another_kind { status::not_found(T::NOT_FOUND) } else { status::invalid("Error deserializing task token.") }
     }
 }
@@ -84,7 +93,10 @@ pub(crate) fn workflow_task(token: WorkflowTaskToken) -> Result<(Target, Workflo
 
 /// The run and the activity that a token names.
 pub(crate) fn activity(token: ActivityTaskToken) -> Result<(Target, ActivityRef), Status> {
-    let target = target(&token.namespace_id, &token.workflow_id, &token.run_id)?;
+    let mut target = target(&token.namespace_id, &token.workflow_id, &token.run_id)?;
+    if token.standalone {
+        target.workflow.archetype = Archetype::Activity;
+    }
     let activity = ActivityRef::Token {
         scheduled_event_id: token.scheduled_event_id,
         attempt: token.attempt,

@@ -18,6 +18,7 @@ use crate::{
     call::{Call, WAIT_TIMEOUT},
     error, links,
     namespaces::AuthorizedNamespace,
+    quotas::Waiting,
     status,
     validate::{callbacks, ids, links as valid_links},
 };
@@ -33,6 +34,7 @@ impl Frontend {
         let CheckedUpdate { target, update } = check(&namespace, request)?;
         let target = self.pin_to_chain(target, &first_run_id).await?;
         let UpdateRequest { update_id, request, wait } = update.clone();
+        let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
         let result = self.history.update(target.clone(), update_id, request, wait, call.deadline(WAIT_TIMEOUT));
         let result = result.await.map_err(|error| error::of_call(error, &target))?;
         Ok(response(&namespace, &target, result, update))
@@ -51,6 +53,7 @@ impl Frontend {
         let target = ids::execution(namespace.id(), reference.workflow_execution.as_ref())?;
         let update_id = reference.update_id;
         let wait = stage(request.wait_policy.as_ref());
+        let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
         let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.deadline(WAIT_TIMEOUT));
         let result = result.await.map_err(|error| match error {
             Error::UpdateNotFound => status::not_found(format!("update \"{update_id}\" not found")),
@@ -75,7 +78,7 @@ pub(crate) fn check(
     request: UpdateWorkflowExecutionRequest,
 ) -> Result<CheckedUpdate, Status> {
     let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-    let (update_id, update) = check_body(request.request.unwrap_or_default())?;
+    let (update_id, mut update) = check_body(request.request.unwrap_or_default())?;
     let wait = match stage(request.wait_policy.as_ref()) {
         Stage::Unspecified => Stage::Accepted,
         Stage::Admitted => {
@@ -85,7 +88,10 @@ pub(crate) fn check(
         }
         stage => stage,
     };
-    callbacks::check(&update.completion_callbacks)?;
+    callbacks::check(&mut update.completion_callbacks)?;
+    if !update.completion_callbacks.is_empty() {
+        return Err(Status::unimplemented("callbacks of updates are not supported"));
+    }
     valid_links::check(&update.links)?;
     Ok(CheckedUpdate { target, update: UpdateRequest { update_id, request: update, wait } })
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use prost::Message;
 
 pub use crate::perdure::token::v1::{
-    ActivityTaskToken, HistoryPageToken, ListPageToken, QueryTaskToken, WorkflowTaskToken,
+    ActivityTaskToken, HistoryPageToken, ListPageToken, NexusCallbackToken, NexusTaskToken, QueryTaskToken,
+    StateToken, WorkflowTaskToken,
 };
 
 /// Bytes of the MAC that stands before the message.
@@ -35,6 +36,16 @@ impl Token for HistoryPageToken {
 }
 impl Token for ListPageToken {
     const KIND: u8 = 5;
+}
+impl Token for NexusTaskToken {
+    const KIND: u8 = 6;
+}
+impl Token for NexusCallbackToken {
+    const KIND: u8 = 7;
+}
+
+impl Token for StateToken {
+    const KIND: u8 = 8;
 }
 
 /// Seals and opens tokens with the key of the database.

@@ -34,8 +34,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let operator = OperatorServiceServer::new(Operator::new(frontend.namespaces.clone(), frontend.cluster.clone()))
-        .accept_compressed(CompressionEncoding::Gzip);
+    let operator = OperatorServiceServer::new(Operator::new(&frontend)).accept_compressed(CompressionEncoding::Gzip);
     // The older v1alpha would decode all descriptors once more, 6 MB, for tools that know v1 as well.
     let reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));

@@ -3,17 +3,19 @@
 use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use perdure_engine::Limits;
 use perdure_frontend::{
     Frontend,
+    task_queue_config::TaskQueueConfigs,
     cluster::{Cluster, SERVER_VERSION},
+    deployments::Deployments,
     health::Health,
     http,
     list::Lists,
     namespaces::Namespaces,
+    quotas::Quotas,
     workers::Workers,
 };
-use perdure_history::{History, HistoryConfig, SystemClock};
+use perdure_history::{History, HistoryConfig, NexusConfig, NexusEndpoints, SystemClock};
 use perdure_matching::{Matching, MatchingLimits};
 use perdure_proto::{api::enums::IndexedValueType, token::Sealer};
 use perdure_storage::visibility::AttributeKind;
@@ -24,7 +26,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    grpc, limits,
+    grpc,
+    limits::{self, AllLimits},
     settings::Settings,
     signals,
     store::{self, Opened},
@@ -38,10 +41,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let Some(opened) = unless_stopped(&stop, store::open(&settings.store)).await.transpose()? else { return Ok(()) };
     let limits = read_limits(&settings)?;
     let matching = Matching::new(MatchingLimits::default());
-    let opening = open_history(&settings, &opened, &matching, &limits);
+    let nexus = open_nexus(&opened).await?;
+    let opening = open_history(&settings, &opened, &matching, &limits, &nexus);
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
-    let served = serve(&settings, &opened, history.clone(), matching, limits, &health, &stop).await;
+    let served = serve(&settings, &opened, history.clone(), matching, limits, nexus, &health, &stop).await;
     // Also after an error: whoever comes next need not wait for the leases to expire.
     history.shutdown().await;
     if let Some(http) = http {
@@ -58,11 +62,12 @@ async fn serve(
     opened: &Opened,
     history: History,
     matching: Matching,
-    limits: Limits,
+    limits: AllLimits,
+    nexus: NexusConfig,
     health: &Health,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let frontend = open_frontend(settings, opened, history, matching.clone(), limits).await?;
+    let frontend = open_frontend(settings, opened, history, matching.clone(), limits, nexus).await?;
     let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
     let listener = bind(address).await?;
     health.serve(opened.store.clone()).await;
@@ -95,14 +100,14 @@ async fn unless_stopped<T>(stop: &CancellationToken, work: impl Future<Output = 
     }
 }
 
-fn read_limits(settings: &Settings) -> anyhow::Result<Limits> {
-    let mut limits = Limits::default();
+fn read_limits(settings: &Settings) -> anyhow::Result<AllLimits> {
+    let mut limits = AllLimits::default();
     if let Some(path) = &settings.dynamic_config {
         limits::read_file(&mut limits, path)?;
     }
     for (key, value) in &settings.limits {
-        if !limits::set(&mut limits, key, *value) {
-            bail!("limits: {key} = {value}: there is no such limit, or it cannot have this value");
+        if !limits::set(&mut limits, key, value) {
+            bail!("limits: {key} = {value:?}: there is no such limit, or it cannot have this value");
         }
     }
     Ok(limits)
@@ -112,18 +117,26 @@ async fn open_history(
     settings: &Settings,
     opened: &Opened,
     matching: &Matching,
-    limits: &Limits,
+    limits: &AllLimits,
+    nexus: &NexusConfig,
 ) -> anyhow::Result<History> {
     let config = HistoryConfig {
         store: opened.store.clone(),
         matching: matching.clone(),
         clock: Arc::new(SystemClock::default()),
-        limits: limits.clone(),
+        limits: limits.runs.clone(),
+        nexus: nexus.clone(),
         owner: owner(),
         ranges: opened.ranges,
         cached_runs: settings.cached_runs,
     };
     History::open(config).await.map_err(|error| anyhow!("{error}")).context("the leases of the database cannot be had")
+}
+
+async fn open_nexus(opened: &Opened) -> anyhow::Result<NexusConfig> {
+    let key = opened.metadata.token_key.as_ref();
+    let key: [u8; 32] = key.try_into().map_err(|_| anyhow!("the database's token key is damaged"))?;
+    Ok(NexusConfig { endpoints: NexusEndpoints::open(opened.store.clone()).await?, sealer: Sealer::new(key) })
 }
 
 /// Names this process in the database: no two may have the same name, nor one after a restart its old one.
@@ -137,13 +150,15 @@ async fn open_frontend(
     opened: &Opened,
     history: History,
     matching: Matching,
-    limits: Limits,
+    limits: AllLimits,
+    nexus: NexusConfig,
 ) -> anyhow::Result<Frontend> {
     let metadata = opened.metadata.clone();
-    let key: [u8; 32] =
-        metadata.token_key.as_ref().try_into().map_err(|_| anyhow!("the database's token key is damaged"))?;
-    let sealer = Sealer::new(key);
-    let namespaces = Namespaces::open(opened.store.clone(), limits.clone(), metadata.cluster_name.clone()).await?;
+    let NexusConfig { endpoints: nexus_endpoints, sealer } = nexus;
+    let AllLimits { runs: limits, frontend } = limits;
+    let quotas = Quotas::new(frontend);
+    let cluster_name = metadata.cluster_name.clone();
+    let namespaces = Namespaces::open(opened.store.clone(), limits.clone(), quotas.clone(), cluster_name).await?;
     let retention = perdure_cli::parse_duration(&settings.namespace_retention)
         .map_err(|error| anyhow!("namespace_retention: {error}"))?;
     let attributes = search_attributes(&settings.search_attributes)?;
@@ -153,7 +168,23 @@ async fn open_frontend(
     }
     let lists = Lists::new(opened.store.clone(), sealer.clone());
     let cluster = Cluster { metadata, store: opened.name };
-    Ok(Frontend { history, matching, namespaces, lists, workers: Workers::default(), cluster, sealer, limits })
+    let workers = Workers::default();
+    let deployments = Deployments::open(opened.store.clone(), matching.clone(), limits.clone()).await?;
+    let task_queues = TaskQueueConfigs::open(opened.store.clone(), matching.clone()).await?;
+    Ok(Frontend {
+        history,
+        matching,
+        namespaces,
+        nexus_endpoints,
+        lists,
+        workers,
+        deployments,
+        task_queues,
+        cluster,
+        sealer,
+        limits,
+        quotas,
+    })
 }
 
 fn search_attributes(named: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, IndexedValueType>> {

@@ -38,7 +38,7 @@ pub(crate) fn start(
     {
         return Err(invalid("attaching request ID is required for attaching completion callbacks"));
     }
-    common(&mut request, namespace)?;
+    common(&mut request, namespace, limits)?;
     callbacks::check(&mut request.completion_callbacks)?;
     links::check(&request.links)?;
     // A callback's links are kept with it.
@@ -73,7 +73,7 @@ pub(crate) fn signal_with_start(
             "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.",
         ));
     }
-    common(&mut request, namespace)?;
+    common(&mut request, namespace, limits)?;
     links::check(&request.links)?;
     sizes::blob(signal.input.as_ref(), limits)?;
     sizes(&request, limits)?;
@@ -190,12 +190,16 @@ fn check_policies((reuse, conflict): (Reuse, Conflict)) -> Result<(), Status> {
 }
 
 /// Checks that both kinds make in the same order. What is not built is refused: the run would not do what was asked.
-fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+fn common(
+    request: &mut StartWorkflowExecutionRequest,
+    namespace: &AuthorizedNamespace,
+    limits: &Limits,
+) -> Result<(), Status> {
     if request.time_skipping_config.is_some() {
         return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
     }
     if let Some(attributes) = &mut request.search_attributes {
-        search_attributes::check(attributes, namespace)?;
+        search_attributes::check(attributes, namespace, limits)?;
     }
     validate::priority(request.priority.as_ref()).map_err(invalid)?;
     ids::optional("Identity", &request.identity)
@@ -211,7 +215,7 @@ fn sizes(request: &StartWorkflowExecutionRequest, limits: &Limits) -> Result<(),
     sizes::blob(request.input.as_ref(), limits)?;
     sizes::memo(request.memo.as_ref(), limits)?;
     sizes::blob(request.header.as_ref(), limits)?;
-    sizes::user_metadata(request.user_metadata.as_ref())
+    sizes::user_metadata(request.user_metadata.as_ref(), limits)
 }
 
 fn required_name(short: &str, long: &str, value: &str) -> Result<(), Status> {

@@ -6,14 +6,16 @@
 
 mod callback;
 mod nexus;
+mod schedule;
 mod send;
 
 use std::{sync::Arc, time::Duration};
 
-use perdure_engine::{
-    Input, Signal, Start, Task, inherited_by_child,
+use perdure_engine::{child_name, 
+    Input, Limits, Signal, Start, Task, inherited_by_child,
     input::ExternalInitiator,
     merge_priority,
+    schedule::ActionEnded,
     state::Parent,
     time::{from_duration, from_optional_duration},
 };
@@ -80,11 +82,29 @@ enum Message {
     StartOperation(Box<nexus::Operation>),
     CancelOperation(Box<nexus::Operation>),
     Callback(Box<callback::Call>),
+    /// The end of a workflow, to the schedule that started it: one of its callbacks.
+    ActionEnded {
+        callback_id: String,
+        attempt: i32,
+        to: Target,
+        ended: Box<ActionEnded>,
+    },
+    StartScheduled {
+        action_id: i64,
+        start: Box<Start>,
+    },
+    EndScheduled {
+        action_id: i64,
+        to: Target,
+        /// The first run of the workflow that is meant.
+        chain: String,
+        end: Box<Input>,
+    },
 }
 
 impl Delivery {
     /// The message behind a task; None where the state no longer owes it.
-    pub(crate) fn of(cell: &Cell, task: &Task) -> Option<Self> {
+    pub(crate) fn of(cell: &Cell, task: &Task, limits: &Limits) -> Option<Self> {
         let message = match task {
             Task::StartChild { initiated_event_id } => start_child(cell, *initiated_event_id),
             Task::SignalExternal { initiated_event_id } => signal(cell, *initiated_event_id),
@@ -99,9 +119,9 @@ impl Delivery {
                     _ => operation.map(Message::CancelOperation),
                 }
             }
-            Task::InvokeCallback { callback_id, attempt } => {
-                callback::Call::of(cell, callback_id, *attempt).map(|call| Message::Callback(Box::new(call)))
-            }
+            Task::InvokeCallback { callback_id, attempt } => callback::message(cell, callback_id, *attempt),
+            Task::StartScheduled { action_id } => schedule::start(cell, *action_id, limits),
+            Task::EndScheduled { action_id, .. } => schedule::end(cell, *action_id),
             Task::DispatchWorkflowTask { .. } | Task::DispatchActivity { .. } => None,
         }?;
         let from = Target { workflow: cell.workflow.clone(), run_id: Some(cell.key.run_id) };
@@ -148,6 +168,9 @@ fn start_child(cell: &Cell, initiated_event_id: i64) -> Option<Message> {
         start.inherited = inherited_by_child(run);
     }
     let other_queue = start.task_queue != run.task_queue;
+    if run.replaced_children.contains(&child_name(&child.workflow_type, &child.workflow_id)) {
+        start.conflict_policy = WorkflowIdConflictPolicy::TerminateExisting;
+    }
     start.namespace_id = or_own(&initiated.namespace_id, &run.namespace_id);
     start.namespace = or_own(&initiated.namespace, &run.namespace);
     start.request_id = child.create_request_id.clone();

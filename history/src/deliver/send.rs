@@ -1,6 +1,6 @@
 //! Sending one message, and what its outcome means for the sender.
 
-use perdure_engine::{Input, Reject, Start, input::ExternalInitiator, normalized_override, override_version};
+use perdure_engine::{CallbackOutcome, WorkflowState, Input, Reject, Start, input::ExternalInitiator, normalized_override, override_version};
 use perdure_proto::api::{
     common::Header,
     deployment::WorkerDeploymentVersion,
@@ -13,7 +13,7 @@ use perdure_proto::api::{
 
 use perdure_storage::WorkflowKey;
 
-use super::Message;
+use super::{Message, schedule};
 use crate::{
     api::{InputReply, Target},
     error::Error,
@@ -67,16 +67,28 @@ impl Message {
             Message::StartOperation(operation) => Ok(operation.start(shared).await),
             Message::CancelOperation(operation) => Ok(operation.cancel(shared).await),
             Message::Callback(call) => Ok(call.invoke(shared).await),
+            Message::ActionEnded { callback_id, attempt, to, ended } => {
+                schedule::tell(shared, to, (**ended).clone()).await?;
+                let outcome = CallbackOutcome::Succeeded;
+                Ok(Input::CallbackDone { callback_id: callback_id.clone(), attempt: *attempt, outcome })
+            }
+            Message::StartScheduled { action_id, start } => {
+                schedule::send_start(shared, *action_id, (**start).clone()).await
+            }
+            Message::EndScheduled { action_id, to, chain, end } => {
+                schedule::send_end(shared, *action_id, to, chain, (**end).clone()).await
+            }
         }
     }
 }
 
 impl Message {
     /// The sender does not want the answer. A child whose parent closed before it heard of the start is dealt with like the
-    /// children that it knew.
+    /// children that it knew; after a reset the new run finds it.
     pub(super) async fn unwanted(&self, shared: &Shared, from: &Target) -> Result<(), Error> {
         let Message::StartChild { initiated_event_id, start, policy, .. } = self else { return Ok(()) };
-        match shared.view(from.clone(), |state| state.run.close.is_some()).await {
+        let ended = |state: &WorkflowState| state.run.close.is_some() && state.run.reset_run_id.is_empty();
+        match shared.view(from.clone(), ended).await {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => return settled::<()>(Err(error)),
@@ -225,7 +237,7 @@ fn gone(error: Error, cause: i32) -> Result<i32, Error> {
 }
 
 /// The message arrived, or its receiver no longer cares.
-fn settled<T>(result: Result<T, Error>) -> Result<(), Error> {
+pub(super) fn settled<T>(result: Result<T, Error>) -> Result<(), Error> {
     match result {
         Ok(_) => Ok(()),
         Err(error) => gone(error, 0).map(|_| ()),

@@ -1,0 +1,7 @@
+//! Nexus as clients and workers see it: endpoints, and the tasks of workers.
+
+mod endpoint_checks;
+mod endpoints;
+mod tasks;
+
+pub(crate) use endpoints::EndpointApi;

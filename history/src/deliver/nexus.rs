@@ -1,0 +1,213 @@
+//! Requests of a run to the handlers of its Nexus operations. Each attempt is one delivery: whether there will be another is
+//! the engine's affair, so an attempt always ends with an answer.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use perdure_engine::{Input, Nanos, NexusCancelOutcome, NexusStartOutcome, state::NexusOperation, time::timestamp};
+use perdure_proto::{
+    api::{
+        common::{
+            Link,
+            link::{
+                Variant, WorkflowEvent,
+                workflow_event::{EventReference, Reference},
+            },
+        },
+        enums::{EventType, TimeoutType},
+        nexus::{CancelOperationRequest, StartOperationRequest},
+    },
+    perdure::persistence::v1::{NexusEndpoint, nexus_endpoint::Target},
+    token::NexusCallbackToken,
+};
+
+use crate::{
+    nexus::{self, CALLBACK_TOKEN, Envelope, RequestError, SYSTEM_CALLBACK, links},
+    shard::cell::Cell,
+    shared::Shared,
+};
+
+/// How long a handler has for one request. Temporal's default.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// With less time than this no request is made. Temporal's default.
+const REQUEST_TIMEOUT_MIN: Duration = Duration::from_millis(1_500);
+/// Tells the handler how long the operation may take.
+const OPERATION_TIMEOUT: &str = "operation-timeout";
+
+/// An operation and the run that asked for it.
+pub(super) struct Operation {
+    attempt: i32,
+    operation: NexusOperation,
+    namespace_id: uuid::Uuid,
+    run_id: uuid::Uuid,
+    link: Link,
+    workflow_id: String,
+}
+
+impl Operation {
+    pub(super) fn of(cell: &Cell, scheduled_event_id: i64, attempt: i32) -> Option<Self> {
+        let run = &cell.state.run;
+        let operation = run.nexus_operations.get(&scheduled_event_id)?.clone();
+        let event_id = operation.scheduled_event_id;
+        let event = EventReference { event_id, event_type: EventType::NexusOperationScheduled.into() };
+        let link = WorkflowEvent {
+            namespace: run.namespace.clone(),
+            workflow_id: run.workflow_id.clone(),
+            run_id: run.run_id.clone(),
+            reference: Some(Reference::EventRef(event)),
+        };
+        Some(Self {
+            attempt,
+            operation,
+            namespace_id: cell.workflow.namespace_id,
+            run_id: cell.key.run_id,
+            link: Link { variant: Some(Variant::WorkflowEvent(link)) },
+            workflow_id: run.workflow_id.clone(),
+        })
+    }
+
+    pub(super) async fn start(&self, shared: &Shared) -> Input {
+        let outcome = match self.try_start(shared).await {
+            Ok(outcome) => outcome,
+            Err(RequestError { failure, retryable }) => NexusStartOutcome::HandlerError { failure, retryable },
+        };
+        let scheduled_event_id = self.operation.scheduled_event_id;
+        Input::NexusOperationStartDone { scheduled_event_id, attempt: self.attempt, outcome }
+    }
+
+    async fn try_start(&self, shared: &Shared) -> Result<NexusStartOutcome, RequestError> {
+        let operation = &self.operation;
+        let now = shared.clock.now();
+        let endpoint = shared.nexus.endpoint(&operation.endpoint_id, &operation.endpoint)?;
+        let timeout = match time_to_start(operation, now) {
+            Ok(timeout) => timeout,
+            Err(kind) => return Ok(NexusStartOutcome::TimedOut(kind)),
+        };
+        let mut header = operation.nexus_header.clone();
+        if let Some(left) = time_of_operation(operation, now) {
+            header.entry(OPERATION_TIMEOUT.to_owned()).or_insert_with(|| format!("{}ms", left.as_millis()));
+        }
+        let request = StartOperationRequest {
+            service: operation.service.clone(),
+            operation: operation.operation.clone(),
+            request_id: operation.request_id.clone(),
+            callback: SYSTEM_CALLBACK.to_owned(),
+            payload: Some(nexus::or_null(operation.input.clone())),
+            callback_header: self.callback_header(shared),
+            links: links::to_nexus(&self.link).into_iter().collect(),
+        };
+        let envelope = self.envelope(&endpoint, header, now, timeout);
+        let outcome = match &endpoint.target {
+            Some(Target::Worker(target)) => nexus::start(&shared.matching, target, envelope, request).await?,
+            Some(Target::ExternalUrl(_)) | None => {
+                return Err(RequestError::handler("NOT_IMPLEMENTED", "external endpoints are not supported"));
+            }
+        };
+        check_size(&outcome, shared)?;
+        Ok(outcome)
+    }
+
+    pub(super) async fn cancel(&self, shared: &Shared) -> Input {
+        let outcome = match self.try_cancel(shared).await {
+            Ok(()) => NexusCancelOutcome::Delivered,
+            Err(RequestError { failure, retryable }) => NexusCancelOutcome::Failed { failure, retryable },
+        };
+        let scheduled_event_id = self.operation.scheduled_event_id;
+        Input::NexusCancelDone { scheduled_event_id, attempt: self.attempt, outcome }
+    }
+
+    async fn try_cancel(&self, shared: &Shared) -> Result<(), RequestError> {
+        let operation = &self.operation;
+        let now = shared.clock.now();
+        let endpoint = shared.nexus.endpoint(&operation.endpoint_id, &operation.endpoint)?;
+        let timeout = time_to_cancel(operation, now).map_err(|kind| {
+            let text = format!("not enough time to execute another request before {kind:?} timeout");
+            RequestError::call(text, false)
+        })?;
+        let token = operation.started().map(|started| started.operation_token.clone()).unwrap_or_default();
+        let request = CancelOperationRequest {
+            service: operation.service.clone(),
+            operation: operation.operation.clone(),
+            operation_id: token.clone(),
+            operation_token: token,
+        };
+        let envelope = self.envelope(&endpoint, operation.nexus_header.clone(), now, timeout);
+        match &endpoint.target {
+            Some(Target::Worker(target)) => nexus::cancel(&shared.matching, target, envelope, request).await,
+            Some(Target::ExternalUrl(_)) | None => {
+                Err(RequestError::handler("NOT_IMPLEMENTED", "external endpoints are not supported"))
+            }
+        }
+    }
+
+    fn envelope(
+        &self,
+        endpoint: &NexusEndpoint,
+        header: BTreeMap<String, String>,
+        now: Nanos,
+        timeout: Duration,
+    ) -> Envelope {
+        Envelope { endpoint: endpoint.name.clone(), header, scheduled_time: timestamp(now), timeout }
+    }
+
+    fn callback_header(&self, shared: &Shared) -> BTreeMap<String, String> {
+        let bytes = |id: &uuid::Uuid| bytes::Bytes::copy_from_slice(id.as_bytes());
+        let token = NexusCallbackToken {
+            namespace_id: bytes(&self.namespace_id),
+            workflow_id: self.workflow_id.clone(),
+            run_id: bytes(&self.run_id),
+            scheduled_event_id: self.operation.scheduled_event_id,
+            request_id: self.operation.request_id.clone(),
+        };
+        [(CALLBACK_TOKEN.to_owned(), shared.nexus.seal(&token))].into()
+    }
+}
+
+/// A result goes into the run's history, which takes no larger one.
+fn check_size(outcome: &NexusStartOutcome, shared: &Shared) -> Result<(), RequestError> {
+    use prost::Message;
+    match outcome {
+        NexusStartOutcome::Completed { result: Some(result), .. }
+            if result.encoded_len() as i64 > shared.limits.blob_size =>
+        {
+            Err(RequestError::call("http: response body too large", false))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How long a request to start the operation may take; Err: too little is left of this time-out of the operation.
+fn time_to_start(operation: &NexusOperation, now: Nanos) -> Result<Duration, TimeoutType> {
+    let passed = now - operation.scheduled_time;
+    match (operation.schedule_to_start, operation.schedule_to_close) {
+        (0, 0) => Ok(REQUEST_TIMEOUT),
+        (0, close) => request_time(close - passed, TimeoutType::ScheduleToClose),
+        (start, _) => request_time(start - passed, TimeoutType::ScheduleToStart),
+    }
+}
+
+fn time_to_cancel(operation: &NexusOperation, now: Nanos) -> Result<Duration, TimeoutType> {
+    let started = operation.started().map_or(now, |started| started.time);
+    let mut longest = REQUEST_TIMEOUT;
+    if operation.start_to_close > 0 {
+        longest = request_time(operation.start_to_close - (now - started), TimeoutType::StartToClose)?;
+    }
+    if operation.schedule_to_close > 0 {
+        let left = operation.schedule_to_close - (now - operation.scheduled_time);
+        longest = longest.min(request_time(left, TimeoutType::ScheduleToClose)?);
+    }
+    Ok(longest)
+}
+
+fn request_time(left: Nanos, kind: TimeoutType) -> Result<Duration, TimeoutType> {
+    let left = Duration::from_nanos(left.max(0) as u64).min(REQUEST_TIMEOUT);
+    if left < REQUEST_TIMEOUT_MIN { Err(kind) } else { Ok(left) }
+}
+
+/// How long the operation as a whole may still take. None: for ever.
+fn time_of_operation(operation: &NexusOperation, now: Nanos) -> Option<Duration> {
+    let closes =
+        (operation.schedule_to_close > 0).then(|| operation.schedule_to_close - (now - operation.scheduled_time));
+    let runs = (operation.start_to_close > 0).then_some(operation.start_to_close);
+    let left = closes.into_iter().chain(runs).min()?;
+    Some(Duration::from_nanos(left.max(0) as u64))
+}

@@ -1,0 +1,254 @@
+//! Failures of Nexus handlers and operations as Temporal's failures.
+//!
+//! A Nexus failure is a message, metadata, JSON details and a cause. `metadata["type"]` tells what the details are: one of
+//! Temporal's failures as JSON, a handler error, an operation error, or something that is kept as it is.
+
+use std::sync::LazyLock;
+
+use perdure_proto::{
+    DESCRIPTORS,
+    api::{
+        common::{Payload, Payloads},
+        enums::NexusHandlerErrorRetryBehavior as RetryBehavior,
+        failure::{
+            ApplicationFailureInfo, CanceledFailureInfo, Failure, NexusHandlerFailureInfo, failure::FailureInfo,
+        },
+        nexus,
+    },
+};
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use serde_json::{Value, json};
+
+const TEMPORAL: &str = "temporal.api.failure.v1.Failure";
+const HANDLER_ERROR: &str = "nexus.HandlerError";
+const OPERATION_ERROR: &str = "nexus.OperationError";
+
+/// Details that are not what their type says.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("malformed failure: {0}")]
+pub struct Malformed(String);
+
+/// Temporal's failures as messages of which the JSON form is known. Built when the first one is met.
+static FAILURE: LazyLock<Option<MessageDescriptor>> =
+    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).ok()?.get_message_by_name(TEMPORAL));
+
+/// The failure of a request: of the error's type, which decides whether it is tried again.
+pub fn handler_error(kind: &str, message: impl Into<String>, retry: RetryBehavior) -> Failure {
+    let info = NexusHandlerFailureInfo { r#type: kind.to_owned(), retry_behavior: retry.into() };
+    Failure {
+        message: message.into(),
+        failure_info: Some(FailureInfo::NexusHandlerFailureInfo(info)),
+        ..Failure::default()
+    }
+}
+
+/// The failure of a call that got no answer of a handler.
+pub fn call_error(message: impl Into<String>, retryable: bool) -> Failure {
+    let info = ApplicationFailureInfo {
+        r#type: "CallError".to_owned(),
+        non_retryable: !retryable,
+        ..ApplicationFailureInfo::default()
+    };
+    Failure {
+        message: message.into(),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+        ..Failure::default()
+    }
+}
+
+/// Whether a request that failed in this way is to be tried again: as the handler says, else by the error's type.
+pub fn is_retryable(failure: &Failure) -> bool {
+    let Some(FailureInfo::NexusHandlerFailureInfo(info)) = &failure.failure_info else { return true };
+    match info.retry_behavior() {
+        RetryBehavior::Retryable => true,
+        RetryBehavior::NonRetryable => false,
+        RetryBehavior::Unspecified => {
+            let final_types =
+                ["BAD_REQUEST", "UNAUTHENTICATED", "UNAUTHORIZED", "NOT_FOUND", "CONFLICT", "NOT_IMPLEMENTED"];
+            !final_types.contains(&info.r#type.as_str())
+        }
+    }
+}
+
+/// An older worker's handler error.
+pub fn of_handler_error(error: nexus::HandlerError) -> Result<Failure, Malformed> {
+    let retry = error.retry_behavior();
+    let cause = to_temporal(error.failure.unwrap_or_default())?;
+    Ok(Failure { cause: Some(Box::new(cause)), ..handler_error(&error.error_type, "", retry) })
+}
+
+pub fn to_temporal(failure: nexus::Failure) -> Result<Failure, Malformed> {
+    let nexus::Failure { message, stack_trace, metadata, details, cause } = failure;
+    let cause = cause.map(|cause| to_temporal(*cause)).transpose()?.map(Box::new);
+    let plain = Failure { message, stack_trace, cause, ..Failure::default() };
+    match metadata.get("type").map(String::as_str) {
+        Some(TEMPORAL) => {
+            let stored = of_json(&details)?;
+            let cause = plain.cause.or(stored.cause);
+            Ok(Failure { message: plain.message, stack_trace: plain.stack_trace, cause, ..stored })
+        }
+        Some(HANDLER_ERROR) => of_handler_details(plain, &details),
+        Some(OPERATION_ERROR) => {
+            let details = parse(&details)?;
+            let info = if details["state"] == "canceled" {
+                FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())
+            } else {
+                let (kind, non_retryable) = ("OperationError".to_owned(), true);
+                let info = ApplicationFailureInfo { r#type: kind, non_retryable, ..ApplicationFailureInfo::default() };
+                FailureInfo::ApplicationFailureInfo(info)
+            };
+            Ok(Failure { failure_info: Some(info), ..plain })
+        }
+        _ if metadata.is_empty() && details.is_empty() => Ok(plain),
+        _ => {
+            let mut kept = serde_json::Map::new();
+            if !metadata.is_empty() {
+                kept.insert("metadata".to_owned(), json!(metadata));
+            }
+            if !details.is_empty() {
+                kept.insert("details".to_owned(), parse(&details)?);
+            }
+            let payload = Payload {
+                metadata: [("encoding".to_owned(), "json/plain".into())].into(),
+                data: Value::Object(kept).to_string().into(),
+                ..Payload::default()
+            };
+            let info = ApplicationFailureInfo {
+                r#type: "NexusFailure".to_owned(),
+                details: Some(Payloads { payloads: vec![payload] }),
+                ..ApplicationFailureInfo::default()
+            };
+            Ok(Failure { failure_info: Some(FailureInfo::ApplicationFailureInfo(info)), ..plain })
+        }
+    }
+}
+
+fn of_handler_details(plain: Failure, details: &[u8]) -> Result<Failure, Malformed> {
+    let details = parse(details)?;
+    let retry = match details["retryableOverride"] {
+        Value::Bool(true) => RetryBehavior::Retryable,
+        Value::Bool(false) => RetryBehavior::NonRetryable,
+        _ => RetryBehavior::Unspecified,
+    };
+    let kind = details["type"].as_str().unwrap_or_default();
+    let info = handler_error(kind, "", retry).failure_info;
+    Ok(Failure { failure_info: info, ..plain })
+}
+
+fn parse(details: &[u8]) -> Result<Value, Malformed> {
+    serde_json::from_slice(details).map_err(|error| Malformed(error.to_string()))
+}
+
+fn of_json(details: &[u8]) -> Result<Failure, Malformed> {
+    let malformed = |error: &dyn std::fmt::Display| Malformed(error.to_string());
+    let descriptor = FAILURE.clone().ok_or_else(|| Malformed("failures have no JSON form".to_owned()))?;
+    let mut json = serde_json::Deserializer::from_slice(details);
+    let options = prost_reflect::DeserializeOptions::new().deny_unknown_fields(false);
+    let message =
+        DynamicMessage::deserialize_with_options(descriptor, &mut json, &options).map_err(|error| malformed(&error))?;
+    Failure::decode(message.encode_to_vec().as_slice()).map_err(|error| malformed(&error))
+}
+
+/// For the wire: what [`to_temporal`] turns back into the same failure.
+pub fn to_nexus(failure: &Failure) -> Result<nexus::Failure, Malformed> {
+    let cause = failure.cause.as_deref().map(to_nexus).transpose()?.map(Box::new);
+    let (kind, details) = match &failure.failure_info {
+        Some(FailureInfo::NexusHandlerFailureInfo(info)) => {
+            let mut details = json!({"type": info.r#type});
+            match info.retry_behavior() {
+                RetryBehavior::Retryable => details["retryableOverride"] = json!(true),
+                RetryBehavior::NonRetryable => details["retryableOverride"] = json!(false),
+                RetryBehavior::Unspecified => {}
+            }
+            (HANDLER_ERROR, details.to_string())
+        }
+        _ => {
+            let inner = Failure { message: String::new(), stack_trace: String::new(), cause: None, ..failure.clone() };
+            (TEMPORAL, to_json(&inner)?)
+        }
+    };
+    Ok(nexus::Failure {
+        message: failure.message.clone(),
+        stack_trace: failure.stack_trace.clone(),
+        metadata: [("type".to_owned(), kind.to_owned())].into(),
+        details: details.into(),
+        cause,
+    })
+}
+
+fn to_json(failure: &Failure) -> Result<String, Malformed> {
+    let descriptor = FAILURE.clone().ok_or_else(|| Malformed("failures have no JSON form".to_owned()))?;
+    let message = DynamicMessage::decode(descriptor, failure.encode_to_vec().as_slice())
+        .map_err(|error| Malformed(error.to_string()))?;
+    serde_json::to_string(&message).map_err(|error| Malformed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let application = Failure {
+            source: "PythonSDK".into(),
+            stack_trace: "at x".into(),
+            encoded_attributes: Some(Payload { data: "e".into(), ..Payload::default() }),
+            cause: Some(Box::new(Failure { message: "deep".into(), ..Failure::default() })),
+            ..call_error("m", false)
+        };
+        let handler = Failure {
+            cause: Some(Box::new(application.clone())),
+            ..handler_error("NOT_FOUND", "no", RetryBehavior::Retryable)
+        };
+        for failure in [application, handler, Failure::default()] {
+            assert_eq!(to_temporal(to_nexus(&failure).unwrap()).unwrap(), failure);
+        }
+    }
+
+    #[test]
+    fn retries_by_type_and_by_the_handlers_word() {
+        let cases = [
+            ("NOT_FOUND", RetryBehavior::Unspecified, false),
+            ("BAD_REQUEST", RetryBehavior::Unspecified, false),
+            ("CONFLICT", RetryBehavior::Unspecified, false),
+            ("INTERNAL", RetryBehavior::Unspecified, true),
+            ("RESOURCE_EXHAUSTED", RetryBehavior::Unspecified, true),
+            ("something else", RetryBehavior::Unspecified, true),
+            ("NOT_FOUND", RetryBehavior::Retryable, true),
+            ("INTERNAL", RetryBehavior::NonRetryable, false),
+        ];
+        for (kind, retry, expected) in cases {
+            assert_eq!(is_retryable(&handler_error(kind, "", retry)), expected, "{kind} {retry:?}");
+        }
+    }
+
+    #[test]
+    fn failures_of_others() {
+        let of = |kind: Option<&str>, details: &str| {
+            let metadata = kind.map(|kind| ("type".to_owned(), kind.to_owned())).into_iter().collect();
+            to_temporal(nexus::Failure {
+                message: "m".into(),
+                metadata,
+                details: details.to_owned().into(),
+                ..nexus::Failure::default()
+            })
+        };
+        let info = |kind, details| of(kind, details).unwrap().failure_info;
+        assert_eq!(info(None, ""), None);
+        let canceled = FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default());
+        assert_eq!(info(Some(OPERATION_ERROR), r#"{"state":"canceled"}"#), Some(canceled));
+        for (kind, details, expected) in [
+            (Some(OPERATION_ERROR), r#"{"state":"failed"}"#, "OperationError"),
+            (Some("custom"), r#"{"a":1}"#, "NexusFailure"),
+            (None, r#""text""#, "NexusFailure"),
+        ] {
+            match info(kind, details) {
+                Some(FailureInfo::ApplicationFailureInfo(info)) => assert_eq!(info.r#type, expected),
+                other => panic!("{kind:?}: {other:?}"),
+            }
+        }
+        assert!(of(Some(TEMPORAL), "{").is_err());
+        assert!(of(Some(HANDLER_ERROR), "").is_err());
+    }
+}
