@@ -28,6 +28,7 @@ use perdure_proto::api::enums::{
 };
 
 use crate::{
+    Archetype,
     ctx::Ctx,
     input::Start,
     reject::Reject,
@@ -79,7 +80,9 @@ pub enum Admission {
 pub fn admit(current: Option<&CurrentRun>, start: &Start, ctx: &Ctx) -> Result<Admission, Reject> {
     let Some(current) = current else { return Ok(Admission::Start) };
     if let Some(info) = current.run.start_request_ids.get(&start.request_id) {
-        let started = info.event_type == EventType::WorkflowExecutionStarted as i32;
+        // Of an activity the answer says whether this very call started it.
+        let started =
+            info.event_type == EventType::WorkflowExecutionStarted as i32 && start.archetype() == Archetype::Workflow;
         return Ok(Admission::Deduplicate { started });
     }
     let terminates = start.reuse_policy as i32 == TERMINATE_IF_RUNNING;
@@ -148,8 +151,13 @@ fn not_too_soon(current: &CurrentRun, start: &Start, ctx: &Ctx, what: &str) -> R
 
 fn already_started(current: &CurrentRun, start: &Start, what: &str, why: &str) -> Reject {
     let run = current.run;
+    let message = match start.archetype() {
+        Archetype::Workflow => format!("{what} WorkflowId: {}, RunId: {}.{why}", start.workflow_id, run.run_id),
+        Archetype::Activity => "activity execution already started".into(),
+        Archetype::Schedule => format!("schedule {:?} is already registered", start.workflow_id),
+    };
     Reject::AlreadyStarted {
-        message: format!("{what} WorkflowId: {}, RunId: {}.{why}", start.workflow_id, run.run_id),
+        message,
         start_request_id: start_request_id(run),
         run_id: run.run_id.clone(),
         first_execution_run_id: run.first_execution_run_id.clone(),

@@ -10,7 +10,7 @@ use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 use crate::{
     activity, attributes, callback, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, nexus, pause, reset, signal, standalone_activity, start,
+    child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, start,
     state::{RequestIdInfo, RunState, WorkflowState},
     timer, update, versioning, workflow_task,
 };
@@ -101,8 +101,9 @@ impl WorkflowState {
             Kind::ResetFrom(from) => reset::apply_reset_from(run, from),
             Kind::ResetInto(run_id) => run.reset_run_id.clone_from(run_id),
             Kind::ProblemsReported(reported) => run.problems_reported = *reported,
-            Kind::UpdateForgotten(update_id) => update::forget(run, update_id),
+            Kind::UpdateForgotten(update_id) => update::forget(self, update_id),
             Kind::DeleteRequested(_) => run.delete_requested = true,
+            Kind::Schedule(change) => return schedule::apply(run, change),
             Kind::StandaloneActivity(change) => return standalone_activity::apply(run, change),
         }
         Ok(())
@@ -175,7 +176,7 @@ impl WorkflowState {
             }
             A::WorkflowExecutionUpdateAcceptedEventAttributes(_)
             | A::WorkflowExecutionUpdateRejectedEventAttributes(_)
-            | A::WorkflowExecutionUpdateCompletedEventAttributes(_) => update::apply(run, event, attributes),
+            | A::WorkflowExecutionUpdateCompletedEventAttributes(_) => update::apply(self, event, attributes),
             A::NexusOperationScheduledEventAttributes(_)
             | A::NexusOperationStartedEventAttributes(_)
             | A::NexusOperationCompletedEventAttributes(_)

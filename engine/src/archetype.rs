@@ -7,6 +7,7 @@ pub enum Archetype {
     Workflow = 0,
     /// An activity without a workflow.
     Activity = 1,
+    Schedule = 3,
 }
 
 impl Archetype {

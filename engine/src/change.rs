@@ -1,5 +1,7 @@
 //! Changes: the atoms of a run's state, and the form in which the journal keeps them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use perdure_proto::api::{
     activity::ActivityOptions,
@@ -10,6 +12,7 @@ use perdure_proto::api::{
 };
 
 use crate::{
+    schedule::ScheduleChange,
     standalone_activity::StandaloneActivityChange,
     state::{ActivityPause, AdmittedUpdate, Nanos, TaskStarted, WorkflowTask},
 };
@@ -30,7 +33,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 50, 51, 55"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 50, 51, 55, 60"
     )]
     pub kind: Option<Kind>,
 }
@@ -110,6 +113,8 @@ pub enum Kind {
     DeleteRequested(bool),
     #[prost(message, tag = "31")]
     StandaloneActivity(Box<StandaloneActivityChange>),
+    #[prost(message, tag = "60")]
+    Schedule(Box<ScheduleChange>),
     /// An attempt to start a Nexus operation failed, and there will be another.
     #[prost(message, tag = "40")]
     NexusStartRetry(NexusRetryChange),
@@ -238,6 +243,13 @@ pub struct ResetFrom {
     pub request_id: String,
     #[prost(int64, tag = "2")]
     pub time: Nanos,
+    /// Request ids of what the base run had on its way to others, by initiated event id: under the same ids it arrives
+    /// once, whichever of the two runs sends it.
+    #[prost(btree_map = "int64, string", tag = "3")]
+    pub requests: BTreeMap<i64, String>,
+    /// Children that were started after the fork (see `child::name`).
+    #[prost(string, repeated, tag = "4")]
+    pub replaced_children: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,6 +1,7 @@
 //! Invariants of a run's state.
 
 use crate::{
+    Archetype,
     obligations::obligations,
     outcome::Task,
     state::{RunState, WorkflowState, WorkflowTask},
@@ -10,6 +11,16 @@ use crate::{
 pub fn check(state: &WorkflowState) -> Vec<String> {
     let mut wrong = Vec::new();
     let run = &state.run;
+    match run.archetype() {
+        Archetype::Workflow => check_workflow(state, &mut wrong),
+        Archetype::Activity => check_activity(run, &mut wrong),
+        Archetype::Schedule => check_schedule(run, &mut wrong),
+    }
+    wrong
+}
+
+fn check_workflow(state: &WorkflowState, wrong: &mut Vec<String>) {
+    let run = &state.run;
     if run.next_event_id < 2 {
         wrong.push(format!("a run without its first event: next event id {}", run.next_event_id));
     }
@@ -18,11 +29,38 @@ pub fn check(state: &WorkflowState) -> Vec<String> {
             if close.event_id != run.next_event_id - 1 {
                 wrong.push(format!("the close event {} is not the last", close.event_id));
             }
-            check_closed(state, &mut wrong);
+            check_closed(state, wrong);
         }
-        None => check_open(state, &mut wrong),
+        None => check_open(state, wrong),
     }
-    wrong
+}
+
+/// It has no history and no other machine, and starts what it has not started yet.
+fn check_schedule(run: &RunState, wrong: &mut Vec<String>) {
+    let Some(schedule) = run.schedule.as_deref() else {
+        wrong.push(format!("schedule {} is none", run.workflow_id));
+        return;
+    };
+    if run.next_event_id != 1 || !run.activities.is_empty() {
+        wrong.push(format!("schedule {} has more than itself", run.workflow_id));
+    }
+    let progress = &schedule.progress;
+    if progress.starting.iter().any(|start| start.action_id > progress.last_action_id) {
+        wrong.push(format!("schedule {} starts what it did not decide", run.workflow_id));
+    }
+    let blocking = progress.running.len() + progress.starting.iter().filter(|start| !start.overlaps).count();
+    if blocking > 1 {
+        wrong.push(format!("schedule {} has {blocking} workflows that must not overlap", run.workflow_id));
+    }
+}
+
+/// One activity until the close, one outcome afterwards, and no history.
+fn check_activity(run: &RunState, wrong: &mut Vec<String>) {
+    let ended = run.standalone_activity.as_ref().is_some_and(|one| one.last.is_some() && one.outcome.is_some());
+    let open = run.activities.len() == 1;
+    if run.close.is_some() != ended || run.close.is_none() != open || run.next_event_id != 1 {
+        wrong.push(format!("activity {}: open {open}, ended {ended}", run.workflow_id));
+    }
 }
 
 fn check_closed(state: &WorkflowState, wrong: &mut Vec<String>) {

@@ -255,9 +255,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     let owed =
         OwedAtClose { notify_parent: run.parent.is_some() && new_run_id.is_empty(), children: children.collect() };
     run.owed_at_close = (owed != OwedAtClose::default()).then_some(owed);
-    if new_run_id.is_empty() {
-        callback::on_close(run);
-    }
+    callback::on_close(run, attributes);
     Ok(())
 }
 

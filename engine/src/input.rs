@@ -19,6 +19,7 @@ use crate::{
     callback::CallbackOutcome,
     nexus::{NexusCancelOutcome, NexusCompletion, NexusStartOutcome},
     pause::PauseRequest,
+    schedule::{NewSchedule, ScheduleInput},
     standalone_activity::ActivityControl,
     state::{Nanos, Parent},
     versioning::{Inherited, OptionsUpdate, TakenBy},
@@ -62,6 +63,9 @@ pub struct Start {
     pub signal: Option<Signal>,
     /// Update-with-start: this update, with its id, goes out with the first workflow task.
     pub update: Option<(String, Box<update::Request>)>,
+    /// For the first run of a chain: of another one that came before, in the eyes of a schedule.
+    pub last_completion_result: Option<Payloads>,
+    pub continued_failure: Option<Failure>,
     /// Set for a run that continues a chain.
     pub continued: Option<Continued>,
     /// The caller wants the first workflow task in the response (eager start).
@@ -80,6 +84,8 @@ pub enum StartKind {
     Workflow,
     /// An activity of its own: its id and type stand where those of workflows do.
     Activity(ActivityTimeouts),
+    /// The id is the schedule's.
+    Schedule(Box<NewSchedule>),
 }
 
 /// 0 is none.
@@ -96,6 +102,7 @@ impl Start {
         match self.kind {
             StartKind::Workflow => Archetype::Workflow,
             StartKind::Activity(_) => Archetype::Activity,
+            StartKind::Schedule(_) => Archetype::Schedule,
         }
     }
 }
@@ -219,6 +226,8 @@ pub enum Input {
 
     /// The run is to be deleted; one that is open ends first.
     Delete,
+
+    Schedule(Box<ScheduleInput>),
 
     /// Time has passed: act on every deadline that is not after `ctx.now`.
     Wake,

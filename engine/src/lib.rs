@@ -51,13 +51,14 @@ pub mod validate;
 mod versioning;
 mod workflow_task;
 
-pub use activity::{ActivityOperation, ActivitySelector, Jitter, OptionField, merge_priority};
+pub use activity::{ActivityOperation, ActivitySelector, Jitter, OptionField, activity_options, merge_priority};
 pub use admit::{Admission, CurrentRun, admit, takes_update};
 pub use apply::Corrupt;
 pub use archetype::{Archetype, UnknownArchetype};
 pub use callback::CallbackOutcome;
 pub use change::{Change, DurableChange, Kind, VolatileChange};
 pub use check::check;
+pub use child::name as child_name;
 pub use ctx::{Ctx, Ids};
 pub use deadlines::next_deadline;
 pub use input::{ActivityRef, Input, Signal, Start, WorkflowTaskRef};

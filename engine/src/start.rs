@@ -29,7 +29,7 @@ use crate::{
     limits::Limits,
     outcome::{Outcome, Reply, StartedReply},
     reject::Reject,
-    signal, standalone_activity,
+    schedule, signal, standalone_activity,
     state::{Nanos, Parent, RequestIdInfo, RunState, WorkflowState},
     step::finish,
     time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_duration, optional_timestamp},
@@ -48,9 +48,12 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
         run_id: start.run_id.clone(),
         request_id: std::mem::take(&mut start.request_id),
     }));
-    match start.kind {
+    match std::mem::take(&mut start.kind) {
         StartKind::Workflow => start_workflow(&mut tx, start)?,
         StartKind::Activity(timeouts) => standalone_activity::start(&mut tx, start, timeouts),
+        StartKind::Schedule(new) => {
+            schedule::start(&mut tx, start, *new)?;
+        }
     }
     let reply = StartedReply {
         run_id: tx.state.run.run_id.clone(),
@@ -108,6 +111,8 @@ fn continued_of(start: &mut Start, now: Nanos) -> Continued {
             0 => 0,
             timeout => (now.saturating_add(timeout).saturating_add(MILLISECOND / 2)) / MILLISECOND * MILLISECOND,
         },
+        failure: start.continued_failure.take(),
+        last_completion_result: start.last_completion_result.take(),
         ..Default::default()
     })
 }

@@ -19,7 +19,7 @@ use perdure_proto::api::{
     update,
 };
 
-use crate::Archetype;
+use crate::{Archetype, schedule::Schedule};
 
 pub use machines::{
     Activity, ActivityBackoff, ActivityPause, ActivityPhase, ActivityScheduled, ActivityStarted, Child, ExternalCancel,
@@ -216,7 +216,14 @@ pub struct RunState {
     /// So many failed that lists show it.
     #[prost(bool, tag = "87")]
     pub problems_reported: bool,
+    /// Children that runs started after the fork of the reset that made this one (see `child::name`): this run's own
+    /// take their places.
+    #[prost(string, repeated, tag = "88")]
+    pub replaced_children: Vec<String>,
 
+    /// Set for runs of archetype Schedule.
+    #[prost(message, optional, boxed, tag = "90")]
+    pub schedule: Option<Box<Schedule>>,
     #[prost(enumeration = "Archetype", tag = "70")]
     pub archetype: i32,
     /// Set for an activity of its own.

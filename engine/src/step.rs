@@ -11,7 +11,7 @@ use crate::{
     outcome::{Outcome, Reply},
     pause,
     reject::Reject,
-    reset, signal, standalone_activity, start,
+    reset, schedule, signal, standalone_activity, start,
     state::WorkflowState,
     system_attributes, terminate,
     tx::Tx,
@@ -52,6 +52,7 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
     match tx.state.run.archetype() {
         Archetype::Workflow => dispatch_to_workflow(tx, input),
         Archetype::Activity => standalone_activity::dispatch(tx, input),
+        Archetype::Schedule => schedule::dispatch(tx, input),
     }
 }
 
@@ -127,5 +128,7 @@ fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::Unpause(request) => pause::unpause(tx, request),
         Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
+        // Ids of different archetypes never meet.
+        Input::Schedule(_) => Err(Reject::NotAwaited),
     }
 }

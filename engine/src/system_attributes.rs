@@ -4,6 +4,7 @@
 //! | attribute | values |
 //! |---|---|
 //! | `TemporalPauseInfo` | `Workflow:<workflow id>` and `Reason:<reason>` of a paused run; `property:activityType=<type>` of each type with a paused activity |
+//! | `TemporalSchedulePaused` | whether a schedule is paused |
 //! | those of `versioning/search_attributes` | |
 //! | `TemporalReportedProblems` | `category=…` and `cause=…` of the last workflow task, once enough of them failed in a row |
 
@@ -21,12 +22,19 @@ use crate::{
 };
 
 const PAUSE_INFO: &str = "TemporalPauseInfo";
+const SCHEDULE_PAUSED: &str = "TemporalSchedulePaused";
 const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
 
 /// All search attributes of a run: those that were given, and the server's.
 pub fn search_attributes(run: &RunState) -> Option<SearchAttributes> {
     if standalone_activity::is_standalone(run) {
         return run.search_attributes.clone();
+    }
+    if let Some(schedule) = &run.schedule {
+        let paused = schedule.progress.state.as_ref().is_some_and(|state| state.paused);
+        let mut all = run.search_attributes.clone().unwrap_or_default();
+        all.indexed_fields.insert(SCHEDULE_PAUSED.into(), payload("Bool", paused.to_string()));
+        return Some(all);
     }
     let shown = [(PAUSE_INFO, pause_info(run)), (REPORTED_PROBLEMS, problems(run))];
     let versions = versioning::shown(run);
@@ -90,7 +98,7 @@ fn keyword_list(values: &[String]) -> Payload {
     payload("KeywordList", format!("[{}]", quoted.join(",")))
 }
 
-fn payload(kind: &str, json: String) -> Payload {
+pub(crate) fn payload(kind: &str, json: String) -> Payload {
     let metadata = [("encoding".to_owned(), "json/plain".into()), ("type".to_owned(), kind.to_owned().into())].into();
     Payload { metadata, data: json.into(), ..Default::default() }
 }

@@ -59,6 +59,16 @@ pub struct UpdateResult {
     pub outcome: Option<update::Outcome>,
 }
 
+/// What one waits for in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// An event after this one, or the close.
+    Event(i64),
+    /// A transition after this many.
+    Transition(i64),
+    Closed,
+}
+
 /// How far a run has come, as far as it is durable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {

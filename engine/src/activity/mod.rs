@@ -43,11 +43,10 @@ pub(crate) use self::{
 };
 pub use self::{
     operate::{ActivityOperation, ActivitySelector, Jitter},
-    options::OptionField,
+    options::{OptionField, activity_options},
     start::merge_priority,
 };
 use crate::{
-    Archetype,
     input::ActivityRef,
     reject::Reject,
     standalone_activity,
@@ -57,10 +56,10 @@ use crate::{
 /// The activity that a worker or client answers; `running`: a worker must have it.
 fn find(run: &RunState, reference: &ActivityRef, running: bool) -> Result<Activity, Reject> {
     let found = find_pending(run, reference, running);
-    match run.archetype() {
-        Archetype::Workflow => found,
-        Archetype::Activity => found.map_err(|_| standalone_activity::not_found(run)),
+    if standalone_activity::is_standalone(run) {
+        return found.map_err(|_| standalone_activity::not_found(run));
     }
+    found
 }
 
 fn find_pending(run: &RunState, reference: &ActivityRef, running: bool) -> Result<Activity, Reject> {

@@ -10,7 +10,7 @@ use perdure_proto::api::{
 use crate::{
     commands::normalized_activity,
     limits::Limits,
-    state::{Activity, RunState},
+    state::{Activity, Nanos, RunState},
     time::{duration, optional_duration},
 };
 
@@ -103,9 +103,32 @@ pub(super) fn checked(
     options: ActivityOptions,
     limits: &Limits,
 ) -> Result<ActivityOptions, String> {
+    let around = (run.run_timeout, run.task_queue.as_str());
+    normalized(&activity.activity_id, &activity.activity_type, options, around, limits)
+}
+
+/// The options of an activity of its own as they hold, the retry policy with its defaults. The error is the text for the
+/// caller.
+pub fn activity_options(
+    activity_id: &str,
+    activity_type: &str,
+    options: ActivityOptions,
+    limits: &Limits,
+) -> Result<ActivityOptions, String> {
+    normalized(activity_id, activity_type, options, (0, ""), limits)
+}
+
+/// `around`: time-out and task queue of the workflow.
+fn normalized(
+    activity_id: &str,
+    activity_type: &str,
+    options: ActivityOptions,
+    around: (Nanos, &str),
+    limits: &Limits,
+) -> Result<ActivityOptions, String> {
     let command = ScheduleActivityTaskCommandAttributes {
-        activity_id: activity.activity_id.clone(),
-        activity_type: Some(ActivityType { name: activity.activity_type.clone() }),
+        activity_id: activity_id.to_owned(),
+        activity_type: Some(ActivityType { name: activity_type.to_owned() }),
         task_queue: options.task_queue,
         schedule_to_close_timeout: options.schedule_to_close_timeout,
         schedule_to_start_timeout: options.schedule_to_start_timeout,
@@ -115,7 +138,7 @@ pub(super) fn checked(
         priority: options.priority,
         ..Default::default()
     };
-    let holds = normalized_activity(command, run.run_timeout, &run.task_queue, 0, limits)?;
+    let holds = normalized_activity(command, around.0, around.1, 0, limits)?;
     Ok(ActivityOptions {
         task_queue: holds.task_queue,
         schedule_to_close_timeout: holds.schedule_to_close_timeout,

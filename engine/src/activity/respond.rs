@@ -8,7 +8,6 @@ use super::{
     failure, find, running_attempt,
 };
 use crate::{
-    Archetype,
     change::{ActivityHeartbeatChange, ActivityRetryChange, ActivityStartedChange, Kind},
     input::ActivityRef,
     outcome::{Reply, server_failure},
@@ -74,9 +73,10 @@ pub(crate) fn canceled(
 ) -> Result<Reply, Reject> {
     let activity = find(&tx.state.run, &reference, true)?;
     if !activity.is_cancel_requested() {
-        return Err(match tx.state.run.archetype() {
-            Archetype::Workflow => Reject::InvalidArgument(NOT_REQUESTED.into()),
-            Archetype::Activity => standalone_activity::cancel_not_requested(&tx.state.run),
+        return Err(if standalone_activity::is_standalone(&tx.state.run) {
+            standalone_activity::cancel_not_requested(&tx.state.run)
+        } else {
+            Reject::InvalidArgument(NOT_REQUESTED.into())
         });
     }
     if is_too_large(tx, details.as_ref()) {

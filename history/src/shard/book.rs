@@ -66,6 +66,7 @@ impl Shard {
             }
         }
         self.settle_queries(key);
+        self.book_deletion(key);
         reply
     }
 

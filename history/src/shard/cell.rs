@@ -14,7 +14,7 @@ use perdure_storage::{RunKey, WorkflowKey};
 use tokio::sync::oneshot;
 
 use crate::{
-    api::{Progress, QueryOutcome, UpdateResult},
+    api::{Progress, QueryOutcome, Until, UpdateResult},
     error::Error,
 };
 
@@ -35,12 +35,15 @@ pub(crate) struct Cell {
     pub tail: Tail,
     /// The state in memory is wrong: the run takes no input until it has been read again.
     pub damaged: bool,
+    /// The run is to be deleted with the next batch, or is being so: for callers it is gone.
+    pub deleted: bool,
     /// Changes for the next batch.
     pub dirty: Option<Dirty>,
     /// Batches with writes of this run that are not durable yet.
     pub in_flight: u32,
     /// Last event that is durable, and whether the run's close is.
     pub durable_event_id: i64,
+    pub durable_transitions: i64,
     pub durable_close: bool,
     pub queries: HashMap<String, BufferedQuery>,
     pub update_waiters: HashMap<String, Vec<UpdateWaiter>>,
@@ -77,8 +80,7 @@ pub(crate) struct UpdateWaiter {
 }
 
 pub(crate) struct EventWaiter {
-    pub after_event_id: i64,
-    pub until_closed: bool,
+    pub until: Until,
     pub reply: oneshot::Sender<Result<Progress, Error>>,
 }
 
@@ -94,9 +96,11 @@ impl Cell {
             deadline: None,
             tail: Tail::default(),
             damaged: false,
+            deleted: false,
             dirty: None,
             in_flight: 0,
             durable_event_id: 0,
+            durable_transitions: 0,
             durable_close: false,
             queries: HashMap::new(),
             update_waiters: HashMap::new(),
@@ -119,7 +123,7 @@ impl Cell {
             && self.in_flight == 0
             && self.queries.is_empty()
             && self.update_waiters.is_empty()
-            && self.event_waiters.is_empty()
+            && self.event_waiters.iter().all(|waiter| waiter.reply.is_closed())
             && self.state.volatile.admitted.is_empty()
             && self.state.volatile.speculative_task.is_none()
     }
@@ -140,15 +144,22 @@ impl Cell {
         }
     }
 
-    /// Answers those who waited for events that are durable now.
+    fn has_reached(&self, until: Until) -> bool {
+        match until {
+            Until::Event(after) => self.durable_event_id > after || self.durable_close,
+            Until::Transition(after) => self.durable_transitions > after,
+            Until::Closed => self.durable_close,
+        }
+    }
+
+    /// Answers those who waited for what is durable now.
     pub(crate) fn wake_event_waiters(&mut self) {
         if self.event_waiters.is_empty() {
             return;
         }
-        let (durable_event_id, durable_close) = (self.durable_event_id, self.durable_close);
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.event_waiters)
             .into_iter()
-            .partition(|waiter| durable_close || (!waiter.until_closed && durable_event_id > waiter.after_event_id));
+            .partition(|waiter| self.has_reached(waiter.until));
         self.event_waiters = waiting.into_iter().filter(|waiter| !waiter.reply.is_closed()).collect();
         for waiter in ready {
             // A waiter that has gone needs no answer.

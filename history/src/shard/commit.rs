@@ -33,7 +33,9 @@ pub(super) struct InFlight {
 struct Written {
     key: RunKey,
     last_event_id: i64,
+    transitions: i64,
     closed: bool,
+    deleted: bool,
     /// The run leaves the cache if nothing has happened to it since.
     leaves: Option<u64>,
 }
@@ -97,15 +99,20 @@ impl Shard {
         if !refused.is_empty() {
             self.forget_refused(&refused);
         }
-        for Written { key, last_event_id, closed, leaves } in batch.runs {
+        for Written { key, last_event_id, transitions, closed, deleted, leaves } in batch.runs {
             let Some(cell) = self.cells.get_mut(&key) else { continue };
             cell.in_flight -= 1;
             cell.durable_event_id = last_event_id;
+            cell.durable_transitions = transitions;
             if closed && !cell.durable_close {
                 self.closed.push_back(key);
             }
             cell.durable_close = closed;
             cell.wake_event_waiters();
+            if deleted {
+                self.forget_deleted(key);
+                continue;
+            }
             if cell.damaged {
                 self.drop_damaged(key);
                 continue;
@@ -122,7 +129,9 @@ fn written_of(cell: &Cell, leaves: Option<u64>) -> Written {
     Written {
         key: cell.key,
         last_event_id: cell.state.run.next_event_id - 1,
+        transitions: cell.state.run.state_transition_count,
         closed: cell.state.run.close.is_some(),
+        deleted: cell.deleted,
         leaves,
     }
 }
@@ -130,6 +139,11 @@ fn written_of(cell: &Cell, leaves: Option<u64>) -> Written {
 /// What the batch writes of a run that has changes.
 fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
     let dirty = cell.dirty.take().unwrap_or_default();
+    if cell.deleted {
+        // One that was never stored leaves nothing to delete.
+        let nothing = RunWrite::new(cell.key);
+        return if dirty.create { nothing } else { RunWrite::delete(cell.key, cell.workflow.clone()) };
+    }
     let journal = journal_of(cell, &dirty.changes);
     let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
     RunWrite {

@@ -1,7 +1,7 @@
 //! Reading runs that are not cached. All misses of a round share one read; what waits for a run waits behind its read, other
 //! runs go on.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use perdure_engine::{Corrupt, Task, WorkflowState, journal};
 use perdure_storage::{RunKey, StoreError, StoredRun, WorkflowKey};
@@ -25,6 +25,16 @@ pub(super) struct Loader {
     /// Not asked for yet.
     wanted: Wanted,
     reading: bool,
+    /// Runs that were deleted while a read was under way, which may still have found them.
+    gone: HashSet<RunKey>,
+}
+
+impl Loader {
+    pub(super) fn note_gone(&mut self, key: RunKey) {
+        if self.reading {
+            self.gone.insert(key);
+        }
+    }
 }
 
 enum Waiting {
@@ -45,6 +55,10 @@ impl Shard {
         match self.cells.get(&key) {
             Some(cell) if cell.damaged => {
                 op.action.refuse(Error::Unavailable);
+                None
+            }
+            Some(cell) if cell.deleted => {
+                self.refuse_gone(key, op.action);
                 None
             }
             Some(cell) if cell.workflow == op.target.workflow => Some((key, op.action)),
@@ -127,6 +141,7 @@ impl Shard {
             return;
         }
         self.loader.reading = false;
+        let gone = std::mem::take(&mut self.loader.gone);
         let found = match loaded.found {
             Ok(found) => found,
             Err(error) => {
@@ -138,8 +153,8 @@ impl Shard {
         let mut missing = Vec::new();
         for (key, stored) in found.runs {
             match stored {
-                Some(stored) => self.admit_stored(key, stored),
-                None => missing.push(key),
+                Some(stored) if !gone.contains(&key) => self.admit_stored(key, stored),
+                Some(_) | None => missing.push(key),
             }
         }
         for key in loaded.asked.runs {
@@ -264,6 +279,7 @@ fn restore(key: RunKey, stored: StoredRun) -> Result<Cell, Corrupt> {
     }
     cell.stored_wake = stored.wake_at;
     cell.durable_event_id = cell.state.run.next_event_id - 1;
+    cell.durable_transitions = cell.state.run.state_transition_count;
     cell.durable_close = cell.state.run.close.is_some();
     Ok(cell)
 }

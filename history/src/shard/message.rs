@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::cell::QueryRoute;
 use crate::{
-    api::{InputReply, Progress, Responded, Started, Target, UpdateResult},
+    api::{InputReply, Progress, Responded, Started, Target, Until, UpdateResult},
     error::Error,
 };
 
@@ -127,9 +127,8 @@ pub(crate) enum Action {
         reply: ReplyTo<UpdateResult>,
     },
     Reset(Box<ResetOp>),
-    WaitEvents {
-        after_event_id: i64,
-        until_closed: bool,
+    Wait {
+        until: Until,
         reply: ReplyTo<Progress>,
     },
 }
@@ -149,7 +148,7 @@ impl Action {
             Action::Query { reply, .. } => drop(reply.send(Err(error))),
             Action::Update { reply, .. } | Action::PollUpdate { reply, .. } => drop(reply.send(Err(error))),
             Action::Reset(op) => drop(op.reply.send(Err(error))),
-            Action::WaitEvents { reply, .. } => drop(reply.send(Err(error))),
+            Action::Wait { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 }

@@ -17,6 +17,7 @@
 mod book;
 pub(crate) mod cell;
 mod commit;
+mod delete;
 mod dispatch;
 mod evict;
 mod load;

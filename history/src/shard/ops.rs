@@ -52,9 +52,7 @@ impl Shard {
             Action::Update { update_id, request, wait, reply } => self.update(key, update_id, request, wait, reply),
             Action::PollUpdate { update_id, wait, reply } => self.poll_update(key, update_id, wait, reply),
             Action::Reset(op) => self.reset(key, *op),
-            Action::WaitEvents { after_event_id, until_closed, reply } => {
-                self.wait_events(key, EventWaiter { after_event_id, until_closed, reply });
-            }
+            Action::Wait { until, reply } => self.wait(key, EventWaiter { until, reply }),
         }
     }
 
@@ -189,7 +187,7 @@ impl Shard {
         }
     }
 
-    fn wait_events(&mut self, key: RunKey, waiter: EventWaiter) {
+    fn wait(&mut self, key: RunKey, waiter: EventWaiter) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
         cell.last_used = self.steps;
         cell.event_waiters.push(waiter);
