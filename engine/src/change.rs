@@ -14,6 +14,7 @@ use perdure_proto::api::{
 use crate::{
     schedule::ScheduleChange,
     standalone_activity::StandaloneActivityChange,
+    standalone_nexus::StandaloneNexusChange,
     state::{ActivityPause, AdmittedUpdate, Nanos, TaskStarted, WorkflowTask},
 };
 
@@ -33,7 +34,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 50, 51, 55, 60"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 55, 60"
     )]
     pub kind: Option<Kind>,
 }
@@ -132,6 +133,8 @@ pub enum Kind {
     CallbackReady(String),
     #[prost(message, tag = "46")]
     CallbackEnded(CallbackEndedChange),
+    #[prost(message, tag = "47")]
+    StandaloneNexus(Box<StandaloneNexusChange>),
     /// Too many workflow tasks have failed in a row: lists show it from now on.
     #[prost(bool, tag = "55")]
     ProblemsReported(bool),

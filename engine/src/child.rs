@@ -45,6 +45,8 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         A::ChildWorkflowExecutionStartedEventAttributes(started) => {
             // Gone already where start and close were buffered together.
             if let Some(child) = run.children.get_mut(&started.initiated_event_id) {
+                let started_name = name(&child.workflow_type, &child.workflow_id);
+                run.replaced_children.retain(|replaced| *replaced != started_name);
                 child.started_event_id = event.event_id;
                 child.run_id = started.workflow_execution.as_ref().map(|run| run.run_id.clone()).unwrap_or_default();
                 child.initiated = None;
@@ -56,6 +58,17 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         }
     }
     Ok(())
+}
+
+/// Names a child across the runs that resets make of one another.
+pub fn name(workflow_type: &str, workflow_id: &str) -> String {
+    format!("{workflow_type}:{workflow_id}")
+}
+
+/// The child that an event initiates.
+pub(crate) fn initiated_name(attributes: &Attributes) -> Option<String> {
+    let Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(initiated) = attributes else { return None };
+    Some(name(initiated.workflow_type.as_ref().map_or("", |kind| &kind.name), &initiated.workflow_id))
 }
 
 /// The start or the end of a child, from the history that this run was forked from, as this run's own. None: it is about

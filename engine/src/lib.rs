@@ -38,6 +38,7 @@ pub mod retry;
 pub mod schedule;
 mod signal;
 pub mod standalone_activity;
+pub mod standalone_nexus;
 mod start;
 pub mod state;
 mod step;

@@ -31,6 +31,15 @@ pub struct Limits {
     pub total_updates: usize,
     pub id_length: usize,
     pub failure_size: i64,
+    /// Search attributes of one run, bytes of one value, bytes of all.
+    pub search_attributes: usize,
+    pub search_attribute_size: usize,
+    pub search_attributes_size: usize,
+    /// Bytes of a summary and of details, encoded.
+    pub user_metadata_summary: usize,
+    pub user_metadata_details: usize,
+    /// Queries that wait for a workflow task of one run. Temporal has one and refuses the others.
+    pub buffered_queries: usize,
     pub workflow_task_timeout: Nanos,
     pub workflow_task_timeout_max: Nanos,
     pub workflow_task_heartbeat: Nanos,
@@ -51,6 +60,14 @@ pub struct Limits {
     pub nexus_retry_maximum_interval: Nanos,
     /// Completion callbacks of one run.
     pub callbacks: usize,
+    /// Worker deployments of one namespace.
+    pub worker_deployments: usize,
+    pub versions_per_deployment: usize,
+    pub task_queues_per_deployment_version: usize,
+    /// After a version has lost its role, before it is first asked whether it is drained.
+    pub drainage_grace: Nanos,
+    /// Between two such questions.
+    pub drainage_refresh: Nanos,
 }
 
 impl Default for Limits {
@@ -76,6 +93,12 @@ impl Default for Limits {
             total_updates: 2_000,
             id_length: 1_000,
             failure_size: 4 * KIB,
+            search_attributes: 100,
+            search_attribute_size: 2 * 1024,
+            search_attributes_size: 40 * 1024,
+            user_metadata_summary: 400,
+            user_metadata_details: 20_000,
+            buffered_queries: 64,
             workflow_task_timeout: 10 * SECOND,
             workflow_task_timeout_max: 120 * SECOND,
             workflow_task_heartbeat: 30 * 60 * SECOND,
@@ -89,6 +112,11 @@ impl Default for Limits {
             nexus_retry_initial_interval: SECOND,
             nexus_retry_maximum_interval: 3_600 * SECOND,
             callbacks: 32,
+            worker_deployments: 100,
+            versions_per_deployment: 100,
+            task_queues_per_deployment_version: 100,
+            drainage_grace: 180 * SECOND,
+            drainage_refresh: 180 * SECOND,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod machines;
 mod nexus;
 mod standalone;
+mod standalone_nexus;
 mod versioning;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use nexus::{
     NexusStarted, RetryBackoff,
 };
 pub use standalone::{ActivityCancelRequest, ActivityOutcome, StandaloneActivity};
+pub use standalone_nexus::{NexusCancelRequest, NexusOutcome, StandaloneNexus};
 pub use versioning::Versioning;
 
 /// Unix nanoseconds, or a span of them.
@@ -243,6 +245,9 @@ pub struct RunState {
     /// Completion callbacks: the request id that brought each, and its place among those of that request.
     #[prost(btree_map = "string, message", tag = "76")]
     pub callbacks: BTreeMap<String, Callback>,
+    /// Set where the run is a Nexus operation of its own.
+    #[prost(message, optional, tag = "77")]
+    pub standalone_nexus: Option<StandaloneNexus>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

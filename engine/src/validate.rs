@@ -17,9 +17,6 @@ pub const MAX_DURATION: Nanos = 100 * 365 * 24 * 3600 * SECOND;
 const RESERVED_TASK_QUEUE_PREFIX: &str = "/_sys/";
 const INTERNAL_TASK_QUEUE: &str = "temporal-sys-per-ns-tq";
 const FAIRNESS_KEY_LENGTH: usize = 64;
-const SEARCH_ATTRIBUTE_COUNT: usize = 100;
-const SEARCH_ATTRIBUTE_VALUE_SIZE: usize = 2 * 1024;
-const SEARCH_ATTRIBUTES_SIZE: usize = 40 * 1024;
 
 /// Attributes that the server sets itself, among them those predefined ones that nobody may set.
 const SYSTEM_SEARCH_ATTRIBUTES: &[&str] = &[
@@ -100,10 +97,10 @@ pub fn priority(priority: Option<&Priority>) -> Result<(), String> {
 }
 
 /// Names and number. Types are known to the namespace's registry, above the engine.
-pub fn search_attribute_names(attributes: &SearchAttributes) -> Result<(), String> {
+pub fn search_attribute_names(attributes: &SearchAttributes, limits: &Limits) -> Result<(), String> {
     let count = attributes.indexed_fields.len();
-    if count > SEARCH_ATTRIBUTE_COUNT {
-        return Err(format!("number of search attributes {count} exceeds limit {SEARCH_ATTRIBUTE_COUNT}"));
+    if count > limits.search_attributes {
+        return Err(format!("number of search attributes {count} exceeds limit {}", limits.search_attributes));
     }
     match attributes.indexed_fields.keys().find(|name| SYSTEM_SEARCH_ATTRIBUTES.contains(&name.as_str())) {
         Some(name) => Err(format!("{name} attribute can't be set in SearchAttributes")),
@@ -112,18 +109,17 @@ pub fn search_attribute_names(attributes: &SearchAttributes) -> Result<(), Strin
 }
 
 /// Bytes of each value and of all together.
-pub fn search_attribute_sizes(attributes: &SearchAttributes) -> Result<(), String> {
+pub fn search_attribute_sizes(attributes: &SearchAttributes, limits: &Limits) -> Result<(), String> {
+    let (of_value, of_all) = (limits.search_attribute_size, limits.search_attributes_size);
     for (name, value) in &attributes.indexed_fields {
         let size = value.data.len();
-        if size > SEARCH_ATTRIBUTE_VALUE_SIZE {
-            return Err(format!(
-                "search attribute {name} value size {size} exceeds size limit {SEARCH_ATTRIBUTE_VALUE_SIZE}"
-            ));
+        if size > of_value {
+            return Err(format!("search attribute {name} value size {size} exceeds size limit {of_value}"));
         }
     }
     let total = attributes.encoded_len();
-    if total > SEARCH_ATTRIBUTES_SIZE {
-        return Err(format!("total size of search attributes {total} exceeds size limit {SEARCH_ATTRIBUTES_SIZE}"));
+    if total > of_all {
+        return Err(format!("total size of search attributes {total} exceeds size limit {of_all}"));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use perdure_proto::api::workflowservice as api;
 use tonic::Status;
 
-use crate::{Frontend, call::Call, operator};
+use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, operator};
 
 impl Frontend {
     pub(crate) async fn register_namespace(
@@ -70,12 +70,19 @@ impl Frontend {
         Ok(operator::search_attributes())
     }
 
+    /// The namespace of a list, if it may have one more.
+    pub(crate) fn listed(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
+        let namespace = self.namespaces.resolve(name)?;
+        self.quotas.list(namespace.id())?;
+        Ok(namespace)
+    }
+
     pub(crate) async fn list_workflows(
         &self,
         _: &Call,
         request: api::ListWorkflowExecutionsRequest,
     ) -> Result<api::ListWorkflowExecutionsResponse, Status> {
-        self.lists.list(&self.namespaces.resolve(&request.namespace)?, &request).await
+        self.lists.list(&self.listed(&request.namespace)?, &request).await
     }
 
     pub(crate) async fn scan_workflows(
@@ -83,7 +90,7 @@ impl Frontend {
         _: &Call,
         request: api::ScanWorkflowExecutionsRequest,
     ) -> Result<api::ScanWorkflowExecutionsResponse, Status> {
-        self.lists.scan(&self.namespaces.resolve(&request.namespace)?, &request).await
+        self.lists.scan(&self.listed(&request.namespace)?, &request).await
     }
 
     pub(crate) async fn count_workflows(
@@ -91,7 +98,7 @@ impl Frontend {
         _: &Call,
         request: api::CountWorkflowExecutionsRequest,
     ) -> Result<api::CountWorkflowExecutionsResponse, Status> {
-        self.lists.count(&self.namespaces.resolve(&request.namespace)?, &request).await
+        self.lists.count(&self.listed(&request.namespace)?, &request).await
     }
 
     pub(crate) async fn list_open_workflows(
@@ -99,7 +106,7 @@ impl Frontend {
         _: &Call,
         request: api::ListOpenWorkflowExecutionsRequest,
     ) -> Result<api::ListOpenWorkflowExecutionsResponse, Status> {
-        self.lists.open(&self.namespaces.resolve(&request.namespace)?, request).await
+        self.lists.open(&self.listed(&request.namespace)?, request).await
     }
 
     pub(crate) async fn list_closed_workflows(
@@ -107,7 +114,7 @@ impl Frontend {
         _: &Call,
         request: api::ListClosedWorkflowExecutionsRequest,
     ) -> Result<api::ListClosedWorkflowExecutionsResponse, Status> {
-        self.lists.closed(&self.namespaces.resolve(&request.namespace)?, request).await
+        self.lists.closed(&self.listed(&request.namespace)?, request).await
     }
 }
 

@@ -33,7 +33,9 @@ use uuid::Uuid;
 use crate::{
     Frontend,
     call::{Call, WAIT_TIMEOUT},
-    error, status,
+    error,
+    quotas::Waiting,
+    status,
     task_response::{append_events, id_bytes},
     validate::ids,
 };
@@ -191,6 +193,7 @@ impl Frontend {
         until_closed: bool,
         call: &Call,
     ) -> Result<Progress, Status> {
+        let _seat = self.quotas.wait(target.workflow.namespace_id, Waiting::History)?;
         let deadline = call.deadline(WAIT_TIMEOUT);
         let progress = self.history.wait_events(target.clone(), after_event_id, until_closed, deadline);
         progress.await.map_err(|error| error::of_call(error, target))

@@ -15,6 +15,7 @@ use crate::{
     call::{Call, WAIT_TIMEOUT},
     error,
     namespaces::AuthorizedNamespace,
+    quotas::Waiting,
     status, update,
     update::CheckedUpdate,
     validate,
@@ -30,6 +31,7 @@ impl Frontend {
         let (start, update) = operations(request)?;
         let (start, update) = self.check_both(call, &namespace, start, update)?;
         let CheckedUpdate { target, update } = update;
+        let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
         let deadline = call.deadline(WAIT_TIMEOUT);
         let (started, result) = self
             .history

@@ -11,7 +11,9 @@ use tonic::Status;
 use crate::{
     Frontend,
     call::{Call, QUERY_TIMEOUT},
-    error, status,
+    error,
+    quotas::Waiting,
+    status,
     validate::{ids, sizes},
 };
 
@@ -29,6 +31,7 @@ impl Frontend {
         ids::required("QueryType", &query.query_type)?;
         sizes::blob(query.query_args.as_ref(), &self.limits)?;
         let longest = call.timeout.unwrap_or(QUERY_TIMEOUT);
+        let _seat = self.quotas.wait(namespace.id(), Waiting::Query)?;
         match self.history.query(target.clone(), query, reject, call.deadline(longest)).await {
             Ok(outcome) => Ok(QueryWorkflowResponse { query_result: outcome.result, ..Default::default() }),
             Err(Error::QueryRejected(status)) => {

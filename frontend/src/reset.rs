@@ -1,14 +1,26 @@
 //! ResetWorkflowExecution.
 
-use perdure_engine::reset::Exclude;
-use perdure_history::ResetRequest;
+use perdure_engine::{
+    Signal,
+    reset::{Exclude, PostReset},
+};
+use perdure_history::{ResetRequest, Target};
 use perdure_proto::api::{
     enums::{ResetReapplyExcludeType, ResetReapplyType},
+    workflow::{PostResetOperation, post_reset_operation::Variant},
     workflowservice::{ResetWorkflowExecutionRequest, ResetWorkflowExecutionResponse},
 };
 use tonic::Status;
+use uuid::Uuid;
 
-use crate::{Frontend, call::Call, error, status, validate::ids};
+use crate::{
+    Frontend,
+    call::Call,
+    error,
+    namespaces::AuthorizedNamespace,
+    status,
+    validate::{ids, links, sizes},
+};
 
 impl Frontend {
     pub(crate) async fn reset_workflow(
@@ -20,17 +32,54 @@ impl Frontend {
         ids::required("RequestId", &request.request_id)?;
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
         let exclude = excluded(request.reset_reapply_type, &request.reset_reapply_exclude_types)?;
-        if !request.post_reset_operations.is_empty() {
-            return Err(Status::unimplemented("post reset operations are not supported"));
+        let identity = request.identity;
+        let mut operations = Vec::with_capacity(request.post_reset_operations.len());
+        for operation in request.post_reset_operations {
+            operations.push(self.post_reset(&namespace, &target, operation, &identity).await?);
         }
         let reset = ResetRequest {
             request_id: request.request_id,
             reason: request.reason,
             finish_event_id: request.workflow_task_finish_event_id,
             exclude,
+            operations,
         };
         let run_id = self.history.reset(target.clone(), reset).await.map_err(|error| error::of_call(error, &target))?;
         Ok(ResetWorkflowExecutionResponse { run_id: run_id.to_string() })
+    }
+
+    /// Temporal refuses signals here, though its API has them.
+    async fn post_reset(
+        &self,
+        namespace: &AuthorizedNamespace,
+        target: &Target,
+        operation: PostResetOperation,
+        identity: &str,
+    ) -> Result<PostReset, Status> {
+        match operation.variant {
+            None => Err(status::invalid("unsupported post reset operation: <nil>")),
+            Some(Variant::SignalWorkflow(signal)) => {
+                ids::required("SignalName", &signal.signal_name)?;
+                links::check(&signal.links)?;
+                sizes::blob(signal.input.as_ref(), &self.limits)?;
+                sizes::blob(signal.header.as_ref(), &self.limits)?;
+                Ok(PostReset::Signal(Box::new(Signal {
+                    name: signal.signal_name,
+                    input: signal.input,
+                    header: signal.header,
+                    links: signal.links,
+                    identity: identity.to_owned(),
+                    request_id: Uuid::new_v4().to_string(),
+                    ..Signal::default()
+                })))
+            }
+            Some(Variant::UpdateWorkflowOptions(update)) => {
+                let options = update.workflow_execution_options.unwrap_or_default();
+                let paths = update.update_mask.unwrap_or_default();
+                let update = self.checked_options(namespace, target, options, paths, false).await?;
+                Ok(PostReset::UpdateOptions(Box::new(update)))
+            }
+        }
     }
 }
 
@@ -66,7 +115,11 @@ mod tests {
             (T::Unspecified, &[99], (false, false, false)),
         ];
         for (reapply, types, (signals, updates, nexus)) in cases {
-            assert_eq!(excluded(reapply.into(), types).unwrap(), Exclude { signals, updates, nexus }, "{reapply:?} {types:?}");
+            assert_eq!(
+                excluded(reapply.into(), types).unwrap(),
+                Exclude { signals, updates, nexus },
+                "{reapply:?} {types:?}"
+            );
         }
         assert_eq!(excluded(99, &[]).unwrap_err().message(), "unknown reset reapply type: 99");
     }

@@ -83,6 +83,13 @@ pub(crate) fn already_started(
     detailed(Code::AlreadyExists, message, "WorkflowExecutionAlreadyStartedFailure", detail)
 }
 
+pub(crate) fn activity_already_started(
+    message: impl Into<String>,
+    detail: &errordetails::ActivityExecutionAlreadyStartedFailure,
+) -> Status {
+    detailed(Code::AlreadyExists, message, "ActivityExecutionAlreadyStartedFailure", detail)
+}
+
 pub(crate) fn client_version_not_supported(detail: &errordetails::ClientVersionNotSupportedFailure) -> Status {
     let errordetails::ClientVersionNotSupportedFailure { client_version, client_name, supported_versions } = detail;
     let message = format!(
@@ -116,7 +123,14 @@ pub(crate) fn query_failed(message: impl Into<String>, failure: Option<Failure>)
 }
 
 pub(crate) fn resource_exhausted(message: impl Into<String>, cause: ResourceExhaustedCause) -> Status {
-    let scope = ResourceExhaustedScope::Namespace;
+    exhausted(message, cause, ResourceExhaustedScope::Namespace)
+}
+
+pub(crate) fn exhausted(
+    message: impl Into<String>,
+    cause: ResourceExhaustedCause,
+    scope: ResourceExhaustedScope,
+) -> Status {
     let detail = errordetails::ResourceExhaustedFailure { cause: cause.into(), scope: scope.into() };
     let mut status = detailed(Code::ResourceExhausted, message, "ResourceExhaustedFailure", &detail);
     // The headers have the short names of the values, which is how the generated enums print.

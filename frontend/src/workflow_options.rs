@@ -1,6 +1,7 @@
 //! UpdateWorkflowExecutionOptions: an operator changes a run's versioning override or its priority.
 
 use perdure_engine::{Input, OptionsUpdate, Reject, Reply, fill_pinned_version, normalized_override, validate};
+use perdure_history::Target;
 use perdure_proto::api::{
     workflow::{VersioningOverride, WorkflowExecutionOptions},
     workflowservice::{UpdateWorkflowExecutionOptionsRequest, UpdateWorkflowExecutionOptionsResponse},
@@ -8,7 +9,7 @@ use perdure_proto::api::{
 use prost_types::FieldMask;
 use tonic::Status;
 
-use crate::{Frontend, call::Call, error, status, status::invalid, validate::ids};
+use crate::{Frontend, call::Call, error, namespaces::AuthorizedNamespace, status, status::invalid, validate::ids};
 
 /// Paths of WorkflowExecutionOptions that a mask can name, but for those inside of these.
 const PATHS: [(&str, &[&str]); 3] = [
@@ -46,26 +47,39 @@ impl Frontend {
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
         ids::optional("Identity", &request.identity)?;
         let mask = request.update_mask.ok_or_else(|| invalid("UpdateMask is required"))?;
-        let mut options =
+        let options =
             request.workflow_execution_options.ok_or_else(|| invalid("WorkflowExecutionOptions is required"))?;
+        let update = self.checked_options(&namespace, &target, options, mask, true).await?;
+        let update = OptionsUpdate { identity: request.identity, ..update };
+        let reply = self.send(&target, Input::UpdateOptions(Box::new(update))).await?.reply;
+        Ok(UpdateWorkflowExecutionOptionsResponse { workflow_execution_options: updated(reply), ..Default::default() })
+    }
+
+    /// Checks what the options ask for, and completes them by what the run knows. `open`: refused for a closed run.
+    pub(crate) async fn checked_options(
+        &self,
+        namespace: &AuthorizedNamespace,
+        target: &Target,
+        mut options: WorkflowExecutionOptions,
+        mask: FieldMask,
+        open: bool,
+    ) -> Result<OptionsUpdate, Status> {
         check_paths(&mask)?;
         validate::priority(options.priority.as_ref()).map_err(invalid)?;
         if options.time_skipping_config.is_some() {
             return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
         }
         if let Some(given) = options.versioning_override.take() {
-            let looked = self.history.view(target.clone(), move |state| known_to_run(state, given)).await;
+            let looked = self.history.view(target.clone(), move |state| known_to_run(state, given, open)).await;
             let (known, queue) =
-                looked.and_then(|known| known.map_err(Into::into)).map_err(|error| error::of_call(error, &target))?;
+                looked.and_then(|known| known.map_err(Into::into)).map_err(|error| error::of_call(error, target))?;
             let checked = normalized_override(known).map_err(invalid)?;
             self.history
                 .check_override(namespace.id(), &queue, Some(&checked))
-                .map_err(|reject| error::of_call(reject.into(), &target))?;
+                .map_err(|reject| error::of_call(reject.into(), target))?;
             options.versioning_override = Some(checked);
         }
-        let update = OptionsUpdate { options, paths: mask.paths, identity: request.identity };
-        let reply = self.send(&target, Input::UpdateOptions(Box::new(update))).await?.reply;
-        Ok(UpdateWorkflowExecutionOptionsResponse { workflow_execution_options: updated(reply) })
+        Ok(OptionsUpdate { options, paths: mask.paths, identity: String::new() })
     }
 }
 
@@ -73,8 +87,9 @@ impl Frontend {
 fn known_to_run(
     state: &perdure_engine::WorkflowState,
     mut given: VersioningOverride,
+    open: bool,
 ) -> Result<(VersioningOverride, String), Reject> {
-    if state.run.close.is_some() {
+    if open && state.run.close.is_some() {
         return Err(Reject::WorkflowClosed);
     }
     fill_pinned_version(&state.run, &mut given)?;

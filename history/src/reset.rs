@@ -1,6 +1,9 @@
 //! Resets, as callers see them: the histories are read first, then the shard makes the new run.
 
-use perdure_engine::{Reset, WorkflowState, reset::Exclude};
+use perdure_engine::{
+    Reset, WorkflowState,
+    reset::{Exclude, PostReset, requests_on_their_way},
+};
 use perdure_proto::api::{
     enums::EventType,
     history::{HistoryEvent, history_event::Attributes},
@@ -26,6 +29,7 @@ pub struct ResetRequest {
     /// The end of the workflow task that is to be done again: the first event that the new run does not share.
     pub finish_event_id: i64,
     pub exclude: Exclude,
+    pub operations: Vec<PostReset>,
 }
 
 /// What must be known of a run before its history is read.
@@ -68,6 +72,7 @@ impl History {
             reason: request.reason.clone(),
             at_boundary: boundaries.contains(&finish),
             exclude: request.exclude,
+            operations: request.operations.clone(),
             prefix,
             later,
             continued,
@@ -94,6 +99,7 @@ impl History {
                     workflow_id: run.workflow_id.clone(),
                     base_run_id: run.run_id.clone(),
                     start_request_id: state.start_request_id(),
+                    requests: requests_on_their_way(run),
                     ..Reset::default()
                 },
             })

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::bail;
 use clap::Args;
 
+use crate::limits::Value;
 use crate::settings::{Listen, Log, LogFormat, Settings, StoreKind, StoreSettings};
 
 /// Between the ports of gRPC and of HTTP, where the latter is not given.
@@ -125,15 +126,15 @@ impl StartDev {
 }
 
 /// The values that set a limit, and the keys of the others.
-fn limits(values: &[String]) -> anyhow::Result<(BTreeMap<String, i64>, Vec<String>)> {
+fn limits(values: &[String]) -> anyhow::Result<(BTreeMap<String, Value>, Vec<String>)> {
     let mut limits = BTreeMap::new();
     let mut ignored = Vec::new();
     for (key, value) in pairs("--dynamic-config-value", values)? {
-        match value.parse() {
-            Ok(number) if crate::limits::set(&mut Default::default(), &key, number) => {
-                limits.insert(key, number);
-            }
-            _ => ignored.push(key),
+        let value = Value::parse(&value);
+        if crate::limits::set(&mut Default::default(), &key, &value) {
+            limits.insert(key, value);
+        } else {
+            ignored.push(key);
         }
     }
     Ok((limits, ignored))
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(settings.listen.http_port, 0);
         assert_eq!(settings.namespaces, ["default", "test"]);
         assert_eq!(settings.store.path, Some("/tmp/x.db".into()));
-        assert_eq!(settings.limits, BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), 50)]));
+        assert_eq!(settings.limits, BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), Value::Number(50))]));
         assert_eq!(settings.search_attributes, BTreeMap::from([("Tag".to_owned(), "Keyword".to_owned())]));
         let expected = "these flags have no effect: --dynamic-config-value frontend.enableServerVersionCheck";
         assert_eq!(notices, [expected]);

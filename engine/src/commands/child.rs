@@ -93,11 +93,11 @@ fn check_ids(tx: &Tx, command: &StartChildWorkflowExecutionCommandAttributes) ->
 fn check_sizes(tx: &Tx, command: &StartChildWorkflowExecutionCommandAttributes) -> Result<(), WorkflowTaskFailure> {
     let limits = tx.ctx.limits;
     if let Some(attributes) = &command.search_attributes {
-        validate::search_attribute_names(attributes).map_err(|error| {
+        validate::search_attribute_names(attributes, limits).map_err(|error| {
             let text = format!("invalid SearchAttributes on StartChildWorkflowCommand: {error}. {}", about(command));
             WorkflowTaskFailure::task_failed(Cause::BadSearchAttributes, text)
         })?;
-        validate::search_attribute_sizes(attributes)
+        validate::search_attribute_sizes(attributes, limits)
             .map_err(|text| WorkflowTaskFailure::run_terminated(CAUSE, text))?;
     }
     if command.input.as_ref().map_or(0, Message::encoded_len) as i64 > limits.blob_size {

@@ -69,7 +69,7 @@ pub(super) fn continue_as_new(
     let queue = command.task_queue.as_ref().map_or("", |queue| queue.name.as_str());
     let workflow_type = command.workflow_type.as_ref().map_or("", |name| name.name.as_str());
     if let Some(attributes) = &command.search_attributes {
-        validate::search_attribute_names(attributes).map_err(|error| {
+        validate::search_attribute_names(attributes, tx.ctx.limits).map_err(|error| {
             let text = format!(
                 "invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: {error}. \
                  WorkflowType={workflow_type} TaskQueue={queue}"
@@ -84,7 +84,7 @@ pub(super) fn continue_as_new(
         return Err(WorkflowTaskFailure::run_terminated(CAUSE, text));
     }
     if let Some(attributes) = &command.search_attributes {
-        validate::search_attribute_sizes(attributes)
+        validate::search_attribute_sizes(attributes, tx.ctx.limits)
             .map_err(|text| WorkflowTaskFailure::run_terminated(CAUSE, text))?;
     }
     drop_own_buffer(tx);

@@ -34,14 +34,15 @@ pub(super) fn upsert_search_attributes(
     if changes.indexed_fields.is_empty() {
         return Err(bad("IndexedFields is not set on UpsertWorkflowSearchAttributesCommand."));
     }
-    validate::search_attribute_names(&changes).map_err(|text| bad(&text))?;
+    validate::search_attribute_names(&changes, tx.ctx.limits).map_err(|text| bad(&text))?;
     if size(&changes.indexed_fields) > tx.ctx.limits.blob_size {
         let text = "UpsertWorkflowSearchAttributesCommandAttributes exceeds size limit.";
         return Err(WorkflowTaskFailure::run_terminated(CAUSE, text));
     }
     let mut merged = tx.state.run.search_attributes.clone().unwrap_or_default();
     merge(&mut merged.indexed_fields, &changes.indexed_fields);
-    validate::search_attribute_sizes(&merged).map_err(|text| WorkflowTaskFailure::run_terminated(CAUSE, text))?;
+    validate::search_attribute_sizes(&merged, tx.ctx.limits)
+        .map_err(|text| WorkflowTaskFailure::run_terminated(CAUSE, text))?;
     let attributes = UpsertWorkflowSearchAttributesEventAttributes {
         workflow_task_completed_event_id: batch.completed_event_id,
         search_attributes: Some(changes),

@@ -6,12 +6,15 @@
 //! | fail | WorkflowTaskFailed (RESET_WORKFLOW), which tells workers to forget what they knew |
 //! | renew | time-outs of the run and of activities that wait count from now; timers keep their times |
 //! | reapply | signals, updates and the like that came after the fork, see `reapply` |
+//! | operate | what the caller wants done after the reset: signals, options |
 //! | go on | a workflow task, and all that the state owes: activities, children, messages to other workflows |
 //!
 //! The run that is current, if it is open, is terminated by its host in the same commit, with [`IDENTITY`]: such an end
 //! is not told to parent and children, who go on with the new run.
 
 mod reapply;
+
+use std::collections::BTreeMap;
 
 use perdure_proto::api::{
     enums::WorkflowTaskFailedCause,
@@ -21,13 +24,17 @@ use perdure_proto::api::{
 
 use crate::{
     change::{Created, Kind, ResetFrom},
+    child,
     ctx::Ctx,
+    input::Signal,
     obligations::obligations,
     outcome::{Outcome, Reply},
     reject::Reject,
+    signal,
     state::{ActivityPhase, Nanos, RunState, WorkflowState},
     step::finish,
     tx::Tx,
+    versioning::{OptionsUpdate, update_options},
     workflow_task,
 };
 
@@ -55,6 +62,26 @@ pub struct Reset {
     /// What happened in the runs that continued it as new. Their children are others.
     pub continued: Vec<HistoryEvent>,
     pub exclude: Exclude,
+    /// See [`ResetFrom`].
+    pub requests: BTreeMap<i64, String>,
+    pub operations: Vec<PostReset>,
+}
+
+/// What a caller wants done with the new run before its worker sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PostReset {
+    Signal(Box<Signal>),
+    UpdateOptions(Box<OptionsUpdate>),
+}
+
+/// What the base run has on its way to others, as [`Reset::requests`].
+pub fn requests_on_their_way(run: &RunState) -> BTreeMap<i64, String> {
+    let children = run.children.iter().filter(|(_, child)| !child::is_started(child));
+    children
+        .map(|(id, child)| (*id, child.create_request_id.clone()))
+        .chain(run.external_signals.iter().map(|(id, signal)| (*id, signal.request_id.clone())))
+        .chain(run.external_cancels.iter().map(|(id, cancel)| (*id, cancel.request_id.clone())))
+        .collect()
 }
 
 /// What is not taken over from after the fork.
@@ -85,7 +112,10 @@ pub fn reset(reset: Reset, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome), Re
     workflow_task::start_for_reset(&mut tx);
     fail_task(&mut tx, reset.base_run_id, reset.run_id, reset.reason);
     let time = tx.now();
-    tx.durable(Kind::ResetFrom(ResetFrom { request_id: reset.request_id, time }));
+    let events = reset.later.iter().chain(&reset.continued);
+    let replaced_children = events.filter_map(|event| child::initiated_name(event.attributes.as_ref()?)).collect();
+    let (request_id, requests) = (reset.request_id, reset.requests);
+    tx.durable(Kind::ResetFrom(ResetFrom { request_id, time, requests, replaced_children }));
     for event in reset.later {
         if !reapply::reapply_child(&mut tx, &event) {
             reapply::reapply(&mut tx, event, reset.exclude);
@@ -93,6 +123,12 @@ pub fn reset(reset: Reset, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome), Re
     }
     for event in reset.continued {
         reapply::reapply(&mut tx, event, reset.exclude);
+    }
+    for operation in reset.operations {
+        match operation {
+            PostReset::Signal(signal) => signal::write(&mut tx, *signal),
+            PostReset::UpdateOptions(update) => drop(update_options(&mut tx, *update)?),
+        }
     }
     workflow_task::ensure_scheduled(&mut tx);
     tx.out.tasks = obligations(tx.state);
@@ -139,6 +175,16 @@ fn fail_task(tx: &mut Tx, base_run_id: String, new_run_id: String, reason: Strin
 }
 
 pub(crate) fn apply_reset_from(run: &mut RunState, from: &ResetFrom) {
+    run.replaced_children.clone_from(&from.replaced_children);
+    for (id, request) in &from.requests {
+        if let Some(child) = run.children.get_mut(id) {
+            child.create_request_id.clone_from(request);
+        } else if let Some(signal) = run.external_signals.get_mut(id) {
+            signal.request_id.clone_from(request);
+        } else if let Some(cancel) = run.external_cancels.get_mut(id) {
+            cancel.request_id.clone_from(request);
+        }
+    }
     let after = |wait: Nanos| if wait > 0 { from.time.saturating_add(wait) } else { 0 };
     run.reset_request_id.clone_from(&from.request_id);
     run.original_start_time = run.start_time;

@@ -1,17 +1,22 @@
 //! Where a run can be forked, and what the new run has of the old one.
 
-use perdure_engine::{Input, Reject, Signal, TakenBy, Task, journal, reset::Exclude};
+use perdure_engine::{
+    Input, OptionsUpdate, Reject, Signal, TakenBy, Task, child_name, journal,
+    reset::{Exclude, PostReset, requests_on_their_way},
+};
 use perdure_proto::api::{
+    common::Priority,
     enums::{EventType as T, WorkflowExecutionStatus},
     history::{WorkflowExecutionCompletedEventAttributes, history_event::Attributes as A},
     protocol::Message as ProtocolMessage,
     update::{Acceptance, Rejection, Response},
+    workflow::WorkflowExecutionOptions,
     workflowservice::{RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest},
 };
 use prost::Message;
 
 use crate::{
-    activity, child,
+    activity, child, external,
     world::{SECOND, Step, World, update_request},
 };
 
@@ -294,4 +299,64 @@ fn the_end_by_a_reset_is_told_to_nobody() {
     world.step(Input::WasReset { run_id: "next".into() }).unwrap();
     assert_eq!(world.state.run.reset_run_id, "next");
     assert!(perdure_engine::obligations(&world.state).is_empty());
+}
+
+#[test]
+fn operations_come_after_what_is_taken_over() {
+    let mut world = busy_run();
+    let (name, request_id) = ("after".to_owned(), "r".to_owned());
+    let signal = PostReset::Signal(Box::new(Signal { name, request_id, ..Default::default() }));
+    let priority = Priority { priority_key: 2, ..Default::default() };
+    let options = WorkflowExecutionOptions { priority: Some(priority.clone()), ..Default::default() };
+    let update = OptionsUpdate { options, paths: vec!["priority".into()], ..Default::default() };
+    let operations = vec![signal, PostReset::UpdateOptions(Box::new(update))];
+    let forked = world.reset(4, |reset| reset.operations = operations).unwrap();
+    assert_eq!(
+        types(&forked)[4..],
+        [
+            T::WorkflowExecutionSignaled,
+            T::WorkflowExecutionUpdateAdmitted,
+            T::WorkflowExecutionSignaled,
+            T::WorkflowExecutionOptionsUpdated,
+            T::WorkflowTaskScheduled,
+        ]
+    );
+    assert_eq!(forked.state.run.priority, Some(priority));
+    assert!(forked.state.run.signal_request_ids.contains_key("r"));
+    // What cannot be done leaves no new run.
+    let update = OptionsUpdate { paths: vec!["versioning_override.pinned".into()], ..Default::default() };
+    let refused = world.reset(4, |reset| reset.operations = vec![PostReset::UpdateOptions(Box::new(update))]).err();
+    assert!(matches!(refused, Some(Reject::InvalidArgument(text)) if text.contains("partial updates")));
+}
+
+#[test]
+fn what_is_on_its_way_to_others_keeps_its_request_ids() {
+    let mut world = World::new();
+    world.complete(vec![child::start("child"), external::signal("other")]);
+    signal(&mut world, "s");
+    let finish = world.event_id(T::WorkflowTaskScheduled) + 1;
+    let requests = requests_on_their_way(&world.state.run);
+    assert_eq!(requests.len(), 2);
+    let forked = world.reset(finish, |reset| reset.requests = requests.clone()).unwrap();
+    assert_eq!(requests_on_their_way(&forked.state.run), requests);
+    // And through another reset.
+    let mut forked = forked;
+    let again = forked.reset(finish, |reset| reset.requests = requests.clone()).unwrap();
+    assert_eq!(requests_on_their_way(&again.state.run), requests);
+}
+
+#[test]
+fn children_of_the_lost_future_are_replaced() {
+    let mut world = World::new();
+    world.complete(Vec::new());
+    signal(&mut world, "s");
+    world.complete(vec![child::start("child")]);
+    let mut forked = world.reset(4, |_| {}).unwrap();
+    let name = child_name("child type", "child");
+    assert_eq!(forked.state.run.replaced_children, [name]);
+    forked.complete(vec![child::start("child")]);
+    let initiated_event_id = forked.event_id(T::StartChildWorkflowExecutionInitiated);
+    assert_eq!(forked.state.run.replaced_children.len(), 1);
+    forked.step(Input::ChildStarted { initiated_event_id, run_id: CHILD_RUN.into(), header: None }).unwrap();
+    assert!(forked.state.run.replaced_children.is_empty(), "the next one is a child like any other");
 }

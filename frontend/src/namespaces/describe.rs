@@ -23,6 +23,9 @@ fn capabilities() -> Capabilities {
         reported_problems_search_attribute: true,
         workflow_pause: true,
         worker_poll_complete_on_shutdown: true,
+        standalone_activities: true,
+        standalone_activity_start_delay: true,
+        standalone_activity_operator_commands: true,
         ..Capabilities::default()
     }
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub(crate) use attributes::{built_in, is_reserved, is_settable, is_system, other_spelling, predefined, system};
 
-use crate::status;
+use crate::{quotas::Quotas, status};
 
 /// Temporal's limit of ids and names, in bytes (`limit.maxIDLength`).
 const NAME_LENGTH_MAX: usize = 1_000;
@@ -87,6 +87,7 @@ pub struct Namespaces(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     limits: Limits,
+    quotas: Quotas,
     cluster_name: String,
     known: RwLock<Known>,
     /// One change at a time: each reads what it changes.
@@ -113,16 +114,21 @@ impl Known {
 
 impl Namespaces {
     /// Loads all namespaces of the store.
-    pub async fn open(store: Arc<dyn Store>, limits: Limits, cluster_name: String) -> Result<Self, StoreError> {
+    pub async fn open(
+        store: Arc<dyn Store>,
+        limits: Limits,
+        quotas: Quotas,
+        cluster_name: String,
+    ) -> Result<Self, StoreError> {
         let mut known = Known::default();
         for stored in store.namespaces().await? {
             known.put(stored)?;
         }
-        Ok(Self(Arc::new(Inner { store, limits, cluster_name, known: RwLock::new(known), changes: Mutex::new(()) })))
+        Ok(Self(Arc::new(Inner { store, limits, quotas, cluster_name, known: RwLock::new(known), changes: Mutex::new(()) })))
     }
 
     /// The namespace that a request names. INVALID_ARGUMENT for a bad name, NOT_FOUND for an unknown one,
-    /// FAILED_PRECONDITION for a deleted one.
+    /// FAILED_PRECONDITION for a deleted one, RESOURCE_EXHAUSTED for one that asks for too much.
     pub fn resolve(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
         if name.is_empty() {
             return Err(status::invalid("Namespace is empty."));
@@ -133,7 +139,7 @@ impl Namespaces {
                 let allowed = [NamespaceState::Registered, NamespaceState::Deprecated];
                 Err(status::namespace_invalid_state(name, state, &allowed))
             }
-            _ => Ok(namespace),
+            _ => self.0.quotas.namespace(namespace.id()).map(|()| namespace),
         }
     }
 

@@ -36,6 +36,15 @@ pub(crate) fn required(name: &str, value: &str) -> Result<(), Status> {
     optional(name, value)
 }
 
+/// Of calls about activity executions, whose texts are others.
+pub(crate) fn limited(name: &str, value: &str) -> Result<(), Status> {
+    if value.len() > MAX_LENGTH {
+        let length = value.len();
+        return Err(invalid(format!("{name} exceeds length limit. Length={length} Limit={MAX_LENGTH}")));
+    }
+    no_nul(name, value)
+}
+
 pub(crate) fn no_nul(name: &str, value: &str) -> Result<(), Status> {
     if value.contains('\0') {
         return Err(invalid(format!("{name} must not contain a NUL byte.")));

@@ -1,6 +1,6 @@
 //! Search attributes that a client sets: known to the namespace, of the right type, not too large.
 
-use perdure_engine::validate;
+use perdure_engine::{Limits, validate};
 use perdure_proto::api::common::{Payload, SearchAttributes};
 use perdure_storage::{
     search_values::{TYPE_KEY, decode_value},
@@ -15,11 +15,15 @@ use crate::{
 };
 
 /// Of a start: names, types and sizes. Notes each value's type as [`check_types`] does.
-pub(crate) fn check(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+pub(crate) fn check(
+    attributes: &mut SearchAttributes,
+    namespace: &AuthorizedNamespace,
+    limits: &Limits,
+) -> Result<(), Status> {
     check_names(attributes, namespace)?;
-    validate::search_attribute_names(attributes).map_err(invalid)?;
+    validate::search_attribute_names(attributes, limits).map_err(invalid)?;
     check_values(attributes, namespace)?;
-    validate::search_attribute_sizes(attributes).map_err(invalid)?;
+    validate::search_attribute_sizes(attributes, limits).map_err(invalid)?;
     note_types(attributes, namespace);
     Ok(())
 }

@@ -7,8 +7,6 @@ use tonic::Status;
 
 use crate::status::invalid;
 
-const MAX_SUMMARY: usize = 400;
-const MAX_DETAILS: usize = 20_000;
 /// What stays of a failure that is too large.
 const TRUNCATED_MESSAGE: usize = 4 * 1_024;
 
@@ -33,11 +31,14 @@ pub(crate) fn memo(memo: Option<&Memo>, limits: &Limits) -> Result<(), Status> {
     Ok(())
 }
 
-pub(crate) fn user_metadata(metadata: Option<&UserMetadata>) -> Result<(), Status> {
+pub(crate) fn user_metadata(metadata: Option<&UserMetadata>, limits: &Limits) -> Result<(), Status> {
     let Some(metadata) = metadata else {
         return Ok(());
     };
-    let parts = [("summary", &metadata.summary, MAX_SUMMARY), ("details", &metadata.details, MAX_DETAILS)];
+    let parts = [
+        ("summary", &metadata.summary, limits.user_metadata_summary),
+        ("details", &metadata.details, limits.user_metadata_details),
+    ];
     for (name, payload, limit) in parts {
         let size = payload.as_ref().map_or(0, Message::encoded_len);
         if size > limit {
@@ -82,8 +83,8 @@ mod tests {
         assert_eq!(blob(Some(&payloads(100)), &limits).unwrap_err().message(), "Blob data size exceeds limit.");
         let metadata = UserMetadata { summary: Some(payload(401)), details: None };
         let text = "user_metadata.summary exceeds size limit. Length=404 Limit=400";
-        assert_eq!(user_metadata(Some(&metadata)).unwrap_err().message(), text);
-        assert!(user_metadata(None).is_ok());
+        assert_eq!(user_metadata(Some(&metadata), &limits).unwrap_err().message(), text);
+        assert!(user_metadata(None, &limits).is_ok());
     }
 
     #[test]

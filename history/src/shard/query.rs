@@ -10,7 +10,6 @@
 //! | open or closed | none pending | direct: a query task through matching |
 
 use perdure_engine::Reject;
-use perdure_matching::Matching;
 use perdure_proto::api::{
     enums::{QueryRejectCondition, WorkflowExecutionStatus},
     query::WorkflowQuery,
@@ -22,10 +21,8 @@ use super::{
     cell::{BufferedQuery, Cell, QueryRoute},
     message::{self, ReplyTo},
 };
-use crate::{error::Error, query::DirectQuery};
+use crate::{error::Error, query::DirectQuery, shared::Shared};
 
-/// Queries that wait for a workflow task, per run.
-const MAX_BUFFERED: usize = 64;
 /// Attempts of a workflow task after which queries are refused instead of buffered.
 const FAILING_ATTEMPTS: i32 = 3;
 
@@ -39,7 +36,7 @@ impl Shard {
     ) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
         cell.last_used = self.steps;
-        match route(cell, &self.shared.matching, &query, reject) {
+        match route(cell, &self.shared, &query, reject) {
             Ok(Some(direct)) => {
                 self.send_when_durable(key, message::tell(reply, Ok(QueryRoute::Direct(Box::new(direct)))));
             }
@@ -76,7 +73,7 @@ impl Shard {
 /// Some: direct. None: buffered.
 fn route(
     cell: &mut Cell,
-    matching: &Matching,
+    shared: &Shared,
     query: &WorkflowQuery,
     reject: QueryRejectCondition,
 ) -> Result<Option<DirectQuery>, Error> {
@@ -96,19 +93,19 @@ fn route(
         if cell.state.run.last_completed_started_event_id == 0 {
             return not_ready("Workflow execution closed before WorkflowTaskStarted event");
         }
-        return Ok(Some(DirectQuery::of(cell, query.clone(), matching)));
+        return Ok(Some(DirectQuery::of(cell, query.clone(), &shared.matching)));
     }
     if !task_pending(cell) {
         if cell.state.run.last_completed_started_event_id == 0 {
             return not_ready("Workflow task is not scheduled yet.");
         }
-        return Ok(Some(DirectQuery::of(cell, query.clone(), matching)));
+        return Ok(Some(DirectQuery::of(cell, query.clone(), &shared.matching)));
     }
     if cell.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS) {
         return not_ready("Unable to query workflow due to Workflow Task in failed state.");
     }
     cell.queries.retain(|_, query| !query.reply.is_closed());
-    if cell.queries.len() >= MAX_BUFFERED {
+    if cell.queries.len() >= shared.limits.buffered_queries {
         return Err(Error::Busy("too many queries wait for a workflow task of this workflow, try again later".into()));
     }
     Ok(None)

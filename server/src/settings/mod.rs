@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     /// A file in the format of Temporal's dynamic configuration.
     pub(crate) dynamic_config: Option<PathBuf>,
     /// Values of the same kind, which win over the file: key to number.
-    pub(crate) limits: BTreeMap<String, i64>,
+    pub(crate) limits: BTreeMap<String, crate::limits::Value>,
     /// Runs that are kept in memory.
     pub(crate) cached_runs: usize,
     /// Seconds that calls in flight have to end when the server stops.
