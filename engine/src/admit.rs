@@ -154,6 +154,11 @@ fn already_started(current: &CurrentRun, start: &Start, what: &str, why: &str) -
     let message = match start.archetype() {
         Archetype::Workflow => format!("{what} WorkflowId: {}, RunId: {}.{why}", start.workflow_id, run.run_id),
         Archetype::Activity => "activity execution already started".into(),
+        Archetype::NexusOperation => format!(
+            "nexus operation execution already started: request_id={}, run_id={}",
+            start_request_id(run),
+            run.run_id
+        ),
         Archetype::Schedule => format!("schedule {:?} is already registered", start.workflow_id),
     };
     Reject::AlreadyStarted {

@@ -10,7 +10,7 @@ use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 use crate::{
     activity, attributes, callback, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, start,
+    child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, standalone_nexus, start,
     state::{RequestIdInfo, RunState, WorkflowState},
     timer, update, versioning, workflow_task,
 };
@@ -104,6 +104,7 @@ impl WorkflowState {
             Kind::UpdateForgotten(update_id) => update::forget(self, update_id),
             Kind::DeleteRequested(_) => run.delete_requested = true,
             Kind::Schedule(change) => return schedule::apply(run, change),
+            Kind::StandaloneNexus(change) => return standalone_nexus::apply(run, change),
             Kind::StandaloneActivity(change) => return standalone_activity::apply(run, change),
         }
         Ok(())

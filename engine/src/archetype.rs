@@ -7,6 +7,8 @@ pub enum Archetype {
     Workflow = 0,
     /// An activity without a workflow.
     Activity = 1,
+    /// A Nexus operation without a workflow.
+    NexusOperation = 2,
     Schedule = 3,
 }
 

@@ -14,6 +14,7 @@ pub fn check(state: &WorkflowState) -> Vec<String> {
     match run.archetype() {
         Archetype::Workflow => check_workflow(state, &mut wrong),
         Archetype::Activity => check_activity(run, &mut wrong),
+        Archetype::NexusOperation => check_nexus_operation(run, &mut wrong),
         Archetype::Schedule => check_schedule(run, &mut wrong),
     }
     wrong
@@ -60,6 +61,15 @@ fn check_activity(run: &RunState, wrong: &mut Vec<String>) {
     let open = run.activities.len() == 1;
     if run.close.is_some() != ended || run.close.is_none() != open || run.next_event_id != 1 {
         wrong.push(format!("activity {}: open {open}, ended {ended}", run.workflow_id));
+    }
+}
+
+/// One operation until the close, one outcome afterwards, and no history.
+fn check_nexus_operation(run: &RunState, wrong: &mut Vec<String>) {
+    let ended = run.standalone_nexus.as_ref().is_some_and(|one| one.last.is_some() && one.outcome.is_some());
+    let open = run.nexus_operations.len() == 1;
+    if run.close.is_some() != ended || run.close.is_none() != open || run.next_event_id != 1 {
+        wrong.push(format!("Nexus operation {}: open {open}, ended {ended}", run.workflow_id));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     outcome::Reply,
     pause,
     reject::Reject,
+    schedule,
     state::{Nanos, WorkflowState},
     timer,
     tx::Tx,
@@ -25,6 +26,7 @@ pub fn next_deadline(state: &WorkflowState) -> Option<Nanos> {
         timer::next_deadline(run),
         activity::next_deadline(run),
         nexus::next_deadline(run),
+        schedule::next_deadline(run),
         workflow_task::next_deadline(state),
     ]
     .into_iter()

@@ -14,7 +14,7 @@ use crate::{
     obligations::obligations,
     outcome::Reply,
     reject::Reject,
-    schedule, standalone_activity,
+    schedule, standalone_activity, standalone_nexus,
     state::WorkflowState,
     tx::Tx,
 };
@@ -24,6 +24,7 @@ pub(crate) fn request(tx: &mut Tx) -> Result<Reply, Reject> {
         match tx.state.run.archetype() {
             Archetype::Workflow => close::terminate(tx, Termination::by_server("Delete workflow execution")),
             Archetype::Activity => standalone_activity::delete(tx),
+            Archetype::NexusOperation => standalone_nexus::delete(tx),
             Archetype::Schedule => schedule::end(tx),
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     pause::PauseRequest,
     schedule::{NewSchedule, ScheduleInput},
     standalone_activity::ActivityControl,
+    standalone_nexus::{NewNexusOperation, NexusControl},
     state::{Nanos, Parent},
     versioning::{Inherited, OptionsUpdate, TakenBy},
 };
@@ -84,6 +85,8 @@ pub enum StartKind {
     Workflow,
     /// An activity of its own: its id and type stand where those of workflows do.
     Activity(ActivityTimeouts),
+    /// A Nexus operation of its own, by its id.
+    NexusOperation(Box<NewNexusOperation>),
     /// The id is the schedule's.
     Schedule(Box<NewSchedule>),
 }
@@ -102,6 +105,7 @@ impl Start {
         match self.kind {
             StartKind::Workflow => Archetype::Workflow,
             StartKind::Activity(_) => Archetype::Activity,
+            StartKind::NexusOperation(_) => Archetype::NexusOperation,
             StartKind::Schedule(_) => Archetype::Schedule,
         }
     }
@@ -223,6 +227,9 @@ pub enum Input {
 
     /// A client or an operator asks something of an activity of its own.
     ControlActivity(Box<ActivityControl>),
+
+    /// A client asks something of a Nexus operation of its own.
+    ControlNexusOperation(NexusControl),
 
     /// The run is to be deleted; one that is open ends first.
     Delete,

@@ -5,7 +5,7 @@ use perdure_proto::api::enums::ParentClosePolicy;
 use crate::{
     child, close, nexus,
     outcome::Task,
-    pause,
+    pause, schedule,
     state::{Activity, ActivityPhase, Child, RunState, WorkflowState},
     workflow_task,
 };
@@ -29,6 +29,7 @@ pub fn obligations(state: &WorkflowState) -> Vec<Task> {
     let cancels = run.external_cancels.keys();
     tasks.extend(cancels.map(|&initiated_event_id| Task::CancelExternal { initiated_event_id }));
     nexus::push_obligations(run, &mut tasks);
+    schedule::push_obligations(run, &mut tasks);
     close::push_obligations(state, &mut tasks);
     tasks
 }

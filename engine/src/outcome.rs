@@ -36,6 +36,10 @@ pub enum Task {
     SignalExternal { initiated_event_id: i64 },
     /// Deliver the cancel request; answer with `Input::ExternalCancelDone`.
     CancelExternal { initiated_event_id: i64 },
+    /// Start the workflow of a schedule's action; answer with `ScheduleInput::ActionStarted`.
+    StartScheduled { action_id: i64 },
+    /// End the workflow of an action; answer with `ScheduleInput::ActionTold`.
+    EndScheduled { action_id: i64, terminate: bool },
     /// Tell the parent how this run ended (`Input::ChildClosed` there); then `Input::ParentNotified` here.
     NotifyParent,
     /// Terminate, or request the cancel of, a child of this closed run; then `Input::ChildReleased` here.

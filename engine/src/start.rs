@@ -29,7 +29,7 @@ use crate::{
     limits::Limits,
     outcome::{Outcome, Reply, StartedReply},
     reject::Reject,
-    schedule, signal, standalone_activity,
+    schedule, signal, standalone_activity, standalone_nexus,
     state::{Nanos, Parent, RequestIdInfo, RunState, WorkflowState},
     step::finish,
     time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_duration, optional_timestamp},
@@ -51,6 +51,7 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
     match std::mem::take(&mut start.kind) {
         StartKind::Workflow => start_workflow(&mut tx, start)?,
         StartKind::Activity(timeouts) => standalone_activity::start(&mut tx, start, timeouts),
+        StartKind::NexusOperation(new) => standalone_nexus::start(&mut tx, start, *new),
         StartKind::Schedule(new) => {
             schedule::start(&mut tx, start, *new)?;
         }

@@ -11,7 +11,7 @@ use crate::{
     outcome::{Outcome, Reply},
     pause,
     reject::Reject,
-    reset, schedule, signal, standalone_activity, start,
+    reset, schedule, signal, standalone_activity, standalone_nexus, start,
     state::WorkflowState,
     system_attributes, terminate,
     tx::Tx,
@@ -52,6 +52,7 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
     match tx.state.run.archetype() {
         Archetype::Workflow => dispatch_to_workflow(tx, input),
         Archetype::Activity => standalone_activity::dispatch(tx, input),
+        Archetype::NexusOperation => standalone_nexus::dispatch(tx, input),
         Archetype::Schedule => schedule::dispatch(tx, input),
     }
 }
@@ -93,7 +94,7 @@ fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::OperateActivity { activity, operation } => activity::operate(tx, &activity, *operation),
         Input::UpdateOptions(update) => versioning::update_options(tx, *update),
         Input::Delete => delete::request(tx),
-        Input::ControlActivity(_) => Err(Reject::NotAwaited),
+        Input::ControlActivity(_) | Input::ControlNexusOperation(_) => Err(Reject::NotAwaited),
         Input::Wake => deadlines::wake(tx),
         Input::ChildStarted { initiated_event_id, .. } | Input::ChildStartFailed { initiated_event_id, .. }
             if tx.state.run.close.is_some() =>

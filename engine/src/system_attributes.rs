@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `TemporalPauseInfo` | `Workflow:<workflow id>` and `Reason:<reason>` of a paused run; `property:activityType=<type>` of each type with a paused activity |
 //! | `TemporalSchedulePaused` | whether a schedule is paused |
+//! | `Endpoint`, `Service`, `Operation` | of a Nexus operation of its own |
 //! | those of `versioning/search_attributes` | |
 //! | `TemporalReportedProblems` | `category=…` and `cause=…` of the last workflow task, once enough of them failed in a row |
 
@@ -16,7 +17,7 @@ use perdure_proto::api::{
 };
 
 use crate::{
-    standalone_activity,
+    standalone_activity, standalone_nexus,
     state::RunState,
     versioning::{self, Shown},
 };
@@ -29,6 +30,13 @@ const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
 pub fn search_attributes(run: &RunState) -> Option<SearchAttributes> {
     if standalone_activity::is_standalone(run) {
         return run.search_attributes.clone();
+    }
+    if standalone_nexus::is_standalone(run) {
+        let mut all = run.search_attributes.clone().unwrap_or_default();
+        for (name, value) in standalone_nexus::attributes(run) {
+            all.indexed_fields.insert(name.into(), payload("Keyword", quoted(value)));
+        }
+        return Some(all);
     }
     if let Some(schedule) = &run.schedule {
         let paused = schedule.progress.state.as_ref().is_some_and(|state| state.paused);

@@ -2,10 +2,13 @@
 //!
 //! A text of an engine reject is meant for clients. Nothing else that went wrong inside is shown.
 
-use perdure_engine::Reject;
+use perdure_engine::{Archetype, Reject};
 use perdure_history::{Error, Target};
-use perdure_proto::api::{enums::ResourceExhaustedCause, errordetails::WorkflowExecutionAlreadyStartedFailure};
-use perdure_storage::StoreError;
+use perdure_proto::api::{
+    enums::ResourceExhaustedCause,
+    errordetails::{ActivityExecutionAlreadyStartedFailure, WorkflowExecutionAlreadyStartedFailure},
+};
+use perdure_storage::{StoreError, WorkflowKey};
 use tonic::Status;
 
 use crate::status;
@@ -13,6 +16,12 @@ use crate::status;
 /// Of a call that was for one run or workflow id.
 pub(crate) fn of_call(error: Error, target: &Target) -> Status {
     let workflow_id = &target.workflow.workflow_id;
+    if target.workflow.archetype == Archetype::Activity {
+        return of_activity(error, workflow_id);
+    }
+    if target.workflow.archetype == Archetype::Schedule {
+        return of_schedule(error, target);
+    }
     match (error, target.run_id) {
         (Error::RunNotFound, Some(run_id)) => status::not_found(format!(
             "workflow execution not found for workflow ID \"{workflow_id}\" and run ID \"{run_id}\""
@@ -21,7 +30,7 @@ pub(crate) fn of_call(error: Error, target: &Target) -> Status {
             status::not_found(format!("workflow not found for ID: {workflow_id}"))
         }
         (Error::Reject(reject), _) => of_reject(reject),
-        (Error::Busy(message), _) => status::resource_exhausted(message, ResourceExhaustedCause::SystemOverloaded),
+        (Error::Busy(message), _) => busy(message),
         (Error::Unavailable, _) => status::unavailable(),
         (Error::Timeout, _) => status::deadline_exceeded(),
         (Error::QueryFailed { message, failure }, _) => status::query_failed(message, failure.map(|failure| *failure)),
@@ -29,6 +38,36 @@ pub(crate) fn of_call(error: Error, target: &Target) -> Status {
             status::not_found(error.to_string())
         }
     }
+}
+
+/// Of a call that was for a schedule: on Temporal's server a workflow with such an id.
+fn of_schedule(error: Error, target: &Target) -> Status {
+    let workflow = WorkflowKey::new(target.workflow.namespace_id, format!("temporal-sys-scheduler:{}", target.workflow.workflow_id));
+    of_call(error, &Target { workflow, run_id: None })
+}
+
+/// Of a call that was for an activity of its own.
+fn of_activity(error: Error, activity_id: &str) -> Status {
+    match error {
+        Error::Reject(Reject::AlreadyStarted { message, start_request_id, run_id, .. }) => {
+            status::activity_already_started(message, &ActivityExecutionAlreadyStartedFailure { start_request_id, run_id })
+        }
+        Error::Reject(reject) => of_reject(reject),
+        Error::Busy(message) => busy(message),
+        Error::Unavailable => status::unavailable(),
+        Error::Timeout => status::deadline_exceeded(),
+        // The others are about workflows.
+        Error::RunNotFound
+        | Error::WorkflowNotFound
+        | Error::QueryFailed { .. }
+        | Error::QueryRejected(_)
+        | Error::UpdateNotFound
+        | Error::UpdateAborted => status::not_found(format!("activity not found for ID: {activity_id}")),
+    }
+}
+
+fn busy(message: String) -> Status {
+    status::resource_exhausted(message, ResourceExhaustedCause::SystemOverloaded)
 }
 
 fn of_reject(reject: Reject) -> Status {

@@ -1,5 +1,7 @@
 //! What lists show of a run.
 
+use perdure_engine::{RunState, schedule};
+use perdure_proto::api::common::{Memo, Payload};
 use perdure_storage::VisibilityRow;
 use prost::Message;
 
@@ -29,8 +31,17 @@ pub(crate) fn row(cell: &Cell) -> VisibilityRow {
         parent_run_id: run.parent.as_ref().map(|parent| parent.run_id.clone()),
         root_workflow_id: run.root_workflow_id.clone(),
         root_run_id: run.root_run_id.clone(),
-        memo: run.memo.as_ref().map(|memo| memo.encode_to_vec().into()).unwrap_or_default(),
+        memo: memo(run).map(|memo| memo.encode_to_vec().into()).unwrap_or_default(),
         search_attributes: attributes.map(|attributes| attributes.encode_to_vec().into()).unwrap_or_default(),
         search_values: attributes.map(perdure_storage::search_values::search_values).unwrap_or_default(),
     }
+}
+
+/// The memo that was given. A schedule's also has what its lists show of it.
+fn memo(run: &RunState) -> Option<Memo> {
+    let Some(info) = schedule::list_info(run) else { return run.memo.clone() };
+    let mut memo = run.memo.clone().unwrap_or_default();
+    let info = Payload { data: info.encode_to_vec().into(), ..Payload::default() };
+    memo.fields.insert(schedule::LIST_INFO.into(), info);
+    Some(memo)
 }

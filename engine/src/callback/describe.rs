@@ -1,6 +1,7 @@
 //! What DescribeWorkflowExecution tells about completion callbacks.
 
 use perdure_proto::api::{
+    common::callback,
     enums::CallbackState,
     workflow::{
         CallbackInfo,
@@ -14,8 +15,13 @@ use crate::{
     time::{optional_timestamp, timestamp},
 };
 
+/// The server's own are not shown.
 pub(crate) fn infos(run: &RunState) -> Vec<CallbackInfo> {
-    in_order(run).into_iter().map(info).collect()
+    let internal = |callback: &&Callback| {
+        let variant = callback.callback.as_ref().and_then(|callback| callback.variant.as_ref());
+        matches!(variant, Some(callback::Variant::Internal(_)))
+    };
+    in_order(run).into_iter().filter(|callback| !internal(callback)).map(info).collect()
 }
 
 fn info(callback: &Callback) -> CallbackInfo {

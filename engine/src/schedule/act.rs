@@ -17,7 +17,7 @@ use perdure_proto::api::{
     common::{Payloads, WorkflowExecution},
     enums::{ScheduleOverlapPolicy, WorkflowExecutionStatus as Status},
     failure::Failure,
-    schedule::{ScheduleActionResult, SchedulePatch, ScheduleState, schedule_action::Action},
+    schedule::{ScheduleActionResult, SchedulePatch, SchedulePolicies, ScheduleState, schedule_action::Action},
     workflow::NewWorkflowExecutionInfo,
 };
 
@@ -165,7 +165,7 @@ impl Actor<'_> {
     /// When the schedule has something to do; None: only when something happens to it.
     pub(super) fn next_deadline(&self) -> Option<Nanos> {
         if !self.progress.backfills.is_empty() && self.progress.buffer.len() < MOST_BUFFERED / 2 {
-            return Some(self.now);
+            return Some(self.progress.cursor);
         }
         self.next_time().or_else(|| self.expires())
     }
@@ -203,7 +203,7 @@ impl Actor<'_> {
             self.progress.cursor = end;
             return;
         }
-        let window = self.catchup_window();
+        let window = self.definition.policies.as_ref().map_or(DEFAULT_CATCHUP_WINDOW, catchup_window);
         for _ in 0..TIMES_PER_STEP {
             let Some(due) = self.next_after(self.progress.cursor).filter(|due| due.actual <= end) else { return };
             self.progress.cursor = due.actual;
@@ -376,15 +376,16 @@ impl Actor<'_> {
             self.definition.policies.as_ref().map(|policies| policies.overlap_policy()).unwrap_or_default(),
         )
     }
+}
 
-    fn catchup_window(&self) -> Nanos {
-        let window = self.definition.policies.as_ref().and_then(|policies| policies.catchup_window.as_ref());
-        window.map_or(DEFAULT_CATCHUP_WINDOW, |window| from_duration(window).max(SHORTEST_CATCHUP_WINDOW))
-    }
+/// A year where none is set, and never below ten seconds.
+pub(super) fn catchup_window(policies: &SchedulePolicies) -> Nanos {
+    let window = policies.catchup_window.as_ref();
+    window.map_or(DEFAULT_CATCHUP_WINDOW, |window| from_duration(window).max(SHORTEST_CATCHUP_WINDOW))
 }
 
 /// `2024-01-01T08:30:00Z`.
-fn rfc3339(time: Nanos) -> String {
+pub(super) fn rfc3339(time: Nanos) -> String {
     let whole = chrono::DateTime::from_timestamp(time.div_euclid(SECOND), 0).unwrap_or_default();
     whole.format("%FT%TZ").to_string()
 }

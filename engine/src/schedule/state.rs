@@ -9,6 +9,15 @@ use perdure_proto::api::{
 
 use crate::Nanos;
 
+/// A schedule, in the state of its run.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Schedule {
+    #[prost(message, required, tag = "1")]
+    pub definition: Definition,
+    #[prost(message, required, tag = "2")]
+    pub progress: Progress,
+}
+
 /// What its owner said: written when that changes.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Definition {

@@ -52,7 +52,7 @@ impl Inner {
             id: stored.id.clone(),
             capabilities: Some(capabilities()),
             limits: Some(limits(&self.limits)),
-            supports_schedules: false,
+            supports_schedules: true,
         }
     }
 

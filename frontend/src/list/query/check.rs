@@ -1,6 +1,7 @@
 //! From an expression to a filter: names become fields, literals become values of their types, and each operator is one that
 //! its type has.
 
+use perdure_engine::Archetype;
 use perdure_storage::visibility::{AttributeKind, CompareOp, Field, Filter, Value};
 
 use super::{
@@ -21,8 +22,12 @@ pub(super) struct Column {
     pub(super) kind: AttributeKind,
 }
 
-pub(super) fn check(query: parser::Query, namespace: &AuthorizedNamespace) -> Result<Query, QueryError> {
-    let mut checker = Checker { namespace, names_division: false };
+pub(super) fn check(
+    query: parser::Query,
+    namespace: &AuthorizedNamespace,
+    archetype: Archetype,
+) -> Result<Query, QueryError> {
+    let mut checker = Checker { namespace, archetype, names_division: false };
     if query.has_limit {
         return Err(QueryError::not_supported("'LIMIT' clause"));
     }
@@ -39,6 +44,7 @@ pub(super) fn check(query: parser::Query, namespace: &AuthorizedNamespace) -> Re
 
 struct Checker<'a> {
     namespace: &'a AuthorizedNamespace,
+    archetype: Archetype,
     names_division: bool,
 }
 
@@ -129,7 +135,7 @@ impl Checker<'_> {
             return Err(QueryError::invalid(text));
         };
         let (field, kind) =
-            self.resolve(alias).ok_or_else(|| QueryError(format!("invalid search attribute: {alias}")))?;
+            self.resolve(alias).ok_or_else(|| unknown_name(self.archetype, alias))?;
         self.names_division |= matches!(&field, Field::Attribute { name, .. } if name == DIVISION);
         Ok(Column { alias: alias.clone(), field, kind })
     }
@@ -140,9 +146,28 @@ impl Checker<'_> {
             let system = system(name).and_then(|kind| Some((system_field(name)?, kind)));
             system.or_else(|| predefined(name).map(|kind| (attribute(name, kind), kind)))
         };
-        built_in(alias)
+        own_name(self.archetype, alias)
+            .map(|field| (field, AttributeKind::Keyword))
+            .or_else(|| built_in(alias))
             .or_else(|| self.namespace.custom_attribute(alias).map(|kind| (attribute(alias, kind), kind)))
             .or_else(|| built_in(&other_spelling(alias)))
+    }
+}
+
+fn unknown_name(archetype: Archetype, alias: &str) -> QueryError {
+    match archetype {
+        Archetype::Workflow => QueryError(format!("invalid search attribute: {alias}")),
+        _ => QueryError::invalid(format_args!("column name '{alias}' is not a valid search attribute")),
+    }
+}
+
+/// What lists of other kinds than workflows call the id and the type.
+fn own_name(archetype: Archetype, alias: &str) -> Option<Field> {
+    match (archetype, alias) {
+        (Archetype::Schedule, "ScheduleId") => Some(Field::WorkflowId),
+        (Archetype::Activity, "ActivityId") => Some(Field::WorkflowId),
+        (Archetype::Activity, "ActivityType") => Some(Field::WorkflowType),
+        _ => None,
     }
 }
 

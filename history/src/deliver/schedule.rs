@@ -1,0 +1,97 @@
+//! What schedules owe: starts of workflows, and ends of those that are in the way of others.
+
+use perdure_engine::{
+    Input, Limits, Reject, Start,
+    schedule::{self, ActionEnded, ActionStarted, ScheduleInput, ScheduledBy},
+};
+use perdure_proto::api::common::Callback;
+use perdure_storage::WorkflowKey;
+
+use super::Message;
+use crate::{api::Target, error::Error, shard::cell::Cell, shard::message::Action, shared::Shared};
+
+pub(super) fn start(cell: &Cell, action_id: i64, limits: &Limits) -> Option<Message> {
+    let start = schedule::owed_start(&cell.state.run, action_id, limits)?;
+    Some(Message::StartScheduled { action_id, start: Box::new(start) })
+}
+
+pub(super) fn end(cell: &Cell, action_id: i64) -> Option<Message> {
+    let run = &cell.state.run;
+    let (execution, ending) = schedule::owed_end(run, action_id)?;
+    let identity = schedule::identity(run);
+    let end = if ending.terminate {
+        let reason = "terminated by schedule overlap policy".to_owned();
+        Input::Terminate { reason, details: None, identity, links: Vec::new() }
+    } else {
+        Input::RequestCancel {
+            reason: "cancelled by schedule overlap policy".to_owned(),
+            identity,
+            request_id: ending.request_id.clone(),
+            external: None,
+            links: Vec::new(),
+        }
+    };
+    // Whichever run of its chain is the current one.
+    let workflow = WorkflowKey::new(cell.workflow.namespace_id, execution.workflow_id.as_str());
+    let to = Target { workflow, run_id: None };
+    Some(Message::EndScheduled { action_id, to, chain: execution.run_id.clone(), end: Box::new(end) })
+}
+
+pub(super) async fn send_start(shared: &Shared, action_id: i64, start: Start) -> Result<Input, Error> {
+    let outcome = match shared.start(start, None).await {
+        Ok(started) => ActionStarted::Started { run_id: started.reply.run_id, time: shared.clock.now() },
+        Err(error @ (Error::Reject(Reject::BusyWorkflow(_)) | Error::Busy(_) | Error::Unavailable)) => {
+            return Err(error);
+        }
+        Err(error) => {
+            tracing::info!(%error, "the workflow of a schedule's action cannot be started");
+            ActionStarted::Refused
+        }
+    };
+    Ok(answer(ScheduleInput::ActionStarted { action_id, outcome }))
+}
+
+pub(super) async fn send_end(
+    shared: &Shared,
+    action_id: i64,
+    to: &Target,
+    chain: &str,
+    end: Input,
+) -> Result<Input, Error> {
+    let chain = chain.to_owned();
+    let found = shared
+        .view(to.clone(), move |state| {
+            let run = &state.run;
+            (run.close.is_none() && run.first_execution_run_id == chain).then(|| run.run_id.clone())
+        })
+        .await;
+    let told = match found {
+        Ok(Some(run_id)) => {
+            let to = Target { workflow: to.workflow.clone(), run_id: uuid::Uuid::parse_str(&run_id).ok() };
+            shared.ask(to, |reply| Action::Input { input: end, reply }).await.map(|_| ())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    super::send::settled(told)?;
+    Ok(answer(ScheduleInput::ActionTold { action_id }))
+}
+
+/// The schedule behind a callback of a closed workflow, and what it is to hear.
+pub(super) fn watcher(cell: &Cell, callback: &Callback) -> Option<(Target, ActionEnded)> {
+    let by = ScheduledBy::of(callback)?;
+    let ended = schedule::ended(&cell.state.run, by.action_id)?;
+    let workflow =
+        WorkflowKey::of(perdure_engine::Archetype::Schedule, cell.workflow.namespace_id, by.schedule_id.as_str());
+    Some((Target { workflow, run_id: uuid::Uuid::parse_str(&by.run_id).ok() }, ended))
+}
+
+/// A schedule that is gone needs to hear nothing.
+pub(super) async fn tell(shared: &Shared, to: &Target, ended: ActionEnded) -> Result<(), Error> {
+    let input = answer(ScheduleInput::ActionEnded(ended));
+    super::send::settled(shared.ask(to.clone(), |reply| Action::Input { input, reply }).await)
+}
+
+fn answer(input: ScheduleInput) -> Input {
+    Input::Schedule(Box::new(input))
+}
