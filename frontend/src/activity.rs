@@ -1,6 +1,6 @@
 //! Answers and heartbeats of activities, by token and by id.
 
-use perdure_engine::{ActivityRef, Input, Reply, outcome::server_failure, validate};
+use perdure_engine::{ActivityRef, Archetype, Input, Reply, outcome::server_failure, validate};
 use perdure_history::Target;
 use perdure_proto::{
     api::{
@@ -36,7 +36,7 @@ struct Worker {
     identity: String,
 }
 
-/// The request's ids of an activity that is named without a token.
+/// The request's ids of an activity that is named without a token. Without a workflow it is one of its own.
 struct Named {
     workflow_id: String,
     run_id: String,
@@ -153,14 +153,15 @@ impl Frontend {
         let namespace = self.namespaces.resolve(namespace)?;
         let activity_id = named.activity_id;
         ids::required("ActivityId", &activity_id)?;
-        // Without a workflow it would be an activity of its own, of which there are none yet.
-        if named.workflow_id.is_empty() {
-            return Err(status::not_found(format!("activity not found for ID: {activity_id}")));
-        }
         ids::no_nul("WorkflowId", &named.workflow_id)?;
         ids::optional("Identity", &identity)?;
         let run_id = ids::optional_run_id(&named.run_id, "RunId is not valid UUID.")?;
-        let target = Target { workflow: WorkflowKey::new(namespace.id(), named.workflow_id), run_id };
+        let workflow = if named.workflow_id.is_empty() {
+            WorkflowKey::of(Archetype::Activity, namespace.id(), activity_id.as_str())
+        } else {
+            WorkflowKey::new(namespace.id(), named.workflow_id)
+        };
+        let target = Target { workflow, run_id };
         Ok(Worker { target, activity: ActivityRef::Id(activity_id), identity })
     }
 

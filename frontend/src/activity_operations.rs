@@ -1,7 +1,10 @@
 //! What operators do to activities that are pending: the calls that name a workflow's activities, and the newer ones that
-//! name an activity execution. Without a workflow the newer ones mean standalone activities, of which there are none yet.
+//! name an activity execution: without a workflow they mean one of its own.
 
-use perdure_engine::{ActivityOperation, ActivitySelector, Input, Jitter, Limits, OptionField, Reply, validate};
+use perdure_engine::{
+    ActivityOperation, ActivitySelector, Archetype, Input, Jitter, Limits, OptionField, Reply,
+    standalone_activity::ActivityControl, validate,
+};
 use perdure_history::Target;
 use perdure_proto::api::{
     activity::ActivityOptions,
@@ -20,7 +23,7 @@ use prost_types::{Duration, FieldMask};
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{Frontend, call::Call, status, validate::ids};
+use crate::{Frontend, call::Call, control::or_new, standalone_activity, status, validate::ids};
 
 /// An activity execution as the newer calls name it.
 struct Named<'a> {
@@ -30,6 +33,12 @@ struct Named<'a> {
     activity_id: &'a str,
     identity: &'a str,
     request_id: &'a str,
+}
+
+/// It belongs to a workflow, or is one of its own.
+struct Execution {
+    target: Target,
+    activity_id: String,
 }
 
 /// The requests of the newer calls have these fields in common.
@@ -118,7 +127,8 @@ impl Frontend {
             A::Type(name) => ActivitySelector::Type(name),
             A::MatchAll(_) => ActivitySelector::All,
         };
-        let operation = update(request.activity_options, request.update_mask, request.restore_original)?;
+        let of = Archetype::Workflow;
+        let operation = update(of, request.activity_options, request.update_mask, request.restore_original)?;
         let activity_options = options(self.operate(&target, selector, operation).await?);
         Ok(UpdateActivityOptionsResponse { activity_options })
     }
@@ -128,11 +138,12 @@ impl Frontend {
         _call: &Call,
         request: PauseActivityExecutionRequest,
     ) -> Result<PauseActivityExecutionResponse, Status> {
-        let (target, selector) = self.activity_execution(named!(request))?;
+        let execution = self.activity_execution(named!(request))?;
         let PauseActivityExecutionRequest { identity, request_id, reason, .. } = request;
-        let request_id = if request_id.is_empty() { Uuid::new_v4().to_string() } else { request_id };
+        let request_id = or_new(request_id);
         check_reason(&reason, &self.limits)?;
-        self.operate(&target, selector, ActivityOperation::Pause { identity, reason, request_id }).await?;
+        let operation = ActivityOperation::Pause { identity, reason, request_id: request_id.clone() };
+        self.operate_execution(execution, request_id, operation).await?;
         Ok(PauseActivityExecutionResponse {})
     }
 
@@ -141,10 +152,10 @@ impl Frontend {
         _call: &Call,
         request: UnpauseActivityExecutionRequest,
     ) -> Result<UnpauseActivityExecutionResponse, Status> {
-        let (target, selector) = self.activity_execution(named!(request))?;
+        let execution = self.activity_execution(named!(request))?;
         let jitter = jitter(request.jitter.as_ref())?;
         let operation = ActivityOperation::Unpause { reset_attempts: false, reset_heartbeat: false, jitter };
-        self.operate(&target, selector, operation).await?;
+        self.operate_execution(execution, or_new(request.request_id), operation).await?;
         Ok(UnpauseActivityExecutionResponse {})
     }
 
@@ -153,14 +164,14 @@ impl Frontend {
         _call: &Call,
         request: ResetActivityExecutionRequest,
     ) -> Result<ResetActivityExecutionResponse, Status> {
-        let (target, selector) = self.activity_execution(named!(request))?;
+        let execution = self.activity_execution(named!(request))?;
         let operation = ActivityOperation::Reset {
             reset_heartbeat: request.reset_heartbeat,
             keep_paused: request.keep_paused,
             restore_options: request.restore_original_options,
             jitter: jitter(request.jitter.as_ref())?,
         };
-        self.operate(&target, selector, operation).await?;
+        self.operate_execution(execution, or_new(request.request_id), operation).await?;
         Ok(ResetActivityExecutionResponse {})
     }
 
@@ -169,9 +180,11 @@ impl Frontend {
         _call: &Call,
         request: UpdateActivityExecutionOptionsRequest,
     ) -> Result<UpdateActivityExecutionOptionsResponse, Status> {
-        let (target, selector) = self.activity_execution(named!(request))?;
-        let operation = update(request.activity_options, request.update_mask, request.restore_original)?;
-        let activity_options = options(self.operate(&target, selector, operation).await?);
+        let execution = self.activity_execution(named!(request))?;
+        let of = execution.target.workflow.archetype;
+        let operation = update(of, request.activity_options, request.update_mask, request.restore_original)?;
+        let request_id = or_new(request.request_id);
+        let activity_options = options(self.operate_execution(execution, request_id, operation).await?);
         Ok(UpdateActivityExecutionOptionsResponse { activity_options })
     }
 
@@ -181,27 +194,30 @@ impl Frontend {
         ids::execution(namespace.id(), Some(&execution.unwrap_or_default()))
     }
 
-    fn activity_execution(&self, named: Named) -> Result<(Target, ActivitySelector), Status> {
+    fn activity_execution(&self, named: Named) -> Result<Execution, Status> {
         let namespace = self.namespaces.resolve(named.namespace)?;
-        if named.workflow_id.is_empty() {
-            return Err(Status::unimplemented("Standalone activity is disabled"));
+        ids::limited("request ID", named.request_id)?;
+        ids::limited("identity", named.identity)?;
+        let mut target = standalone_activity::target(namespace.id(), named.activity_id, named.run_id)?;
+        if !named.workflow_id.is_empty() {
+            ids::no_nul("WorkflowId", named.workflow_id)?;
+            target.workflow = WorkflowKey::new(namespace.id(), named.workflow_id);
         }
-        if named.activity_id.is_empty() {
-            return Err(status::invalid("activity ID is required"));
+        Ok(Execution { target, activity_id: named.activity_id.to_owned() })
+    }
+
+    async fn operate_execution(
+        &self,
+        execution: Execution,
+        request_id: String,
+        operation: ActivityOperation,
+    ) -> Result<Reply, Status> {
+        let Execution { target, activity_id } = execution;
+        if target.workflow.archetype == Archetype::Activity {
+            let control = ActivityControl::Operate { request_id, operation };
+            return Ok(self.send(&target, Input::ControlActivity(Box::new(control))).await?.reply);
         }
-        let lengths =
-            [("request ID", named.request_id), ("activity ID", named.activity_id), ("identity", named.identity)];
-        for (name, value) in lengths {
-            ids::no_nul(name, value)?;
-            if value.len() > ids::MAX_LENGTH {
-                let (length, limit) = (value.len(), ids::MAX_LENGTH);
-                return Err(status::invalid(format!("{name} exceeds length limit. Length={length} Limit={limit}")));
-            }
-        }
-        ids::no_nul("WorkflowId", named.workflow_id)?;
-        let run_id = ids::optional_run_id(named.run_id, "invalid run id: must be a valid UUID")?;
-        let workflow = WorkflowKey::new(namespace.id(), named.workflow_id);
-        Ok((Target { workflow, run_id }, ActivitySelector::Id(named.activity_id.to_owned())))
+        self.operate(&target, ActivitySelector::Id(activity_id), operation).await
     }
 
     async fn operate(
@@ -239,6 +255,7 @@ fn options(reply: Reply) -> Option<ActivityOptions> {
 }
 
 fn update(
+    of: Archetype,
     options: Option<ActivityOptions>,
     mask: Option<FieldMask>,
     restore: bool,
@@ -254,12 +271,15 @@ fn update(
     if mask.paths.is_empty() {
         return Err(status::invalid("UpdateMask must specify at least one path"));
     }
-    let fields: Result<Vec<_>, Status> = mask.paths.iter().map(|path| field(path)).collect();
+    let fields: Result<Vec<_>, Status> = mask.paths.iter().map(|path| field(of, path)).collect();
+    if let Some(delay) = options.start_delay {
+        validate::duration(Some(&delay)).map_err(|error| status::invalid(format!("invalid StartDelay: {error}")))?;
+    }
     Ok(ActivityOperation::UpdateOptions { options: Box::new(options), fields: fields? })
 }
 
 /// Paths come with underscores or in camel case.
-fn field(path: &str) -> Result<OptionField, Status> {
+fn field(of: Archetype, path: &str) -> Result<OptionField, Status> {
     use OptionField as F;
     let plain: String = path.chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect();
     Ok(match plain.as_str() {
@@ -269,6 +289,8 @@ fn field(path: &str) -> Result<OptionField, Status> {
         "scheduletostarttimeout" => F::ScheduleToStartTimeout,
         "starttoclosetimeout" => F::StartToCloseTimeout,
         "heartbeattimeout" => F::HeartbeatTimeout,
+        // Those of workflows have none.
+        "startdelay" if of == Archetype::Activity => F::StartDelay,
         "priority" => F::Priority,
         "priority.prioritykey" => F::PriorityKey,
         "priority.fairnesskey" => F::FairnessKey,
@@ -298,24 +320,25 @@ mod tests {
             ("", Err("unsupported update_mask path: \"\"")),
         ];
         for (path, expected) in cases {
-            let found = field(path).map_err(|status| status.message().to_owned());
+            let found = field(Archetype::Workflow, path).map_err(|status| status.message().to_owned());
             assert_eq!(found, expected.map_err(str::to_owned), "{path}");
         }
     }
 
     #[test]
     fn updates_that_say_nothing() {
+        const W: Archetype = Archetype::Workflow;
         let mask = |paths: &[&str]| Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
         let some = Some(ActivityOptions::default());
         let text = |result: Result<ActivityOperation, Status>| result.unwrap_err().message().to_owned();
         let both = "Both UpdateMask and RestoreOriginal are provided";
-        assert_eq!(text(update(some.clone(), mask(&["priority"]), true)), both);
-        assert_eq!(text(update(None, mask(&["priority"]), false)), "ActivityOptions are not provided");
-        assert_eq!(text(update(some.clone(), None, false)), "UpdateMask is not provided");
-        assert_eq!(text(update(some.clone(), mask(&[]), false)), "UpdateMask must specify at least one path");
-        assert_eq!(update(None, mask(&[]), true).unwrap(), ActivityOperation::RestoreOptions);
+        assert_eq!(text(update(W, some.clone(), mask(&["priority"]), true)), both);
+        assert_eq!(text(update(W, None, mask(&["priority"]), false)), "ActivityOptions are not provided");
+        assert_eq!(text(update(W, some.clone(), None, false)), "UpdateMask is not provided");
+        assert_eq!(text(update(W, some.clone(), mask(&[]), false)), "UpdateMask must specify at least one path");
+        assert_eq!(update(W, None, mask(&[]), true).unwrap(), ActivityOperation::RestoreOptions);
         let fields = vec![OptionField::Priority];
         let operation = ActivityOperation::UpdateOptions { options: Box::new(some.clone().unwrap()), fields };
-        assert_eq!(update(some, mask(&["priority"]), false).unwrap(), operation);
+        assert_eq!(update(W, some, mask(&["priority"]), false).unwrap(), operation);
     }
 }

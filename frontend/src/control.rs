@@ -1,8 +1,9 @@
-//! RequestCancelWorkflowExecution and TerminateWorkflowExecution.
+//! RequestCancelWorkflowExecution, TerminateWorkflowExecution and DeleteWorkflowExecution.
 
 use perdure_engine::Input;
 use perdure_history::{InputReply, Target};
 use perdure_proto::api::workflowservice::{
+    DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse,
     RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
     TerminateWorkflowExecutionResponse,
 };
@@ -64,6 +65,17 @@ impl Frontend {
         Ok(TerminateWorkflowExecutionResponse {})
     }
 
+    pub(crate) async fn delete_workflow(
+        &self,
+        _call: &Call,
+        request: DeleteWorkflowExecutionRequest,
+    ) -> Result<DeleteWorkflowExecutionResponse, Status> {
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
+        self.send(&target, Input::Delete).await?;
+        Ok(DeleteWorkflowExecutionResponse {})
+    }
+
     pub(crate) async fn send(&self, target: &Target, input: Input) -> Result<InputReply, Status> {
         self.history.input(target.clone(), input).await.map_err(|error| error::of_call(error, target))
     }
@@ -85,7 +97,7 @@ impl Frontend {
     }
 }
 
-fn or_new(request_id: String) -> String {
+pub(crate) fn or_new(request_id: String) -> String {
     if request_id.is_empty() { Uuid::new_v4().to_string() } else { request_id }
 }
 

@@ -1,6 +1,7 @@
 //! Started tasks as workers get them: by a poll, with an answer, or with an eager start.
 
 use perdure_engine::{
+    Archetype,
     outcome::WorkflowTaskStarted,
     time::{duration, optional_timestamp, timestamp},
 };
@@ -108,20 +109,29 @@ impl Frontend {
     ) -> PollActivityTaskQueueResponse {
         let info = task.info;
         let activity = info.activity;
+        let standalone = task.workflow.archetype == Archetype::Activity;
+        let (workflow_type, workflow_execution, activity_run_id) = if standalone {
+            (None, WorkflowExecution::default(), info.run_id)
+        } else {
+            let execution = WorkflowExecution { workflow_id: info.workflow_id.clone(), run_id: info.run_id };
+            (Some(WorkflowType { name: info.workflow_type }), execution, String::new())
+        };
         PollActivityTaskQueueResponse {
             task_token: self.sealer.seal(&ActivityTaskToken {
                 namespace_id: id_bytes(namespace.id()),
-                workflow_id: info.workflow_id.clone(),
+                workflow_id: info.workflow_id,
                 run_id: id_bytes(task.run.run_id),
                 scheduled_event_id: activity.scheduled_event_id,
                 attempt: activity.attempt,
                 activity_id: activity.activity_id.clone(),
                 started_time: info.started_time,
                 activity_type: activity.activity_type.clone(),
+                standalone,
             }),
             workflow_namespace: info.namespace,
-            workflow_type: Some(WorkflowType { name: info.workflow_type }),
-            workflow_execution: Some(WorkflowExecution { workflow_id: info.workflow_id, run_id: info.run_id }),
+            workflow_type,
+            workflow_execution: Some(workflow_execution),
+            activity_run_id,
             activity_type: Some(ActivityType { name: activity.activity_type }),
             activity_id: activity.activity_id,
             header: activity.header,

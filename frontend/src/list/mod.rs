@@ -23,7 +23,7 @@ use perdure_proto::{
     token::{ListPageToken, Sealer},
 };
 use perdure_storage::{
-    Store,
+    Store, VisibilityRow,
     search_values::TYPE_KEY,
     visibility::{AttributeKind, CountGroup, Filter, ListQuery, Position},
 };
@@ -79,17 +79,40 @@ impl Lists {
         namespace: &AuthorizedNamespace,
         request: &CountWorkflowExecutionsRequest,
     ) -> Result<CountWorkflowExecutionsResponse, Status> {
-        let query::Query { filter, group_by_status } = query::read(&request.query, namespace)?;
-        let query = ListQuery { namespace_id: namespace.id(), filter: Some(filter), ..ListQuery::default() };
+        let (count, groups) = self.count_of(namespace, Archetype::Workflow, &request.query).await?;
+        let groups =
+            groups.into_iter().map(|(value, count)| AggregationGroup { group_values: vec![value], count }).collect();
+        Ok(CountWorkflowExecutionsResponse { count, groups })
+    }
+
+    /// How many runs of a kind pass a filter, and how many of each status where the filter asks for groups.
+    pub(crate) async fn count_of(
+        &self,
+        namespace: &AuthorizedNamespace,
+        archetype: Archetype,
+        text: &str,
+    ) -> Result<(i64, Vec<(Payload, i64)>), Status> {
+        let query::Query { filter, group_by_status } = query::read_of(archetype, text, namespace)?;
+        let query = ListQuery { namespace_id: namespace.id(), archetype, filter: Some(filter), ..ListQuery::default() };
         if !group_by_status {
-            let count = self.store.count(&query).await.map_err(error::of_store)?;
-            return Ok(CountWorkflowExecutionsResponse { count, groups: Vec::new() });
+            return Ok((self.store.count(&query).await.map_err(error::of_store)?, Vec::new()));
         }
         let groups = self.store.count_by_status(&query).await.map_err(error::of_store)?;
-        Ok(CountWorkflowExecutionsResponse {
-            count: groups.iter().map(|group| group.count).sum(),
-            groups: groups.into_iter().map(group).collect(),
-        })
+        let count = groups.iter().map(|group| group.count).sum();
+        Ok((count, groups.iter().map(|group| (group_value(group), group.count)).collect()))
+    }
+
+    /// A page of runs of a kind that pass a filter, and the token of the next one.
+    pub(crate) async fn rows_of(
+        &self,
+        namespace: &AuthorizedNamespace,
+        archetype: Archetype,
+        text: &str,
+        page_size: i32,
+        token: &[u8],
+    ) -> Result<(Vec<VisibilityRow>, Bytes), Status> {
+        let filter = query::read_of(archetype, text, namespace)?.filter;
+        self.rows(namespace, archetype, filter, page_size, token).await
     }
 
     async fn page(
@@ -99,12 +122,25 @@ impl Lists {
         page_size: i32,
         token: &[u8],
     ) -> Result<Page, Status> {
-        let query_hash = hash(&filter);
+        let (rows, next_page_token) = self.rows(namespace, Archetype::Workflow, filter, page_size, token).await?;
+        let executions = rows.into_iter().map(rows::execution_info).collect::<Result<_, _>>();
+        Ok(Page { executions: executions.map_err(error::of_store)?, next_page_token })
+    }
+
+    async fn rows(
+        &self,
+        namespace: &AuthorizedNamespace,
+        archetype: Archetype,
+        filter: Filter,
+        page_size: i32,
+        token: &[u8],
+    ) -> Result<(Vec<VisibilityRow>, Bytes), Status> {
+        let query_hash = hash(archetype, &filter);
         let page_size = usize::try_from(page_size).ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
         let page_size = page_size.unwrap_or(PAGE_SIZE_MAX);
         let query = ListQuery {
             namespace_id: namespace.id(),
-            archetype: Archetype::Workflow,
+            archetype,
             filter: Some(filter),
             after: self.position(namespace, &query_hash, token)?,
             // One more tells whether there is a next page.
@@ -124,8 +160,7 @@ impl Lists {
             }),
             _ => Bytes::new(),
         };
-        let executions = rows.into_iter().map(rows::execution_info).collect::<Result<_, _>>();
-        Ok(Page { executions: executions.map_err(error::of_store)?, next_page_token })
+        Ok((rows, next_page_token))
     }
 
     fn position(
@@ -148,23 +183,22 @@ impl Lists {
 }
 
 /// Two spellings of one filter may continue each other's list: what counts is what is asked.
-fn hash(filter: &Filter) -> Bytes {
-    blake3::hash(format!("{filter:?}").as_bytes()).as_bytes()[..16].to_vec().into()
+fn hash(archetype: Archetype, filter: &Filter) -> Bytes {
+    blake3::hash(format!("{archetype:?} {filter:?}").as_bytes()).as_bytes()[..16].to_vec().into()
 }
 
 /// The group's value is a Keyword: the status' name.
-fn group(group: CountGroup) -> AggregationGroup {
+fn group_value(group: &CountGroup) -> Payload {
     let name = query::status_name(group.status).unwrap_or_default();
     let metadata = [("encoding", "json/plain"), (TYPE_KEY, AttributeKind::Keyword.name())];
-    let value = Payload {
+    Payload {
         metadata: metadata
             .into_iter()
             .map(|(key, value)| (key.to_owned(), Bytes::from_static(value.as_bytes())))
             .collect(),
         data: format!("{name:?}").into(),
         ..Payload::default()
-    };
-    AggregationGroup { group_values: vec![value], count: group.count }
+    }
 }
 
 #[cfg(test)]

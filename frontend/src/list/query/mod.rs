@@ -10,6 +10,7 @@ mod values;
 pub(super) use values::status_name;
 
 use parser::ParseError;
+use perdure_engine::Archetype;
 use perdure_storage::visibility::{Filter, Value};
 use tonic::Status;
 
@@ -52,10 +53,16 @@ impl From<ParseError> for QueryError {
 
 /// Reads the filter of a request; INVALID_ARGUMENT says what is wrong with it.
 pub(super) fn read(text: &str, namespace: &AuthorizedNamespace) -> Result<Query, Status> {
+    read_of(Archetype::Workflow, text, namespace)
+}
+
+/// Of a list of runs of another kind: some of its attributes have other names.
+pub(super) fn read_of(archetype: Archetype, text: &str, namespace: &AuthorizedNamespace) -> Result<Query, Status> {
     if text.len() > LENGTH_MAX {
         return Err(status::invalid(format!("invalid query: longer than {LENGTH_MAX} bytes")));
     }
-    let checked = parser::parse(text).map_err(QueryError::from).and_then(|query| check::check(query, namespace));
+    let parsed = parser::parse(text).map_err(QueryError::from);
+    let checked = parsed.and_then(|query| check::check(query, namespace, archetype));
     let checked = checked.map_err(|error| status::invalid(error.to_string()))?;
     if holds_nul(&checked.filter) {
         return Err(status::invalid("invalid query: a value must not contain a NUL byte"));
