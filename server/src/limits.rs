@@ -9,7 +9,7 @@ use figment::{
 };
 use perdure_engine::{Limits, Nanos, time::SECOND};
 use perdure_frontend::quotas::FrontendLimits;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 /// Everything that a key can set.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,13 +27,15 @@ struct Constrained {
 }
 
 /// The value of a limit: a number, or a time, as `1h30m`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Value {
     Number(i64),
     Text(String),
     Switch(bool),
+    #[serde(skip_serializing)]
     List(Vec<IgnoredAny>),
+    #[serde(skip_serializing)]
     Object(BTreeMap<String, IgnoredAny>),
 }
 

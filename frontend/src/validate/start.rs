@@ -269,6 +269,7 @@ fn build(
         user_metadata: request.user_metadata,
         priority: request.priority,
         links: request.links,
+        completion_callbacks: request.completion_callbacks,
         start_delay,
         request_eager_execution: request.request_eager_execution,
         versioning_override: request.versioning_override,
