@@ -221,7 +221,6 @@ impl Lane {
         };
         (sum(|lane| &mut lane.added), sum(|lane| &mut lane.dispatched))
     }
-
 }
 
 fn count(meter: &mut Option<Box<Meter>>, now: Instant) {

@@ -172,9 +172,7 @@ impl Matching {
         task: QueryTask,
         deadline: Instant,
     ) -> Result<QueryAnswer, QueryDispatchError> {
-        if key.kind == QueueKind::StickyWorkflow
-            && !self.has_sticky_worker(&key)
-        {
+        if key.kind == QueueKind::StickyWorkflow && !self.has_sticky_worker(&key) {
             return Err(QueryDispatchError::StickyUnavailable);
         }
         query::answer(self.direct(&key, DirectTask::Query(Box::new(task))), deadline).await
@@ -243,6 +241,11 @@ impl Matching {
     pub fn describe_version(&self, key: &QueueKey, version: Option<&DeploymentVersion>) -> QueueDescription {
         let queue = self.queues.get(key);
         queue.map(|queue| queue.lock().describe_version(version, &self.shared.limits)).unwrap_or_default()
+    }
+
+    /// The versions whose workers poll or polled, or for which tasks wait. None: workers without a version.
+    pub fn active_versions(&self, key: &QueueKey) -> Vec<Option<DeploymentVersion>> {
+        self.queues.get(key).map(|queue| queue.lock().active_versions(&self.shared.limits)).unwrap_or_default()
     }
 
     /// Waiting tasks in memory: for metrics.

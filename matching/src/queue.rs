@@ -325,17 +325,18 @@ impl Core {
         let mut lanes: Vec<_> = std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut()).collect();
         let start = self.turn % lanes.len();
         lanes.rotate_left(start);
-        let before = matches.len();
         loop {
             let mut matched = false;
-            for lane in &mut lanes {
-                matched |= match_one(lane, &mut self.rates, now, matches, wait);
+            for (index, lane) in lanes.iter_mut().enumerate() {
+                if match_one(lane, &mut self.rates, now, matches, wait) {
+                    matched = true;
+                    self.turn = start + index + 1;
+                }
             }
             if !matched {
                 break;
             }
         }
-        self.turn = self.turn.wrapping_add(matches.len() - before);
     }
 
     /// Somebody polls now, or did within the window.
@@ -485,6 +486,13 @@ impl Core {
             one.add(lane.pollers(now, limits), lane.stats(now));
         }
         one
+    }
+
+    pub(crate) fn active_versions(&self, limits: &MatchingLimits) -> Vec<Option<DeploymentVersion>> {
+        let is_active = |lane: &Lane| lane.polled_within(limits.poller_history) || !lane.backlog.is_empty();
+        let unversioned = is_active(&self.unversioned).then_some(None);
+        let versioned = self.versioned.iter().filter(|(_, lane)| is_active(lane));
+        unversioned.into_iter().chain(versioned.map(|(version, _)| Some(version.clone()))).collect()
     }
 
     pub(crate) fn is_limited(&self) -> bool {

@@ -11,6 +11,8 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
+use perdure_engine::Nanos;
+
 /// One version of a worker deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeploymentVersion {
@@ -65,6 +67,8 @@ pub struct QueueRouting {
     pub ramping: Option<Ramp>,
     /// Of the deployment's routing configuration: an older one never replaces a newer one of the same deployment.
     pub revision: i64,
+    /// When it changed last: for those who ask.
+    pub update_time: Nanos,
     /// All versions that have the queue, routed to or not: a workflow can be pinned to these.
     pub versions: BTreeSet<DeploymentVersion>,
 }

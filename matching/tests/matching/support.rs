@@ -57,7 +57,11 @@ impl World {
     }
 
     pub(crate) fn of_kind(kind: QueueKind) -> Self {
-        let matching = Matching::new(MatchingLimits::default());
+        Self::with(kind, MatchingLimits::default())
+    }
+
+    pub(crate) fn with(kind: QueueKind, limits: MatchingLimits) -> Self {
+        let matching = Matching::new(limits);
         let script =
             Arc::new(Script { answers: Mutex::default(), gate: Semaphore::new(1), recorded: Mutex::default() });
         matching.set_recorder(script.clone());
