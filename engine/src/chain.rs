@@ -74,6 +74,11 @@ pub(crate) fn again(
         ContinueAsNewInitiator::Retry => tx.state.run.attempt.saturating_add(1),
         _ => 1,
     };
+    // Each run of a cron schedule has an end of its own: callbacks hear of the first.
+    let completion_callbacks = match initiator {
+        ContinueAsNewInitiator::Retry => callback::handed_on(&tx.state.run),
+        _ => Vec::new(),
+    };
     let continued = continued(tx, initiator, wait);
     let versioning = versioning::inherited_by_retry(&tx.state.run, initiator, &started);
     Some(Start {
@@ -89,6 +94,7 @@ pub(crate) fn again(
         memo: started.memo,
         search_attributes: started.search_attributes,
         priority: started.priority,
+        completion_callbacks,
         continued: Some(Continued { attempt, failure, last_completion_result, ..continued }),
         ..inherited(tx)
     })
@@ -116,6 +122,7 @@ pub(crate) fn as_new(tx: &mut Tx, command: &ContinueAsNewWorkflowExecutionComman
         memo: command.memo.clone(),
         search_attributes: command.search_attributes.clone(),
         priority: run.priority.clone(),
+        completion_callbacks: callback::handed_on(run),
         inherited: versioning::inherited_by_next_run(run, command),
         continued: Some(Continued {
             attempt,
@@ -158,7 +165,6 @@ fn inherited(tx: &mut Tx) -> Start {
         request_id,
         execution_timeout: run.execution_timeout,
         links: run.links.clone(),
-        completion_callbacks: callback::in_order(run).into_iter().filter_map(|one| one.callback.clone()).collect(),
         parent: run.parent.clone(),
         root_workflow_id: if is_child { run.root_workflow_id.clone() } else { String::new() },
         root_run_id: if is_child { run.root_run_id.clone() } else { String::new() },

@@ -2,17 +2,20 @@
 //!
 //! | state | run closes for good | run goes on as another | called | refused for good | attempt failed | time comes |
 //! |---|---|---|---|---|---|---|
-//! | standby | scheduled | standby, for ever: the next run has it too | not awaited | not awaited | not awaited | – |
+//! | standby | scheduled | standby, for ever: the next run has it | not awaited | not awaited | not awaited | – |
 //! | scheduled | – | – | succeeded | failed | backoff | – |
 //! | backoff | – | – | not awaited | not awaited | not awaited | its end: scheduled |
 //! | succeeded, failed | – | – | not awaited | not awaited | not awaited | – |
 //!
+//! A run goes on as another when it is retried or continued as new; each run of a cron schedule ends for good.
 //! They come with the start of a run, or with another start that is attached to it. The run that a reset puts in the
 //! place of another has them too; the end that the reset makes does not call them.
 
 mod describe;
 
-use perdure_proto::api::{common::Callback as CallbackSpec, failure::Failure};
+use perdure_proto::api::{
+    common::Callback as CallbackSpec, enums::RetryState, failure::Failure, history::history_event::Attributes,
+};
 
 pub(crate) use self::describe::infos;
 use crate::{
@@ -47,15 +50,29 @@ pub(crate) fn register(run: &mut RunState, request_id: &str, time: Nanos, callba
     }
 }
 
+/// The callbacks of the run that goes on in this one's place.
+pub(crate) fn handed_on(run: &RunState) -> Vec<CallbackSpec> {
+    in_order(run).into_iter().filter_map(|callback| callback.callback.clone()).collect()
+}
+
 /// All callbacks, in the order in which they came.
-pub(crate) fn in_order(run: &RunState) -> Vec<&Callback> {
+fn in_order(run: &RunState) -> Vec<&Callback> {
     let mut callbacks: Vec<_> = run.callbacks.iter().collect();
     callbacks.sort_by_key(|(id, callback)| (callback.registration_time, *id));
     callbacks.into_iter().map(|(_, callback)| callback).collect()
 }
 
-/// The end of the run is the end of its chain.
-pub(crate) fn on_close(run: &mut RunState) {
+/// The run has closed with this event.
+pub(crate) fn on_close(run: &mut RunState, close: &Attributes) {
+    let goes_on = match close {
+        Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_) => true,
+        Attributes::WorkflowExecutionFailedEventAttributes(end) => end.retry_state() == RetryState::InProgress,
+        Attributes::WorkflowExecutionTimedOutEventAttributes(end) => end.retry_state() == RetryState::InProgress,
+        _ => false,
+    };
+    if goes_on {
+        return;
+    }
     for callback in run.callbacks.values_mut() {
         callback.phase = Some(CallbackPhase::Scheduled(InPhase {}));
     }

@@ -4,7 +4,7 @@ use perdure_proto::api::{
     failure::Failure,
     history::{
         HistoryEvent, NexusOperationCancelRequestedEventAttributes, NexusOperationScheduledEventAttributes,
-        NexusOperationStartedEventAttributes, history_event::Attributes,
+        history_event::Attributes,
     },
 };
 
@@ -26,15 +26,23 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         A::NexusOperationScheduledEventAttributes(scheduled) => {
             run.nexus_operations.insert(event.event_id, schedule(event, scheduled));
         }
-        A::NexusOperationStartedEventAttributes(started) => start(run, event, started),
+        A::NexusOperationStartedEventAttributes(started) => {
+            if let Some(operation) = run.nexus_operations.get_mut(&started.scheduled_event_id) {
+                mark_started(operation, event_time(event), &started.operation_token);
+            }
+        }
         A::NexusOperationCancelRequestedEventAttributes(requested) => request_cancel(run, event, requested),
         A::NexusOperationCancelRequestCompletedEventAttributes(completed) => {
-            let succeeded = NexusCancellationPhase::Succeeded(InPhase {});
-            end_cancellation(run, completed.scheduled_event_id, event_time(event), succeeded, None);
+            if let Some(operation) = run.nexus_operations.get_mut(&completed.scheduled_event_id) {
+                cancellation_ended(operation, event_time(event), None);
+            }
         }
         A::NexusOperationCancelRequestFailedEventAttributes(failed) => {
-            let phase = NexusCancellationPhase::Failed(InPhase {});
-            end_cancellation(run, failed.scheduled_event_id, event_time(event), phase, failed.failure.as_ref());
+            if let Some(operation) = run.nexus_operations.get_mut(&failed.scheduled_event_id) {
+                // One without a failure is one all the same.
+                let failure = failed.failure.clone().unwrap_or_default();
+                cancellation_ended(operation, event_time(event), Some(&failure));
+            }
         }
         _ => match super::ended(event) {
             Some(scheduled_event_id) => drop(run.nexus_operations.remove(&scheduled_event_id)),
@@ -63,18 +71,19 @@ fn schedule(event: &HistoryEvent, scheduled: &NexusOperationScheduledEventAttrib
     }
 }
 
-fn start(run: &mut RunState, event: &HistoryEvent, started: &NexusOperationStartedEventAttributes) {
-    let time = event_time(event);
-    let operation = run.nexus_operations.get_mut(&started.scheduled_event_id);
-    let Some(operation) = operation.filter(|operation| operation.started().is_none()) else { return };
+/// Nothing where it has started before.
+pub(crate) fn mark_started(operation: &mut NexusOperation, time: Nanos, operation_token: &str) {
+    if operation.started().is_some() {
+        return;
+    }
     operation.attempt += 1;
     operation.last_attempt_complete_time = time;
     operation.last_attempt_failure = None;
     operation.input = None;
-    let operation_token = started.operation_token.clone();
+    let operation_token = operation_token.to_owned();
     operation.phase = Some(NexusOperationPhase::Started(NexusStarted { time, operation_token }));
     if let Some(cancellation) = &mut operation.cancellation {
-        deliver(cancellation, time);
+        cancellation.deliver(time);
     }
 }
 
@@ -83,31 +92,32 @@ fn request_cancel(run: &mut RunState, event: &HistoryEvent, requested: &NexusOpe
     let Some(operation) = run.nexus_operations.get_mut(&requested.scheduled_event_id) else { return };
     let mut cancellation = NexusCancellation { requested_event_id: event.event_id, ..Default::default() };
     if operation.started().is_some() {
-        deliver(&mut cancellation, event_time(event));
+        cancellation.deliver(event_time(event));
     }
     operation.cancellation = Some(cancellation);
 }
 
-/// The cancel request can be delivered from now on.
-fn deliver(cancellation: &mut NexusCancellation, time: Nanos) {
-    cancellation.requested_time = time;
-    cancellation.phase = Some(NexusCancellationPhase::Scheduled(InPhase {}));
+impl NexusCancellation {
+    /// It is on its way from now on.
+    pub(crate) fn deliver(&mut self, time: Nanos) {
+        if self.requested_time == 0 {
+            self.requested_time = time;
+        }
+        self.phase = Some(NexusCancellationPhase::Scheduled(InPhase {}));
+    }
 }
 
-fn end_cancellation(
-    run: &mut RunState,
-    scheduled_event_id: i64,
-    time: Nanos,
-    phase: NexusCancellationPhase,
-    failure: Option<&Failure>,
-) {
-    let operation = run.nexus_operations.get_mut(&scheduled_event_id);
-    let cancellation = operation.and_then(|operation| operation.cancellation.as_mut());
-    let Some(cancellation) = cancellation.filter(|cancellation| !is_over(cancellation)) else { return };
+/// `failure`: the handler will not hear of it; None: it knows.
+pub(crate) fn cancellation_ended(operation: &mut NexusOperation, time: Nanos, failure: Option<&Failure>) {
+    let cancellation = operation.cancellation.as_mut().filter(|cancellation| !is_over(cancellation));
+    let Some(cancellation) = cancellation else { return };
     cancellation.attempt += 1;
     cancellation.last_attempt_complete_time = time;
     cancellation.last_attempt_failure = failure.cloned();
-    cancellation.phase = Some(phase);
+    cancellation.phase = Some(match failure {
+        None => NexusCancellationPhase::Succeeded(InPhase {}),
+        Some(_) => NexusCancellationPhase::Failed(InPhase {}),
+    });
 }
 
 fn is_over(cancellation: &NexusCancellation) -> bool {

@@ -10,6 +10,7 @@ use crate::{
     change::{Kind, NexusRetryChange},
     outcome::Reply,
     reject::Reject,
+    standalone_nexus,
     state::NexusCancellationPhase,
     tx::{EventExtras, Tx},
 };
@@ -31,6 +32,7 @@ pub(crate) fn done(
         return Err(Reject::NotAwaited);
     }
     let requested_event_id = cancellation.requested_event_id;
+    let standalone = standalone_nexus::is_standalone(&tx.state.run);
     let attributes = match outcome {
         NexusCancelOutcome::Failed { failure, retryable: true } => {
             let (ended, attempts) = (tx.now(), attempt.saturating_add(1));
@@ -40,6 +42,14 @@ pub(crate) fn done(
                 until: ended.saturating_add(retry_wait(attempts, tx.ctx.limits)),
                 failure: Some(*failure),
             }));
+            return Ok(Reply::Done);
+        }
+        NexusCancelOutcome::Delivered if standalone => {
+            standalone_nexus::cancel_ended(tx, None);
+            return Ok(Reply::Done);
+        }
+        NexusCancelOutcome::Failed { failure, retryable: false } if standalone => {
+            standalone_nexus::cancel_ended(tx, Some(*failure));
             return Ok(Reply::Done);
         }
         NexusCancelOutcome::Delivered => Attributes::NexusOperationCancelRequestCompletedEventAttributes(

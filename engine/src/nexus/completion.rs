@@ -12,6 +12,7 @@ use super::{NexusCompletion, NexusResult, failure, start::write_started, tell};
 use crate::{
     outcome::Reply,
     reject::Reject,
+    standalone_nexus,
     state::NexusOperation,
     tx::{EventExtras, Tx},
 };
@@ -20,12 +21,12 @@ use crate::{
 pub(crate) fn completed(tx: &mut Tx, completion: NexusCompletion) -> Result<Reply, Reject> {
     let run = &tx.state.run;
     if run.close.is_some() {
-        return Err(Reject::WorkflowClosed);
+        return Err(if standalone_nexus::is_standalone(run) { not_found() } else { Reject::WorkflowClosed });
     }
     let is_meant =
         |operation: &&NexusOperation| [operation.request_id.as_str(), ""].contains(&completion.request_id.as_str());
     let operation = run.nexus_operations.get(&completion.scheduled_event_id).filter(is_meant).cloned();
-    let Some(mut operation) = operation else { return Err(Reject::NotFound("operation not found".into())) };
+    let Some(mut operation) = operation else { return Err(not_found()) };
     if operation.started().is_none() {
         write_started(tx, &operation, completion.operation_token, completion.links, completion.start_time);
         // With the token, which its failure names.
@@ -37,7 +38,18 @@ pub(crate) fn completed(tx: &mut Tx, completion: NexusCompletion) -> Result<Repl
     Ok(Reply::Done)
 }
 
+fn not_found() -> Reject {
+    Reject::NotFound("operation not found".into())
+}
+
 pub(super) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, links: Vec<Link>) {
+    let result = match result {
+        NexusResult::Canceled(cause) => NexusResult::Canceled(Box::new(failure::of_cancel(*cause))),
+        result => result,
+    };
+    if standalone_nexus::is_standalone(&tx.state.run) {
+        return standalone_nexus::end(tx, operation, result, links);
+    }
     let (scheduled_event_id, request_id) = (operation.scheduled_event_id, operation.request_id.clone());
     let attributes = match result {
         NexusResult::Succeeded(result) => {
@@ -57,7 +69,7 @@ pub(super) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, 
         NexusResult::Canceled(cause) => {
             Attributes::NexusOperationCanceledEventAttributes(NexusOperationCanceledEventAttributes {
                 scheduled_event_id,
-                failure: Some(failure::of_operation(operation, failure::of_cancel(*cause))),
+                failure: Some(failure::of_operation(operation, *cause)),
                 request_id,
             })
         }

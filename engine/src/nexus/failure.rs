@@ -40,7 +40,7 @@ pub(super) fn of_cancel(cause: Failure) -> Failure {
     }
 }
 
-pub(super) fn of_timeout(kind: TimeoutType) -> Failure {
+pub(crate) fn of_timeout(kind: TimeoutType) -> Failure {
     let info = TimeoutFailureInfo { timeout_type: kind as i32, last_heartbeat_details: None };
     Failure {
         message: "operation timed out".into(),

@@ -17,6 +17,9 @@
 //! | done, failed | – | not awaited | not awaited | not awaited | task fails | – |
 //!
 //! A cancel request is a request: the operation goes on until its handler, or a time-out, ends it.
+//!
+//! An operation of its own (`standalone_nexus`) moves alike: what is an event here is a change there, its end closes the
+//! run, and what the command does a client does.
 
 mod apply;
 mod cancel;
@@ -34,10 +37,11 @@ use perdure_proto::api::{
 };
 
 pub(crate) use self::{
-    apply::{apply, apply_durable, is_awaited},
+    apply::{apply, apply_durable, cancellation_ended, is_awaited, mark_started},
     cancel::{done as cancel_done, requested},
     completion::completed,
     describe::pending,
+    failure::of_timeout as timeout_failure,
     start::done as start_done,
     timeout::{next_deadline, wake},
 };

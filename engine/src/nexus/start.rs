@@ -10,6 +10,7 @@ use crate::{
     change::{Kind, NexusRetryChange},
     outcome::Reply,
     reject::Reject,
+    standalone_nexus,
     state::{Nanos, NexusOperation, NexusOperationPhase},
     tx::{EventExtras, Tx},
 };
@@ -43,7 +44,7 @@ pub(crate) fn done(
             end(tx, &operation, NexusResult::Failed(failure), Vec::new());
         }
         NexusStartOutcome::Canceled { failure } => end(tx, &operation, NexusResult::Canceled(failure), Vec::new()),
-        NexusStartOutcome::TimedOut(kind) => timeout::time_out(tx, &operation, kind),
+        NexusStartOutcome::TimedOut(kind) => timeout::time_out(tx, &operation, kind, true),
     }
     Ok(Reply::Done)
 }
@@ -56,6 +57,11 @@ pub(super) fn write_started(
     links: Vec<Link>,
     time: Nanos,
 ) {
+    if standalone_nexus::is_standalone(&tx.state.run) {
+        standalone_nexus::started(tx, operation_token, links, time);
+        push_cancel_task(tx, operation.scheduled_event_id);
+        return;
+    }
     let attributes = NexusOperationStartedEventAttributes {
         scheduled_event_id: operation.scheduled_event_id,
         operation_id: operation_token.clone(),

@@ -9,6 +9,7 @@ use super::{failure, push_cancel_task, tell};
 use crate::{
     change::Kind,
     outcome::Task,
+    standalone_nexus,
     state::{Nanos, NexusCancellationPhase, NexusOperation, NexusOperationPhase, RunState},
     tx::{EventExtras, Tx},
 };
@@ -68,12 +69,16 @@ pub(crate) fn wake(tx: &mut Tx) {
                 tx.durable(Kind::NexusCancelReady(scheduled_event_id));
                 push_cancel_task(tx, scheduled_event_id);
             }
-            Deadline::Timeout(kind) => time_out(tx, &operation, kind),
+            Deadline::Timeout(kind) => time_out(tx, &operation, kind, false),
         }
     }
 }
 
-pub(super) fn time_out(tx: &mut Tx, operation: &NexusOperation, kind: TimeoutType) {
+/// `by_attempt`: so little time was left that no attempt was made.
+pub(super) fn time_out(tx: &mut Tx, operation: &NexusOperation, kind: TimeoutType, by_attempt: bool) {
+    if standalone_nexus::is_standalone(&tx.state.run) {
+        return standalone_nexus::time_out(tx, kind, by_attempt);
+    }
     let attributes = NexusOperationTimedOutEventAttributes {
         scheduled_event_id: operation.scheduled_event_id,
         failure: Some(failure::of_operation(operation, failure::of_timeout(kind))),

@@ -1,0 +1,61 @@
+//! The close of a Nexus operation of its own.
+
+use perdure_proto::api::{
+    common::Link,
+    enums::{TimeoutType, WorkflowExecutionStatus as Status},
+    failure::{Failure, TerminatedFailureInfo, failure::FailureInfo},
+};
+
+use super::{StandaloneNexusClosed, StandaloneNexusKind, start::link, write};
+use crate::{
+    nexus::{NexusResult, timeout_failure},
+    outcome::Notice,
+    state::{NexusOperation, NexusOperationPhase, NexusOutcome},
+    tx::Tx,
+};
+
+/// The operation ended: its end is the run's.
+pub(crate) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, links: Vec<Link>) {
+    let (status, outcome) = match result {
+        NexusResult::Succeeded(result) => (Status::Completed, NexusOutcome::Result(result.unwrap_or_default())),
+        NexusResult::Failed(failure) => (Status::Failed, NexusOutcome::Failure(*failure)),
+        NexusResult::Canceled(failure) => (Status::Canceled, NexusOutcome::Failure(*failure)),
+    };
+    link(tx, links);
+    close(tx, status, outcome, is_attempted(operation), String::new());
+}
+
+/// `by_attempt`: so little time was left that no attempt was made.
+pub(crate) fn time_out(tx: &mut Tx, kind: TimeoutType, by_attempt: bool) {
+    close(tx, Status::TimedOut, NexusOutcome::Failure(timeout_failure(kind)), by_attempt, String::new());
+}
+
+pub(super) fn terminate(tx: &mut Tx, request_id: String, identity: String, reason: String) {
+    let info = FailureInfo::TerminatedFailureInfo(TerminatedFailureInfo { identity });
+    let failure = Failure { message: reason, failure_info: Some(info), ..Default::default() };
+    close(tx, Status::Terminated, NexusOutcome::Failure(failure), false, request_id);
+}
+
+/// The end of one that is to be deleted.
+pub(crate) fn delete(tx: &mut Tx) {
+    terminate(tx, String::new(), String::new(), "Delete nexus operation execution".into());
+}
+
+fn is_attempted(operation: &NexusOperation) -> bool {
+    matches!(operation.phase, Some(NexusOperationPhase::Scheduled(_)))
+}
+
+fn close(tx: &mut Tx, status: Status, outcome: NexusOutcome, ends_attempt: bool, terminate_request_id: String) {
+    let closed = StandaloneNexusClosed {
+        status: status as i32,
+        outcome: Some(outcome),
+        time: tx.now(),
+        ends_attempt,
+        terminate_request_id,
+    };
+    write(tx, StandaloneNexusKind::Closed(Box::new(closed)));
+    // What this step has asked for while the operation was open is wanted no longer.
+    tx.out.tasks.clear();
+    tx.out.visibility_changed = true;
+    tx.notice(Notice::Closed);
+}
