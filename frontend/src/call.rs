@@ -58,7 +58,7 @@ impl Call {
     }
 }
 
-fn unix_now() -> Nanos {
+pub(crate) fn unix_now() -> Nanos {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
 }

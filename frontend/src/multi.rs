@@ -32,6 +32,7 @@ impl Frontend {
         let (start, update) = self.check_both(call, &namespace, start, update)?;
         let CheckedUpdate { target, update } = update;
         let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
+        self.deployments.pin(namespace.id(), start.versioning_override.as_ref()).await?;
         let deadline = call.deadline(WAIT_TIMEOUT);
         let (started, result) = self
             .history

@@ -86,6 +86,7 @@ impl Frontend {
     async fn admit(&self, namespace: &AuthorizedNamespace, start: Start) -> Result<Started, Status> {
         let workflow = WorkflowKey::new(namespace.id(), start.workflow_id.as_str());
         let target = Target { workflow, run_id: None };
+        self.deployments.pin(namespace.id(), start.versioning_override.as_ref()).await?;
         self.history.start(start).await.map_err(|error| error::of_call(error, &target))
     }
 }

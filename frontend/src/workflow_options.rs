@@ -77,6 +77,7 @@ impl Frontend {
             self.history
                 .check_override(namespace.id(), &queue, Some(&checked))
                 .map_err(|reject| error::of_call(reject.into(), target))?;
+            self.deployments.pin(namespace.id(), Some(&checked)).await?;
             options.versioning_override = Some(checked);
         }
         Ok(OptionsUpdate { options, paths: mask.paths, identity: String::new() })
