@@ -25,9 +25,8 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
             let begin = event.event_time.as_ref().map_or(0, from_timestamp);
             let fire_at = begin.saturating_add(from_optional_duration(started.start_to_fire_timeout.as_ref()));
             let timer = Timer { started_event_id: event.event_id, fire_at };
-            if run.timers.insert(started.timer_id.clone(), timer).is_some() {
-                return Err(Corrupt::at(event.event_id, "a timer with the id of a running one"));
-            }
+            // One with this id may seem to run: its TimerFired was in the buffer when this one was started, and follows.
+            run.timers.insert(started.timer_id.clone(), timer);
         }
         Attributes::TimerFiredEventAttributes(fired) => remove(run, &fired.timer_id, fired.started_event_id),
         Attributes::TimerCanceledEventAttributes(canceled) => {

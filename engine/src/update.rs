@@ -38,7 +38,7 @@ const FAILING_ATTEMPTS: i32 = 3;
 
 // === Effects ===
 
-pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
+pub(crate) fn apply(state: &mut WorkflowState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
     match attributes {
         Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted) => {
             let update_id = accepted.protocol_instance_id.clone();
@@ -48,14 +48,14 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
                 protocol_instance_id: update_id.clone(),
                 ..Default::default()
             };
-            forget(run, &update_id);
-            run.updates.insert(update_id, update);
+            forget(state, &update_id);
+            state.run.updates.insert(update_id, update);
             Ok(())
         }
         Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed) => {
             let update_id = completed.meta.as_ref().map_or("", |meta| &meta.update_id);
             let unknown = Corrupt::at(event.event_id, "an update completed that was not accepted");
-            let update = run.updates.get_mut(update_id).ok_or(unknown)?;
+            let update = state.run.updates.get_mut(update_id).ok_or(unknown)?;
             update.outcome.clone_from(&completed.outcome);
             update.completed_event_id = event.event_id;
             Ok(())
@@ -87,8 +87,10 @@ fn admitted_by_event(update_id: &str) -> AdmittedUpdate {
     AdmittedUpdate { update_id: update_id.to_owned(), ..Default::default() }
 }
 
-pub(crate) fn forget(run: &mut RunState, update_id: &str) {
-    run.reapplied_updates.retain(|reapplied| reapplied != update_id);
+/// It waits for its worker no more: not even after memory was lost.
+pub(crate) fn forget(state: &mut WorkflowState, update_id: &str) {
+    state.run.reapplied_updates.retain(|reapplied| reapplied != update_id);
+    state.volatile.admitted.retain(|update| update.update_id != update_id);
 }
 
 fn is_reapplied(run: &RunState, update_id: &str) -> bool {

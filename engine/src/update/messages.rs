@@ -108,7 +108,6 @@ fn accept(tx: &mut Tx, update_id: String, acceptance: Acceptance) -> Result<(), 
             accepted_request,
         },
     ));
-    tx.volatile(VolatileChange::UpdateRemoved(update_id.clone()));
     tx.notice(Notice::Update { update_id, stage: Stage::Accepted, outcome: None });
     Ok(())
 }

@@ -30,7 +30,9 @@ use crate::{
     state::{Nanos, Sticky, WorkflowState, WorkflowTask},
     time::from_optional_duration,
     tx::Tx,
-    update, versioning,
+    update,
+    validate::MAX_DURATION,
+    versioning,
 };
 
 /// A speculative task that showed the worker more events than this is written, so that they are not sent again and again.
@@ -210,10 +212,10 @@ fn deployment_name(request: &RespondWorkflowTaskCompletedRequest) -> String {
 
 fn sticky_of(request: &RespondWorkflowTaskCompletedRequest) -> Option<Sticky> {
     let attributes = request.sticky_attributes.as_ref()?;
-    Some(Sticky {
-        task_queue: attributes.worker_task_queue.as_ref()?.name.clone(),
-        schedule_to_start: from_optional_duration(attributes.schedule_to_start_timeout.as_ref()),
-    })
+    let wait = from_optional_duration(attributes.schedule_to_start_timeout.as_ref());
+    let task_queue = attributes.worker_task_queue.as_ref()?.name.clone();
+    // A worker that is not waited for has no queue of its own.
+    (wait > 0).then(|| Sticky { task_queue, schedule_to_start: wait.min(MAX_DURATION) })
 }
 
 fn answer_queries(tx: &mut Tx, request: &mut RespondWorkflowTaskCompletedRequest) {
