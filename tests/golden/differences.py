@@ -8,9 +8,13 @@ IGNORED = {"task_id", "worker_version", "binary_checksum", "prev_auto_reset_poin
 # Attributes that are not compared in events of one type.
 IGNORED_IN = {"WORKFLOW_EXECUTION_SIGNALED": {"request_id"}}
 
+# Keys of a map that are not compared where the map has another key.
+IGNORED_WITH = {"temporal-callback-token": {"source"}}
+
 # Attributes that are not compared in one event of a scenario, by its id.
 IGNORED_AT = {
     ("activity_ends_during_update_task", 7): {"identity"},
+    ("pinned_hears_of_the_next_version", 1): {"declined_target_version_upgrade"},
     ("signal_during_update_task", 6): {"identity"},
     ("started_eagerly", 3): {"history_size_bytes"},
     ("update_of_terminated", 6): {"identity"},

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from temporalio.api.history.v1 import HistoryEvent
 
-from differences import IGNORED, IGNORED_AT, IGNORED_IN, SAME
+from differences import IGNORED, IGNORED_AT, IGNORED_IN, IGNORED_WITH, SAME
 
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT")
@@ -67,8 +67,10 @@ def _value(key: str, value: Any, names: Names) -> Any:
     if isinstance(value, dict):
         if "metadata" in value and "encoding" in value["metadata"]:
             return _payload(value, names)
+        ignored = {other for known, others in IGNORED_WITH.items() if known in value for other in others}
         # Sorted: the order of a map's keys means nothing.
-        return {name: _value(name, value[name], names) for name in sorted(value) if _compared(name, value[name])}
+        compared = (name for name in sorted(value) if name not in ignored and _compared(name, value[name]))
+        return {name: _value(name, value[name], names) for name in compared}
     if isinstance(value, str):
         if TIME.match(value):
             return "<time>"

@@ -5,7 +5,7 @@ use perdure_proto::api::{
     history::{NexusOperationStartedEventAttributes, history_event::Attributes},
 };
 
-use super::{NexusResult, NexusStartOutcome, awaited, completion::end, push_cancel_task, retry_wait, tell, timeout};
+use super::{NexusResult, NexusStartOutcome, awaited, completion::end, push_cancel_task, retry_wait, timeout};
 use crate::{
     change::{Kind, NexusRetryChange},
     outcome::Reply,
@@ -13,6 +13,7 @@ use crate::{
     standalone_nexus,
     state::{Nanos, NexusOperation, NexusOperationPhase},
     tx::{EventExtras, Tx},
+    workflow_task,
 };
 
 /// The attempt with this number has ended.
@@ -27,7 +28,12 @@ pub(crate) fn done(
         return Err(Reject::NotAwaited);
     }
     match outcome {
-        NexusStartOutcome::Async { operation_token, links } => write_started(tx, &operation, operation_token, links, 0),
+        NexusStartOutcome::Async { operation_token, links } => {
+            write_started(tx, &operation, operation_token, links, 0);
+            if !standalone_nexus::is_standalone(&tx.state.run) {
+                workflow_task::ensure_scheduled(tx);
+            }
+        }
         NexusStartOutcome::Completed { result, links } => {
             end(tx, &operation, NexusResult::Succeeded(result), links);
         }
@@ -49,7 +55,8 @@ pub(crate) fn done(
     Ok(Reply::Done)
 }
 
-/// `time`: when the handler started it; 0: now.
+/// `time`: when the handler started it; 0: now. The workflow is not told yet: where the end comes with it, the workflow
+/// task comes after both.
 pub(super) fn write_started(
     tx: &mut Tx,
     operation: &NexusOperation,
@@ -69,6 +76,6 @@ pub(super) fn write_started(
         operation_token,
     };
     let extras = EventExtras { links, time: (time != 0).then_some(time), ..Default::default() };
-    tell(tx, Attributes::NexusOperationStartedEventAttributes(attributes), extras);
+    tx.event_or_buffer_with(Attributes::NexusOperationStartedEventAttributes(attributes), extras);
     push_cancel_task(tx, operation.scheduled_event_id);
 }

@@ -102,16 +102,17 @@ pub fn to_temporal(failure: nexus::Failure) -> Result<Failure, Malformed> {
         }
         _ if metadata.is_empty() && details.is_empty() => Ok(plain),
         _ => {
-            let mut kept = serde_json::Map::new();
+            // In Temporal's order.
+            let mut kept = Vec::new();
             if !metadata.is_empty() {
-                kept.insert("metadata".to_owned(), json!(metadata));
+                kept.push(format!("\"metadata\":{}", json!(metadata)));
             }
             if !details.is_empty() {
-                kept.insert("details".to_owned(), parse(&details)?);
+                kept.push(format!("\"details\":{}", parse(&details)?));
             }
             let payload = Payload {
                 metadata: [("encoding".to_owned(), "json/plain".into())].into(),
-                data: Value::Object(kept).to_string().into(),
+                data: format!("{{{}}}", kept.join(",")).into(),
                 ..Payload::default()
             };
             let info = ApplicationFailureInfo {
