@@ -42,7 +42,7 @@ fn continue_as_new(attributes: ContinueAsNewWorkflowExecutionCommandAttributes) 
     command(CommandType::ContinueAsNewWorkflowExecution, A::ContinueAsNewWorkflowExecutionCommandAttributes(attributes))
 }
 
-fn start_child(id: &str, policy: ParentClosePolicy) -> Command {
+pub(crate) fn start_child(id: &str, policy: ParentClosePolicy) -> Command {
     let attributes = StartChildWorkflowExecutionCommandAttributes {
         workflow_id: id.into(),
         workflow_type: Some(WorkflowType { name: "child".into() }),
@@ -380,7 +380,9 @@ fn a_rejection_comes_before_the_close() {
         messages: vec![rejection],
         ..Default::default()
     };
-    let step = world.step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() }).unwrap();
+    let step = world
+        .step(Input::WorkflowTaskCompleted { token, request: Box::new(request), nexus_endpoints: Default::default() })
+        .unwrap();
     assert_eq!(step.types(), [T::WorkflowTaskCompleted, T::WorkflowExecutionCompleted]);
     let answered = |notice: &Notice| matches!(notice, Notice::Update { outcome: Some(_), .. });
     assert!(step.notices.iter().any(answered), "{:?}", step.notices);

@@ -8,6 +8,7 @@ mod callback;
 mod child;
 mod close;
 mod commands;
+mod delete;
 mod describe;
 mod external;
 mod nexus;

@@ -1,6 +1,7 @@
 //! Runs through shards on the store in memory, with a raw worker.
 
 mod activity_operations;
+mod deletions;
 mod refused;
 mod resets;
 mod update_with_start;
