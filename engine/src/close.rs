@@ -121,7 +121,7 @@ pub(crate) fn continue_as_new(
         header: command.header,
         memo: command.memo,
         search_attributes: command.search_attributes,
-        initial_versioning_behavior: command.initial_versioning_behavior,
+        ..Default::default()
     };
     end(tx, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes), Vec::new(), Some(next_run));
 }
