@@ -87,7 +87,11 @@ impl Frontend {
             RateSource::Worker => RateLimitSource::Worker,
             RateSource::System => RateLimitSource::System,
         };
-        let config = || self.task_queues.get(namespace.id(), &queue.name, request.task_queue_type);
+        let queue_type = match request.task_queue_type() {
+            TaskQueueType::Unspecified => TaskQueueType::Workflow,
+            asked => asked,
+        };
+        let config = || self.task_queues.get(namespace.id(), &queue.name, queue_type.into());
         let routed = key.kind != QueueKind::StickyWorkflow;
         DescribeTaskQueueResponse {
             pollers: pollers(&found, now),

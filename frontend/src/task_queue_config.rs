@@ -137,7 +137,10 @@ fn check(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
             return Err(invalid(format!("{field}.Reason field too long (max {LONGEST_REASON} characters).")));
         }
     }
-    ids::optional("Identity", &request.identity)?;
+    if request.identity.len() > ids::MAX_LENGTH {
+        return Err(invalid(format!("Identity field too long (max {} characters).", ids::MAX_LENGTH)));
+    }
+    ids::no_nul("Identity", &request.identity)?;
     check_weights(request)?;
     if let Some(partition) = request.task_queue.strip_prefix("/_sys/") {
         return Err(invalid(format!("invalid task queue partition name /_sys/{partition}")));

@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use crate::{
     DeploymentVersion, Directive, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueryDispatchError, QueryTask,
-    QueueConfig, QueueDescription, QueueKey, QueueKind, QueueRouting, Recorder, Reservation, TaskPriority, TaskRef,
+    QueueConfig, QueueDescription, QueueKey, QueueKind, QueueRouting, RateSource, Recorder, Reservation, TaskPriority,
+    TaskRef,
     backlog::Budget,
     direct::{Caller, DirectAnswer, DirectTask},
     nexus::{self, NexusAnswer, NexusDispatchError, NexusTask},
@@ -234,13 +235,25 @@ impl Matching {
     }
 
     pub fn describe(&self, key: &QueueKey) -> QueueDescription {
-        self.queues.get(key).map(|queue| queue.lock().describe(&self.shared.limits)).unwrap_or_default()
+        match self.queues.get(key) {
+            Some(queue) => queue.lock().describe(&self.shared.limits),
+            None => self.describe_idle(key),
+        }
     }
 
     /// One lane of the queue: that of the workers of a version, or of those without one.
     pub fn describe_version(&self, key: &QueueKey, version: Option<&DeploymentVersion>) -> QueueDescription {
-        let queue = self.queues.get(key);
-        queue.map(|queue| queue.lock().describe_version(version, &self.shared.limits)).unwrap_or_default()
+        match self.queues.get(key) {
+            Some(queue) => queue.lock().describe_version(version, &self.shared.limits),
+            None => self.describe_idle(key),
+        }
+    }
+
+    /// A queue that is not in memory: only what was set for it.
+    fn describe_idle(&self, key: &QueueKey) -> QueueDescription {
+        let rate = self.shared.settings(key).config.and_then(|config| config.rate);
+        let source = if rate.is_some() { RateSource::Config } else { RateSource::System };
+        QueueDescription::new((rate, source))
     }
 
     /// The versions whose workers poll or polled, or for which tasks wait. None: workers without a version.

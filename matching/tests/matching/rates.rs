@@ -108,6 +108,7 @@ async fn a_paused_queue_goes_on_when_its_rate_is_lifted() {
 async fn a_rate_outlives_its_queue() {
     let world = World::of_kind(QueueKind::Activity);
     world.at_rate(Some(0.0));
+    assert_eq!(world.matching.describe(&world.key).rate, Some(0.0));
     world.offer("w");
     assert!(world.taken_in(5 * SECOND).await.is_empty(), "it was set before the queue was made");
 }
