@@ -23,6 +23,11 @@ use crate::{
     versioning::normalized_override,
 };
 
+/// An action is owed its start.
+pub fn is_starting(run: &RunState) -> bool {
+    run.schedule.as_deref().is_some_and(|schedule| !schedule.progress.starting.is_empty())
+}
+
 /// The start that an action owes; None: it owes none any more.
 pub fn owed_start(run: &RunState, action_id: i64, limits: &Limits) -> Option<Start> {
     let Schedule { definition, progress } = run.schedule.as_deref().filter(|_| run.close.is_none())?;

@@ -13,7 +13,7 @@ mod state;
 
 pub use self::{
     act::{ActionEnded, ActionStarted},
-    action::{ended, identity, owed_end, owed_start},
+    action::{ended, identity, is_starting, owed_end, owed_start},
     change::{ScheduleBegun, ScheduleChange, ScheduleDefined, ScheduleKind},
     describe::{Described, LIST_INFO, describe, list_info, matching_times},
     host::{NewSchedule, ScheduleInput, ScheduleUpdate, ScheduledBy},

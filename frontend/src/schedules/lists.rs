@@ -55,8 +55,8 @@ fn entry(row: VisibilityRow) -> Result<ScheduleListEntry, DecodeError> {
     let info = memo.fields.remove(LIST_INFO).map(|info| ScheduleListInfo::decode(info.data)).transpose()?;
     Ok(ScheduleListEntry {
         schedule_id: row.workflow_id,
-        memo: Some(memo),
-        search_attributes: Some(search_attributes),
+        memo: (!memo.fields.is_empty()).then_some(memo),
+        search_attributes: (!search_attributes.indexed_fields.is_empty()).then_some(search_attributes),
         info,
     })
 }

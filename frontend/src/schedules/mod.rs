@@ -3,13 +3,15 @@
 mod check;
 mod lists;
 
+use std::time::Duration;
+
 use perdure_engine::{
     Input, Start,
     input::StartKind,
-    schedule::{NewSchedule, ScheduleInput, ScheduleUpdate, describe, matching_times},
+    schedule::{NewSchedule, ScheduleInput, ScheduleUpdate, describe, is_starting, matching_times},
     time::{from_timestamp, timestamp},
 };
-use perdure_history::{Error, Target};
+use perdure_history::{Error, Target, Until};
 use perdure_proto::api::{
     enums::WorkflowIdConflictPolicy,
     schedule::{Schedule, schedule_action::Action},
@@ -21,9 +23,13 @@ use perdure_proto::api::{
     },
 };
 use prost::bytes::Bytes;
+use tokio::time::Instant;
 use tonic::Status;
 
 use crate::{Frontend, call::Call, error, status, validate::ids};
+
+/// How long the answer to a trigger waits for what it starts.
+const LONGEST_START: Duration = Duration::from_secs(1);
 
 impl Frontend {
     pub(crate) async fn create_schedule(
@@ -81,8 +87,8 @@ impl Frontend {
         let response = DescribeScheduleResponse {
             schedule: Some(described.schedule),
             info: Some(described.info),
-            memo: Some(memo.unwrap_or_default()),
-            search_attributes: Some(search_attributes.unwrap_or_default()),
+            memo,
+            search_attributes,
             conflict_token: conflict_token.clone(),
         };
         Ok((response, conflict_token))
@@ -121,8 +127,30 @@ impl Frontend {
         let patch = request.patch.ok_or_else(|| status::invalid("Patch is not set on request."))?;
         check::patch(&patch)?;
         check::sizes(&Schedule::default(), Some(&patch), None, &self.limits)?;
+        let triggers = patch.trigger_immediately.is_some();
         self.schedule_input(&target, ScheduleInput::Patch { patch, request_id: request.request_id }).await?;
+        if triggers {
+            self.wait_for_starts(&target).await?;
+        }
         Ok(PatchScheduleResponse {})
+    }
+
+    /// Who triggered an action may look at once for what it started. Where the start takes long the answer does not.
+    async fn wait_for_starts(&self, target: &Target) -> Result<(), Status> {
+        let deadline = Instant::now() + LONGEST_START;
+        loop {
+            let look = self.history.view(target.clone(), |state| {
+                (is_starting(&state.run), state.run.state_transition_count)
+            });
+            let (starting, seen) = look.await.map_err(|error| error::of_call(error, target))?;
+            if !starting {
+                return Ok(());
+            }
+            let next = self.history.wait(target.clone(), Until::Transition(seen), deadline).await;
+            if next.map_err(|error| error::of_call(error, target))?.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     async fn schedule_input(&self, target: &Target, input: ScheduleInput) -> Result<(), Status> {

@@ -156,7 +156,7 @@ impl Checker<'_> {
 
 fn unknown_name(archetype: Archetype, alias: &str) -> QueryError {
     match archetype {
-        Archetype::Workflow => QueryError(format!("invalid search attribute: {alias}")),
+        Archetype::Workflow | Archetype::Schedule => QueryError(format!("invalid search attribute: {alias}")),
         _ => QueryError::invalid(format_args!("column name '{alias}' is not a valid search attribute")),
     }
 }
