@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// The workflow returned.
-pub(crate) fn complete(tx: &mut Tx, command: CompleteWorkflowExecutionCommandAttributes, completed_event_id: i64) {
+pub(crate) fn complete(tx: &mut Tx, command: CompleteWorkflowExecutionCommandAttributes, completed_event_id: i64, extras: EventExtras) {
     let next = chain::by_cron(&tx.state.run, tx.ctx.now);
     let result = command.result.clone();
     let next_run = next.and_then(|next| chain::again(tx, next, None, result));
@@ -58,11 +58,11 @@ pub(crate) fn complete(tx: &mut Tx, command: CompleteWorkflowExecutionCommandAtt
         workflow_task_completed_event_id: completed_event_id,
         new_execution_run_id: run_id_of(next_run.as_ref()),
     };
-    end(tx, Attributes::WorkflowExecutionCompletedEventAttributes(attributes), Vec::new(), next_run);
+    end(tx, Attributes::WorkflowExecutionCompletedEventAttributes(attributes), extras, next_run);
 }
 
 /// The workflow failed.
-pub(crate) fn fail(tx: &mut Tx, command: FailWorkflowExecutionCommandAttributes, completed_event_id: i64) {
+pub(crate) fn fail(tx: &mut Tx, command: FailWorkflowExecutionCommandAttributes, completed_event_id: i64, extras: EventExtras) {
     let failure = command.failure.unwrap_or_default();
     let Following { retry_state, next } = chain::after_failure(&tx.state.run, &failure, tx.ctx.now);
     let next_run = next.and_then(|next| {
@@ -77,16 +77,16 @@ pub(crate) fn fail(tx: &mut Tx, command: FailWorkflowExecutionCommandAttributes,
         workflow_task_completed_event_id: completed_event_id,
         new_execution_run_id: run_id_of(next_run.as_ref()),
     };
-    end(tx, Attributes::WorkflowExecutionFailedEventAttributes(attributes), Vec::new(), next_run);
+    end(tx, Attributes::WorkflowExecutionFailedEventAttributes(attributes), extras, next_run);
 }
 
 /// The workflow accepted its cancellation.
-pub(crate) fn cancel(tx: &mut Tx, command: CancelWorkflowExecutionCommandAttributes, completed_event_id: i64) {
+pub(crate) fn cancel(tx: &mut Tx, command: CancelWorkflowExecutionCommandAttributes, completed_event_id: i64, extras: EventExtras) {
     let attributes = WorkflowExecutionCanceledEventAttributes {
         workflow_task_completed_event_id: completed_event_id,
         details: command.details,
     };
-    end(tx, Attributes::WorkflowExecutionCanceledEventAttributes(attributes), Vec::new(), None);
+    end(tx, Attributes::WorkflowExecutionCanceledEventAttributes(attributes), extras, None);
 }
 
 /// The workflow goes on as a new run. Memo and search attributes are taken over unless the command has its own.
@@ -94,6 +94,7 @@ pub(crate) fn continue_as_new(
     tx: &mut Tx,
     mut command: ContinueAsNewWorkflowExecutionCommandAttributes,
     completed_event_id: i64,
+    extras: EventExtras,
 ) {
     if command.memo.is_none() {
         command.memo.clone_from(&tx.state.run.memo);
@@ -123,7 +124,7 @@ pub(crate) fn continue_as_new(
         search_attributes: command.search_attributes,
         ..Default::default()
     };
-    end(tx, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes), Vec::new(), Some(next_run));
+    end(tx, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes), extras, Some(next_run));
 }
 
 /// The run, or its whole chain, ran out of time.
@@ -145,7 +146,7 @@ pub(crate) fn time_out(tx: &mut Tx) {
         retry_state: retry_state as i32,
         new_execution_run_id: run_id_of(next_run.as_ref()),
     };
-    end(tx, Attributes::WorkflowExecutionTimedOutEventAttributes(attributes), Vec::new(), next_run);
+    end(tx, Attributes::WorkflowExecutionTimedOutEventAttributes(attributes), EventExtras::default(), next_run);
 }
 
 /// What WorkflowExecutionTerminated says.
@@ -169,7 +170,8 @@ pub(crate) fn terminate(tx: &mut Tx, termination: Termination) {
         details: termination.details,
         identity: termination.identity,
     };
-    end(tx, Attributes::WorkflowExecutionTerminatedEventAttributes(attributes), termination.links, None);
+    let extras = EventExtras { links: termination.links, ..Default::default() };
+    end(tx, Attributes::WorkflowExecutionTerminatedEventAttributes(attributes), extras, None);
 }
 
 fn run_id_of(next_run: Option<&Start>) -> String {
@@ -181,8 +183,8 @@ fn earlier_result(run: &RunState) -> Option<Payloads> {
 }
 
 /// Writes the close event and all that follows from it.
-fn end(tx: &mut Tx, attributes: Attributes, links: Vec<Link>, next_run: Option<Start>) {
-    tx.event_with(attributes, EventExtras { links, ..Default::default() });
+fn end(tx: &mut Tx, attributes: Attributes, extras: EventExtras, next_run: Option<Start>) {
+    tx.event_with(attributes, extras);
     update::on_close(tx, if next_run.is_some() { UpdateAbort::ContinuedAsNew } else { UpdateAbort::WorkflowClosing });
     // What this step has asked for while the run was open may be wanted no longer.
     let owed = obligations(tx.state);

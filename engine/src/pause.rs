@@ -101,7 +101,13 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
                 request_id: paused.request_id.clone(),
             });
         }
-        Attributes::WorkflowExecutionUnpausedEventAttributes(_) => run.pause = None,
+        Attributes::WorkflowExecutionUnpausedEventAttributes(_) => {
+            run.pause = None;
+            if run.workflow_task.is_none() {
+                // The history has gone on since the last task failed.
+                run.task_attempt = 1;
+            }
+        }
         _ => return Err(Corrupt::at(event.event_id, "not an event of a pause")),
     }
     Ok(())

@@ -13,19 +13,20 @@ use prost::Message;
 use prost_types::Duration;
 
 use super::{Batch, WorkflowTaskFailure};
-use crate::{change::Kind, close, retry, state::Nanos, time::duration, tx::Tx, validate};
+use crate::{change::Kind, close, retry, state::Nanos, time::duration, tx::{EventExtras, Tx}, validate};
 
 pub(super) fn complete(
     tx: &mut Tx,
     batch: &Batch,
     command: CompleteWorkflowExecutionCommandAttributes,
+    extras: EventExtras,
 ) -> Result<(), WorkflowTaskFailure> {
     check_seen(tx, batch)?;
     // The cause is what Temporal says, though it names another command.
     let text = "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit.";
     check_size(tx, command.result.as_ref(), Cause::BadScheduleActivityAttributes, text)?;
     drop_own_buffer(tx);
-    close::complete(tx, command, batch.completed_event_id);
+    close::complete(tx, command, batch.completed_event_id, extras);
     Ok(())
 }
 
@@ -33,6 +34,7 @@ pub(super) fn fail(
     tx: &mut Tx,
     batch: &Batch,
     command: FailWorkflowExecutionCommandAttributes,
+    extras: EventExtras,
 ) -> Result<(), WorkflowTaskFailure> {
     const CAUSE: Cause = Cause::BadFailWorkflowExecutionAttributes;
     check_seen(tx, batch)?;
@@ -42,7 +44,7 @@ pub(super) fn fail(
     let text = "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.";
     check_size(tx, command.failure.as_ref(), CAUSE, text)?;
     drop_own_buffer(tx);
-    close::fail(tx, command, batch.completed_event_id);
+    close::fail(tx, command, batch.completed_event_id, extras);
     Ok(())
 }
 
@@ -51,10 +53,11 @@ pub(super) fn cancel(
     tx: &mut Tx,
     batch: &Batch,
     command: CancelWorkflowExecutionCommandAttributes,
+    extras: EventExtras,
 ) -> Result<(), WorkflowTaskFailure> {
     check_seen(tx, batch)?;
     drop_own_buffer(tx);
-    close::cancel(tx, command, batch.completed_event_id);
+    close::cancel(tx, command, batch.completed_event_id, extras);
     Ok(())
 }
 
@@ -62,6 +65,7 @@ pub(super) fn continue_as_new(
     tx: &mut Tx,
     batch: &Batch,
     command: ContinueAsNewWorkflowExecutionCommandAttributes,
+    extras: EventExtras,
 ) -> Result<(), WorkflowTaskFailure> {
     const CAUSE: Cause = Cause::BadContinueAsNewAttributes;
     check_seen(tx, batch)?;
@@ -88,7 +92,7 @@ pub(super) fn continue_as_new(
             .map_err(|text| WorkflowTaskFailure::run_terminated(CAUSE, text))?;
     }
     drop_own_buffer(tx);
-    close::continue_as_new(tx, command, batch.completed_event_id);
+    close::continue_as_new(tx, command, batch.completed_event_id, extras);
     Ok(())
 }
 

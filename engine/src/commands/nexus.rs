@@ -1,7 +1,5 @@
 //! ScheduleNexusOperation and RequestCancelNexusOperation.
 
-use std::collections::BTreeMap;
-
 use perdure_proto::api::{
     command::{RequestCancelNexusOperationCommandAttributes, ScheduleNexusOperationCommandAttributes},
     enums::WorkflowTaskFailedCause as Cause,
@@ -14,8 +12,7 @@ use prost_types::Duration;
 
 use super::{Batch, WorkflowTaskFailure};
 use crate::{
-    limits::Limits,
-    nexus,
+    nexus::{self, BadNexusHeader, nexus_header},
     outcome::Task,
     state::Nanos,
     time::duration,
@@ -25,19 +22,6 @@ use crate::{
 
 const CAUSE: Cause = Cause::BadScheduleNexusOperationAttributes;
 const CANCEL_CAUSE: Cause = Cause::BadRequestCancelNexusOperationAttributes;
-/// What the server itself says to handlers in headers, in lower case.
-const RESERVED_HEADERS: [&str; 9] = [
-    "request-timeout",
-    "xdc-redirection-api",
-    "xdc-redirection-source-cell",
-    "xdc-redirection",
-    "caller-name",
-    "caller-type",
-    "call-initiation",
-    "temporal-principal-type",
-    "temporal-principal-name",
-];
-
 /// Names of Nexus services and operations.
 const NAME_LENGTH: usize = 1_000;
 
@@ -58,7 +42,7 @@ pub(super) fn schedule(
         let text = "ScheduleNexusOperationCommandAttributes.Input exceeds size limit";
         return Err(WorkflowTaskFailure::run_terminated(CAUSE, text));
     }
-    let nexus_header = header(command.nexus_header, limits).map_err(bad)?;
+    let nexus_header = nexus_header(command.nexus_header, limits).map_err(|error| bad(bad_header(error)))?;
     let limit = limits.pending_nexus_operations;
     if run.nexus_operations.len() >= limit {
         let text = format!("workflow has reached the pending nexus operation limit of {limit} for this namespace");
@@ -93,25 +77,14 @@ fn check_names(command: &ScheduleNexusOperationCommandAttributes) -> Result<(), 
     Ok(())
 }
 
-/// Keys in lower case.
-fn header(given: BTreeMap<String, String>, limits: &Limits) -> Result<BTreeMap<String, String>, String> {
-    let mut header = BTreeMap::new();
-    let mut size = 0;
-    for (key, value) in given {
-        let lower = key.to_lowercase();
-        if RESERVED_HEADERS.contains(&lower.as_str()) {
-            return Err(format!(
-                "ScheduleNexusOperationCommandAttributes.NexusHeader contains a disallowed header key: {}",
-                quoted(&key)
-            ));
-        }
-        size += lower.len() + value.len();
-        header.insert(lower, value);
+fn bad_header(bad: BadNexusHeader) -> String {
+    match bad {
+        BadNexusHeader::Reserved(key) => format!(
+            "ScheduleNexusOperationCommandAttributes.NexusHeader contains a disallowed header key: {}",
+            quoted(&key)
+        ),
+        BadNexusHeader::TooLarge => "ScheduleNexusOperationCommandAttributes.NexusHeader exceeds size limit".into(),
     }
-    if size > limits.nexus_header_size {
-        return Err("ScheduleNexusOperationCommandAttributes.NexusHeader exceeds size limit".into());
-    }
-    Ok(header)
 }
 
 fn quoted(text: &str) -> String {

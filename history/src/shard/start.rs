@@ -105,7 +105,10 @@ impl Shard {
                 self.step(current, terminate(&start))?;
                 self.start_run(workflow, start)
             }
-            (Admission::Deduplicate { started }, Some(current)) => Ok(self.started_reply(current, started)),
+            (Admission::Deduplicate { started }, Some(current)) => {
+                // A signal-with-start that is sent again has started nothing.
+                Ok(self.started_reply(current, started && start.signal.is_none()))
+            }
             (Admission::UseExisting, Some(current)) => self.use_existing(current, start),
         }
     }
@@ -221,7 +224,7 @@ fn terminate(start: &Start) -> Input {
         reason: TERMINATE_REASON.into(),
         details: Some(Payloads { payloads: vec![payload] }),
         identity: "history-service".into(),
-        links: start.links.clone(),
+        links: Vec::new(),
     }
 }
 

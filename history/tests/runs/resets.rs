@@ -7,6 +7,7 @@ use perdure_history::{Error, ResetRequest, Target};
 use perdure_proto::api::{
     common::{Payload, Payloads},
     enums::{EventType as T, UpdateWorkflowExecutionLifecycleStage as Stage},
+    workflowservice::RespondWorkflowTaskCompletedRequest,
 };
 use perdure_storage::RunKey;
 use uuid::Uuid;
@@ -161,4 +162,69 @@ async fn a_child_reports_to_the_new_run() {
     let task = world.poll_workflow_task().await;
     assert_eq!(task.info.run_id, new.to_string());
     assert!(world.event_types("w").await.contains(&T::ChildWorkflowExecutionCompleted));
+}
+
+/// Before the old parent hears of its child's start it is reset: the new one takes the child over.
+#[tokio::test]
+async fn a_child_whose_start_is_on_its_way_is_started_once() {
+    for _ in 0..10 {
+        let world = World::open().await;
+        world.history.start(start("w")).await.expect("start");
+        let task = world.poll_workflow_task().await;
+        let request = RespondWorkflowTaskCompletedRequest {
+            commands: vec![command::start_child("child")],
+            force_create_new_workflow_task: true,
+            ..Default::default()
+        };
+        world.respond(&task, request).await.expect("complete");
+        // Behind the next task's Scheduled, which follows the child's Initiated.
+        let new = world.history.reset(world.target("w"), to(7, "r")).await.expect("reset");
+        let mut tasks = vec![world.poll_workflow_task().await, world.poll_workflow_task().await];
+        tasks.sort_by_key(|task| task.info.workflow_id.clone());
+        assert_eq!(tasks[1].info.run_id, new.to_string());
+        world.complete(&tasks[0], vec![command::complete()]).await;
+        world.complete(&tasks[1], Vec::new()).await;
+        let task = loop {
+            let task = world.poll_workflow_task().await;
+            assert_eq!(task.info.workflow_id, "w");
+            if world.event_types("w").await.contains(&T::ChildWorkflowExecutionCompleted) {
+                break task;
+            }
+            world.complete(&task, Vec::new()).await;
+        };
+        world.complete(&task, vec![command::complete()]).await;
+        let types = world.event_types("w").await;
+        let count = |wanted: T| types.iter().filter(|have| **have == wanted).count();
+        assert_eq!((count(T::ChildWorkflowExecutionStarted), count(T::StartChildWorkflowExecutionFailed)), (1, 0));
+    }
+}
+
+/// What the lost future had started is in the way of what the new run starts.
+#[tokio::test]
+async fn a_child_of_the_lost_future_makes_room() {
+    let world = idle_workflow().await;
+    signal(&world).await;
+    let task = world.poll_workflow_task().await;
+    world.complete(&task, vec![command::start_child("child")]).await;
+    let first = world.poll_workflow_task().await;
+    let second = world.poll_workflow_task().await;
+    let (parent, child) = if first.info.workflow_id == "w" { (first, second) } else { (second, first) };
+    world.complete(&parent, Vec::new()).await;
+    world.history.reset(world.target("w"), to(4, "r")).await.expect("reset");
+    let task = world.poll_workflow_task().await;
+    world.complete(&task, vec![command::start_child("child")]).await;
+    let (mut parent_seen, mut child_seen) = (false, false);
+    while !(parent_seen && child_seen) {
+        let task = world.poll_workflow_task().await;
+        if task.info.workflow_id == "w" {
+            parent_seen = true;
+            world.complete(&task, Vec::new()).await;
+        } else {
+            assert_ne!(task.info.run_id, child.info.run_id, "the old child is not the new one");
+            child_seen = true;
+        }
+    }
+    assert!(world.event_types("w").await.contains(&T::ChildWorkflowExecutionStarted));
+    let late = world.try_complete(&child, vec![command::complete()]).await;
+    assert!(late.is_err(), "the old child was terminated");
 }

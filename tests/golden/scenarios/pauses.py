@@ -1,6 +1,9 @@
 """Workflows that are paused: what is held back, what still happens, and what is refused.
 
-The real server must be started with `--dynamic-config-value frontend.WorkflowPauseEnabled=true` to record these.
+The real server must be started with `--dynamic-config-value frontend.WorkflowPauseEnabled=true` to record these. Here no run
+is paused while its task waits for a worker, or for the end of a delay: Temporal 1.31 forgets the task, later versions, as
+Perdure, fail it with the pause. Nor does a task complete while its run is paused: Temporal 1.31 then forgets the pause. All
+this is in the engine's own tests.
 """
 
 import asyncio
@@ -12,7 +15,7 @@ from temporalio.api.enums.v1 import QueryRejectCondition, WorkflowExecutionStatu
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy as Conflict
 from temporalio.api.query.v1 import WorkflowQuery
 
-from commands import activity, child, complete, continue_as_new, failure, retries, seconds, timer
+from commands import activity, failure, retries, seconds, timer
 from stage import IDENTITY, NAMESPACE, Stage
 
 
@@ -39,13 +42,11 @@ async def _describe(stage: Stage) -> None:
     )
     answer = await stage.rpc.describe_workflow_execution(request)
     info, pause = answer.workflow_execution_info, answer.workflow_extended_info.pause_info
-    found = sorted(
-        f"{name}={value.data.decode()} {value.metadata['type'].decode()}"
-        for name, value in info.search_attributes.indexed_fields.items()
-    )
+    # Without a pause Temporal has the attribute with nothing in it, Perdure has none.
+    found = info.search_attributes.indexed_fields["TemporalPauseInfo"].data.decode().replace("null", "")
     task = answer.HasField("pending_workflow_task")
     status = WorkflowExecutionStatus.Name(info.status).removeprefix("WORKFLOW_EXECUTION_STATUS_")
-    stage.answers.append(f"{status} by {pause.identity!r}: {pause.reason!r}, {found}, task: {task}")
+    stage.answers.append(f"{status} by {pause.identity!r}: {pause.reason!r}, {found!r}, task: {task}")
 
 
 async def _query(stage: Stage, reject: QueryRejectCondition.ValueType) -> None:
@@ -59,26 +60,6 @@ async def _query(stage: Stage, reject: QueryRejectCondition.ValueType) -> None:
     stage.answers.append(f"query rejected: {answer.query_rejected.status}")
 
 
-async def paused_before_first_task(stage: Stage) -> None:
-    await stage.start()
-    await _pause(stage)
-    await _describe(stage)
-    await stage.signal()
-    await _unpause(stage)
-    await _describe(stage)
-    await stage.finish()
-
-
-async def paused_during_task(stage: Stage) -> None:
-    await stage.start()
-    task = await stage.task()
-    await _pause(stage)
-    await _describe(stage)
-    await stage.signal()
-    await stage.done(task, timer("timer", 100))
-    await _describe(stage)
-    await _unpause(stage)
-    await stage.finish()
 
 
 async def paused_and_unpaused_during_task(stage: Stage) -> None:
@@ -102,22 +83,6 @@ async def paused_between_tasks(stage: Stage) -> None:
     await stage.finish()
 
 
-async def paused_while_task_waits(stage: Stage) -> None:
-    await stage.start()
-    await stage.next()
-    await stage.signal()
-    await _pause(stage)
-    await _unpause(stage)
-    await stage.finish()
-
-
-async def paused_while_task_waits_again(stage: Stage) -> None:
-    await stage.start()
-    await stage.fail_task(await stage.task(), failure("oh"))
-    await _pause(stage)
-    await _describe(stage)
-    await _unpause(stage)
-    await stage.finish()
 
 
 async def paused_during_task_that_fails(stage: Stage) -> None:
@@ -130,55 +95,7 @@ async def paused_during_task_that_fails(stage: Stage) -> None:
     await stage.finish()
 
 
-async def paused_during_task_that_times_out(stage: Stage) -> None:
-    await stage.start(workflow_task_timeout=seconds(1))
-    await stage.task()
-    await _pause(stage)
-    await stage.until("workflow_task_timed_out")
-    await _describe(stage)
-    await _unpause(stage)
-    await stage.finish()
 
-
-async def paused_during_task_that_closes(stage: Stage) -> None:
-    await stage.start()
-    task = await stage.task()
-    await _pause(stage)
-    await stage.answer(stage.done(task, complete()))
-    await _describe(stage)
-    await stage.answer(_unpause(stage))
-    await stage.finish()
-
-
-async def paused_during_task_that_continues_as_new(stage: Stage) -> None:
-    await stage.start()
-    await stage.next()
-    await _pause(stage)
-    await stage.signal()
-    await _unpause(stage)
-    await stage.next(continue_as_new(stage.queue))
-    await _describe(stage)
-    await stage.finish()
-
-
-async def paused_during_heartbeat(stage: Stage) -> None:
-    await stage.start()
-    task = await stage.task()
-    await _pause(stage)
-    await stage.answer(stage.done(task, force_create_new_workflow_task=True))
-    await stage.answer(stage.done(task))
-    await _unpause(stage)
-    await stage.finish()
-
-
-async def paused_activity_waits(stage: Stage) -> None:
-    await stage.start()
-    task = await stage.task()
-    await _pause(stage)
-    await stage.done(task, activity(stage.queue))
-    await _unpause(stage)
-    await stage.complete_activity(await stage.activity_task())
-    await stage.finish()
 
 
 async def paused_activity_goes_on(stage: Stage) -> None:
@@ -205,17 +122,6 @@ async def paused_activity_is_retried_later(stage: Stage) -> None:
     await stage.finish()
 
 
-async def paused_child_starts(stage: Stage) -> None:
-    await stage.start()
-    task = await stage.task()
-    await _pause(stage)
-    await stage.done(task, child(f"{stage.id}-child", f"{stage.queue}-child"))
-    await stage.until("child_workflow_execution_started")
-    await stage.done(await stage.task(f"{stage.queue}-child"), complete())
-    await stage.until("child_workflow_execution_completed")
-    await _unpause(stage)
-    await stage.finish()
-
 
 async def paused_and_canceled(stage: Stage) -> None:
     await stage.start()
@@ -229,6 +135,7 @@ async def paused_and_canceled(stage: Stage) -> None:
 
 async def paused_and_terminated(stage: Stage) -> None:
     await stage.start()
+    await stage.next()
     await _pause(stage)
     await stage.terminate()
     await _describe(stage)
@@ -239,25 +146,10 @@ async def paused_and_timed_out(stage: Stage) -> None:
     await stage.start(workflow_run_timeout=seconds(2))
     await stage.next()
     await _pause(stage)
-    await stage.closed()
+    await stage.until("workflow_execution_timed_out")
     await _describe(stage)
 
 
-async def paused_in_start_delay(stage: Stage) -> None:
-    await stage.start(workflow_start_delay=seconds(2))
-    await _pause(stage)
-    await asyncio.sleep(3)
-    await _describe(stage)
-    await _unpause(stage)
-    await stage.finish()
-
-
-async def unpaused_in_start_delay(stage: Stage) -> None:
-    await stage.start(workflow_start_delay=seconds(20))
-    await _pause(stage)
-    await _unpause(stage)
-    await _describe(stage)
-    await stage.finish()
 
 
 async def paused_and_reset(stage: Stage) -> None:
@@ -278,26 +170,6 @@ async def paused_and_reset(stage: Stage) -> None:
     await _describe(stage)
     await stage.finish()
 
-
-async def paused_before_the_point_of_a_reset(stage: Stage) -> None:
-    await stage.start()
-    task = await stage.task()
-    await _pause(stage)
-    await stage.done(task)
-    await _unpause(stage)
-    await stage.next(timer("timer", 100))
-    answer = await stage.rpc.reset_workflow_execution(
-        ws.ResetWorkflowExecutionRequest(
-            namespace=NAMESPACE,
-            workflow_execution=WorkflowExecution(workflow_id=stage.id),
-            reason="once more",
-            workflow_task_finish_event_id=9,
-            request_id=str(uuid.uuid4()),
-        )
-    )
-    stage.note(stage.id, answer.run_id)
-    await _describe(stage)
-    await stage.finish()
 
 
 async def paused_and_started_again(stage: Stage) -> None:
@@ -333,6 +205,7 @@ async def pause_refused(stage: Stage) -> None:
     await stage.answer(stage.update("update"))
     await _unpause(stage)
     await stage.answer(_unpause(stage))
+    await stage.next()
     await stage.answer(_pause(stage, reason=""))
     await _describe(stage)
     await _unpause(stage)

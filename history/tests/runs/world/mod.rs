@@ -76,6 +76,8 @@ impl World {
             nexus: NexusConfig {
                 endpoints: NexusEndpoints::open(store.clone()).await.expect("the store in memory answers"),
                 sealer: Sealer::new([7; 32]),
+                http: HttpClient::new(),
+                callback_base: None,
             },
             owner: OWNER.into(),
             ranges: 1,
@@ -191,7 +193,7 @@ impl World {
     /// Activity tasks that wait for a worker.
     pub(crate) fn activity_backlog(&self) -> usize {
         let key = QueueKey { namespace_id: NAMESPACE, name: QUEUE.into(), kind: QueueKind::Activity };
-        self.matching.describe(&key).backlog_count
+        self.matching.describe(&key).levels.iter().map(|level| level.backlog_count).sum()
     }
 
     pub(crate) async fn answer_query(&self) {
