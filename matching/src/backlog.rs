@@ -275,14 +275,15 @@ impl Backlog {
     pub(crate) fn next_job(&mut self) -> Option<Job> {
         let room = self.budget.room();
         let spill = self.spill.as_mut()?;
-        let in_memory = self.heap.len() + self.held.len();
-        if spill.is_read_out() && in_memory + spill.out.len() <= room / 2 {
-            let out = std::mem::take(&mut spill.out);
-            self.spill = None;
-            out.into_iter().for_each(|waiting| self.keep(waiting));
-            return None;
+        let wants_more = self.heap.len() <= room / 4 && self.held.len() <= room / 2;
+        if wants_more && spill.is_read_out() {
+            let first = spill.take_first((room / 4).max(1));
+            if spill.out.is_empty() {
+                self.spill = None;
+            }
+            first.into_iter().for_each(|waiting| self.keep(waiting));
         }
-        spill.next_job(self.heap.len() <= room / 4 && in_memory <= room, (room / 4).max(1))
+        self.spill.as_mut()?.next_job(wants_more, (room / 4).max(1))
     }
 
     pub(crate) fn spill_mut(&mut self) -> Option<&mut Spill> {

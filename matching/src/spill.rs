@@ -6,9 +6,9 @@
 //! |-------------------------------------|-----------------------------------------------------------------------------|
 //! | memory holds too much               | its later half goes out, and the horizon comes nearer                       |
 //! | a task beyond the horizon comes     | it goes out                                                                 |
+//! | memory runs low                     | a page is read, the horizon moves behind it, and its rows are deleted       |
+//! | the same, and nothing is stored     | what goes first of what is to go out stays; without any, the spill ends     |
 //! | something is to go out              | it is written, many tasks at a time                                         |
-//! | memory runs low, nothing to write   | a page is read, the horizon moves behind it, and its rows are deleted       |
-//! | the last page was read              | what is still to go out comes in: there is no spill any more                |
 //! | the store fails                     | nothing changes; it is asked again after a pause                            |
 //!
 //! Nothing here must survive a crash: the runs' states say what they owe. A row that could not be deleted may be read twice;
@@ -105,13 +105,34 @@ impl Spill {
     }
 
     pub(crate) fn next_job(&mut self, wants_more: bool, most: usize) -> Option<Job> {
+        if let Some(read) = self.read_job(wants_more, most) {
+            return Some(read);
+        }
         if !self.out.is_empty() {
             let rest = self.out.split_off(self.out.len().min(BATCH));
             let tasks = std::mem::replace(&mut self.out, rest);
             self.writing = tasks.len();
             return Some(Job::Write { spill: self.id, tasks });
         }
-        self.read_job(wants_more, most)
+        None
+    }
+
+    /// Where nothing is stored: what goes first of what was to go out.
+    pub(crate) fn take_first(&mut self, most: usize) -> Vec<Waiting> {
+        let rest = if self.out.len() > most {
+            self.out.select_nth_unstable(most);
+            self.out.split_off(most)
+        } else {
+            Vec::new()
+        };
+        let first = std::mem::replace(&mut self.out, rest);
+        for waiting in &first {
+            self.counts[waiting.order.level as usize] -= 1;
+        }
+        if let Some(horizon) = self.out.iter().map(|waiting| waiting.order).min() {
+            self.horizon = horizon;
+        }
+        first
     }
 
     pub(crate) fn read_job(&self, wants_more: bool, most: usize) -> Option<Job> {
