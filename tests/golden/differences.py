@@ -16,6 +16,8 @@ IGNORED_AT = {
     ("activity_ends_during_update_task", 7): {"identity"},
     ("pinned_hears_of_the_next_version", 1): {"declined_target_version_upgrade"},
     ("signal_during_update_task", 6): {"identity"},
+    ("eager_start_again", 3): {"history_size_bytes"},
+    ("eager_start_that_terminates", 3): {"history_size_bytes"},
     ("started_eagerly", 3): {"history_size_bytes"},
     ("update_of_terminated", 6): {"identity"},
     ("update_task_times_out", 6): {"identity"},

@@ -3,7 +3,7 @@
 use perdure_engine::{
     Admission, Ctx, CurrentRun, Input, Outcome, Reject, Reply, Start, WorkflowState, outcome::StartedReply,
 };
-use perdure_matching::PollerInfo;
+use perdure_matching::{PollerInfo, StartedWorkflowTask};
 use perdure_proto::api::{
     common::{Payload, Payloads},
     enums::WorkflowExecutionStatus,
@@ -15,7 +15,7 @@ use super::{
     Shard,
     book::Dispatch,
     cell::{Cell, Dirty},
-    dispatch::Release,
+    dispatch::{Release, workflow_task_start},
     message::{self, StartOp, UpdateOp},
 };
 use crate::{api::Started, error::Error, versioning::has_version};
@@ -107,9 +107,25 @@ impl Shard {
             }
             (Admission::Deduplicate { started }, Some(current)) => {
                 // A signal-with-start that is sent again has started nothing.
-                Ok(self.started_reply(current, started && start.signal.is_none()))
+                let mut reply = self.started_reply(current, started && start.signal.is_none());
+                reply.eager = start.request_eager_execution.then(|| self.first_task_again(current, &start)).flatten();
+                Ok(reply)
             }
             (Admission::UseExisting, Some(current)) => self.use_existing(current, start),
+        }
+    }
+
+    /// The first task once more, for a caller that has not heard the answer to its start.
+    fn first_task_again(&mut self, key: RunKey, start: &Start) -> Option<StartedWorkflowTask> {
+        let run = &self.cells.get(&key)?.state.run;
+        let task = run.workflow_task.as_ref().filter(|task| task.attempt == 1)?;
+        let started = task.started.as_ref().filter(|_| run.last_completed_started_event_id == 0)?;
+        let (task, request_id) = ((task.scheduled_event_id, task.attempt), started.request_id.clone());
+        let poller = PollerInfo { identity: start.identity.clone(), ..PollerInfo::default() };
+        let taken_by = self.taken_by(key, &poller);
+        match self.step(key, workflow_task_start(task, &poller, request_id, taken_by)) {
+            Ok(Reply::WorkflowTaskStarted(info)) => Some(self.started_workflow_task(key, *info)),
+            _ => None,
         }
     }
 
