@@ -52,6 +52,11 @@ impl Call {
         self.received + own.min(longest)
     }
 
+    /// The client's own deadline comes before this long.
+    pub(crate) fn is_shorter_than(&self, longest: Duration) -> bool {
+        self.timeout.is_some_and(|timeout| timeout < longest)
+    }
+
     /// Whether the client is an SDK, which wants the events of a task that is not stored yet.
     pub(crate) fn wants_transient_events(&self) -> bool {
         !self.is_reader

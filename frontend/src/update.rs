@@ -1,5 +1,6 @@
 //! UpdateWorkflowExecution and PollWorkflowExecutionUpdate.
 
+use perdure_engine::Reject;
 use perdure_history::{Error, Target, UpdateRequest, UpdateResult};
 use perdure_proto::api::{
     common::{Link, WorkflowExecution},
@@ -32,12 +33,37 @@ impl Frontend {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let first_run_id = request.first_execution_run_id.clone();
         let CheckedUpdate { target, update } = check(&namespace, request)?;
-        let target = self.pin_to_chain(target, &first_run_id).await?;
-        let UpdateRequest { update_id, request, wait } = update.clone();
         let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
-        let result = self.history.update(target.clone(), update_id, request, wait, call.deadline(WAIT_TIMEOUT));
-        let result = result.await.map_err(|error| error::of_call(error, &target))?;
+        let result = self.update_chain(call, target.clone(), &first_run_id, update.clone()).await?;
+        in_time(call, &result, update.wait)?;
         Ok(response(&namespace, &target, result, update))
+    }
+
+    /// Sends an update to the current run of a chain (empty: of any). One that goes on as another run meanwhile is followed.
+    async fn update_chain(
+        &self,
+        call: &Call,
+        target: Target,
+        first_run_id: &str,
+        update: UpdateRequest,
+    ) -> Result<UpdateResult, Status> {
+        let deadline = call.deadline(WAIT_TIMEOUT);
+        let mut pinned = self.pin_to_chain(target.clone(), first_run_id).await?;
+        loop {
+            let UpdateRequest { update_id, request, wait } = update.clone();
+            let error = match self.history.update(pinned.clone(), update_id, request, wait, deadline).await {
+                Ok(result) => return Ok(result),
+                Err(error) => error,
+            };
+            if first_run_id.is_empty() || error != Error::Reject(Reject::WorkflowClosed) {
+                return Err(error::of_call(error, &target));
+            }
+            let next = self.pin_to_chain(target.clone(), first_run_id).await?;
+            if next == pinned {
+                return Err(error::of_call(error, &target));
+            }
+            pinned = next;
+        }
     }
 
     pub(crate) async fn poll_update(
@@ -59,12 +85,20 @@ impl Frontend {
             Error::UpdateNotFound => status::not_found(format!("update \"{update_id}\" not found")),
             error => error::of_call(error, &target),
         })?;
+        in_time(call, &result, wait)?;
         Ok(PollWorkflowExecutionUpdateResponse {
             update_ref: Some(update_ref(&target, &result, update_id)),
             stage: result.stage.into(),
             outcome: result.outcome,
         })
     }
+}
+
+/// A client that waits long is told how far its update is, and asks again. One with a short deadline does not expect an
+/// answer without what it waits for: SDKs count on DEADLINE_EXCEEDED.
+fn in_time(call: &Call, result: &UpdateResult, wait: Stage) -> Result<(), Status> {
+    let reached = result.outcome.is_some() || result.stage >= wait;
+    if reached || !call.is_shorter_than(WAIT_TIMEOUT) { Ok(()) } else { Err(status::deadline_exceeded()) }
 }
 
 /// An update that may be sent.
@@ -88,7 +122,7 @@ pub(crate) fn check(
         }
         stage => stage,
     };
-    callbacks::check(&mut update.completion_callbacks)?;
+    callbacks::check(&mut update.completion_callbacks, &callbacks::CallbackAddresses::default())?;
     if !update.completion_callbacks.is_empty() {
         return Err(Status::unimplemented("callbacks of updates are not supported"));
     }
