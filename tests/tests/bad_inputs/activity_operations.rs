@@ -22,7 +22,8 @@ use crate::{
 
 const NOT_SELECTED: &str = "Either Activity.Id or Activity.Type should be set on request.";
 const NOT_PENDING: &str = "Can't find pending activity with such ID. Invalid activityID or activity already completed";
-const STANDALONE: &str = "Standalone activity is disabled";
+/// Without a workflow the calls mean an activity of its own.
+const STANDALONE: &str = "activity not found for ID: a";
 
 fn execution() -> Option<WorkflowExecution> {
     Some(WorkflowExecution { workflow_id: "open".into(), run_id: String::new() })
@@ -143,7 +144,7 @@ async fn operators_of_activity_executions() -> Result<()> {
         Row::new(
             pausing,
             &PauseActivityExecutionRequest { workflow_id: alone(), ..pause.clone() },
-            Code::Unimplemented,
+            Code::NotFound,
             STANDALONE,
         ),
         Row::invalid(

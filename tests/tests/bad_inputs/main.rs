@@ -5,6 +5,7 @@ mod activity_operations;
 mod multi;
 mod recorded;
 mod runs;
+mod standalone_activities;
 mod starts;
 mod table;
 mod workers;
