@@ -50,6 +50,7 @@ impl Cluster {
                 build_id_based_versioning: true,
                 sdk_metadata: true,
                 count_group_by_execution_status: true,
+                nexus: true,
                 ..Capabilities::default()
             }),
         }

@@ -30,6 +30,7 @@ mod schedules;
 mod service;
 mod signal;
 mod standalone_activity;
+mod standalone_nexus;
 mod start;
 mod status;
 mod task_queue;
@@ -40,6 +41,8 @@ mod update;
 mod validate;
 mod worker;
 pub mod workers;
+
+pub use validate::callbacks::{CallbackAddress, CallbackAddresses};
 mod workflow_options;
 
 use perdure_engine::Limits;
@@ -47,7 +50,10 @@ use perdure_history::{History, NexusEndpoints};
 use perdure_matching::Matching;
 use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
 
-use crate::{cluster::Cluster, deployments::Deployments, list::Lists, namespaces::Namespaces, quotas::Quotas, task_queue_config::TaskQueueConfigs, workers::Workers};
+use crate::{
+    cluster::Cluster, deployments::Deployments, list::Lists, namespaces::Namespaces, quotas::Quotas,
+    task_queue_config::TaskQueueConfigs, workers::Workers,
+};
 
 /// Largest message that a client may send; the same limit as Temporal's.
 pub const MAX_REQUEST: usize = 4 * 1024 * 1024;
@@ -59,6 +65,7 @@ pub struct Frontend {
     pub matching: Matching,
     pub namespaces: Namespaces,
     pub nexus_endpoints: NexusEndpoints,
+    pub callback_addresses: CallbackAddresses,
     pub lists: Lists,
     pub workers: Workers,
     pub deployments: Deployments,

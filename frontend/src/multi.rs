@@ -57,7 +57,7 @@ impl Frontend {
         update: UpdateWorkflowExecutionRequest,
     ) -> Result<(Start, CheckedUpdate), Status> {
         let start = same_namespace(&start.namespace, namespace)
-            .and_then(|()| validate::start::start(start, namespace, &self.limits, call.time))
+            .and_then(|()| validate::start::start(start, namespace, &self.limits, &self.callback_addresses, call.time))
             .and_then(alone);
         let update = same_namespace(&update.namespace, namespace).and_then(|()| check_update(namespace, update));
         match (start, update) {

@@ -37,7 +37,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use api::{Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, Until, UpdateResult};
+pub use api::{
+    Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, Until, UpdateResult,
+};
 pub use error::Error;
 pub use multi::{MultiError, UpdateRequest};
 pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};

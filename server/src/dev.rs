@@ -92,7 +92,7 @@ impl StartDev {
         let notices = self.without_effect(ignored_keys);
         let settings = Settings {
             store: StoreSettings { kind: StoreKind::Sqlite, path: self.db_filename, ..StoreSettings::default() },
-            listen: Listen { ip: self.ip, grpc_port: self.port, http_ip: self.ui_ip, http_port },
+            listen: Listen { ip: self.ip, grpc_port: self.port, http_ip: self.ui_ip, http_port, http_url: None },
             log: Log { level: self.log_level, format: self.log_format },
             namespaces: [vec!["default".to_owned()], self.namespace].concat(),
             search_attributes: pairs("--search-attribute", &self.search_attribute)?,
@@ -171,7 +171,8 @@ mod tests {
         let (settings, notices) = settings(&[]).unwrap();
         assert_eq!(settings.store.kind, StoreKind::Sqlite);
         assert_eq!(settings.store.path, None);
-        let listen = Listen { ip: "localhost".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233 };
+        let listen =
+            Listen { ip: "localhost".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233, http_url: None };
         assert_eq!(settings.listen, listen);
         assert_eq!(settings.namespaces, ["default"]);
         assert_eq!(notices, Vec::<String>::new());
@@ -204,7 +205,10 @@ mod tests {
         assert_eq!(settings.listen.http_port, 0);
         assert_eq!(settings.namespaces, ["default", "test"]);
         assert_eq!(settings.store.path, Some("/tmp/x.db".into()));
-        assert_eq!(settings.limits, BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), Value::Number(50))]));
+        assert_eq!(
+            settings.limits,
+            BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), Value::Number(50))])
+        );
         assert_eq!(settings.search_attributes, BTreeMap::from([("Tag".to_owned(), "Keyword".to_owned())]));
         let expected = "these flags have no effect: --dynamic-config-value frontend.enableServerVersionCheck";
         assert_eq!(notices, [expected]);

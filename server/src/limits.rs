@@ -8,7 +8,7 @@ use figment::{
     providers::{Format, Yaml},
 };
 use perdure_engine::{Limits, Nanos, time::SECOND};
-use perdure_frontend::quotas::FrontendLimits;
+use perdure_frontend::{CallbackAddress, CallbackAddresses, quotas::FrontendLimits};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 /// Everything that a key can set.
@@ -16,6 +16,13 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 pub(crate) struct AllLimits {
     pub(crate) runs: Limits,
     pub(crate) frontend: FrontendLimits,
+    pub(crate) callback_addresses: CallbackAddresses,
+}
+
+impl Address {
+    fn to_allowed(&self) -> CallbackAddress {
+        CallbackAddress { pattern: self.pattern.clone(), allow_insecure: self.allow_insecure }
+    }
 }
 
 /// One value of a key. Those with constraints hold for some namespaces or queues only: they are not supported.
@@ -33,16 +40,29 @@ pub(crate) enum Value {
     Number(i64),
     Text(String),
     Switch(bool),
+    Addresses(Vec<Address>),
     #[serde(skip_serializing)]
     List(Vec<IgnoredAny>),
     #[serde(skip_serializing)]
     Object(BTreeMap<String, IgnoredAny>),
 }
 
+/// Where callbacks may call.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Address {
+    #[serde(alias = "Pattern")]
+    pattern: String,
+    #[serde(default, alias = "AllowInsecure")]
+    allow_insecure: bool,
+}
+
 impl Value {
     /// What stands behind a flag's `=`: a text may be in quotes, as in JSON.
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        if let Ok(addresses) = serde_json::from_str(text) {
+            return Self::Addresses(addresses);
+        }
         text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Number)
     }
 
@@ -92,6 +112,13 @@ pub(crate) fn read_file(limits: &mut AllLimits, path: &Path) -> anyhow::Result<(
 /// Sets one limit by its key, in any case of letters. False if there is no such limit or the value is not one.
 pub(crate) fn set(limits: &mut AllLimits, key: &str, value: &Value) -> bool {
     let key = key.to_ascii_lowercase();
+    if let Value::Addresses(addresses) = value {
+        let known = ["component.callbacks.allowedaddresses", "callback.allowedaddresses"].contains(&key.as_str());
+        if known {
+            limits.callback_addresses = addresses.iter().map(Address::to_allowed).collect();
+        }
+        return known;
+    }
     match (value.number(), value.span()) {
         (Some(number), _) => {
             set_number(&mut limits.runs, &key, number) || set_quota(&mut limits.frontend, &key, number)

@@ -5,17 +5,17 @@ use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, tim
 use anyhow::{Context, anyhow, bail};
 use perdure_frontend::{
     Frontend,
-    task_queue_config::TaskQueueConfigs,
     cluster::{Cluster, SERVER_VERSION},
     deployments::Deployments,
     health::Health,
-    http,
+    http::{self, NexusHttp},
     list::Lists,
     namespaces::Namespaces,
     quotas::Quotas,
+    task_queue_config::TaskQueueConfigs,
     workers::Workers,
 };
-use perdure_history::{History, HistoryConfig, NexusConfig, NexusEndpoints, SystemClock};
+use perdure_history::{History, HistoryConfig, NexusConfig, NexusEndpoints, SystemClock, nexus::http::HttpClient};
 use perdure_matching::{Matching, MatchingLimits};
 use perdure_proto::{api::enums::IndexedValueType, token::Sealer};
 use perdure_storage::visibility::AttributeKind;
@@ -37,15 +37,17 @@ use crate::{
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = signals::listen()?;
     let health = Health::new().await;
-    let http = serve_http(&settings, &health, stop.clone()).await?;
+    let nexus_http = NexusHttp::default();
+    let http = serve_http(&settings, &health, nexus_http.clone(), stop.clone()).await?;
     let Some(opened) = unless_stopped(&stop, store::open(&settings.store)).await.transpose()? else { return Ok(()) };
     let limits = read_limits(&settings)?;
     let matching = Matching::new(MatchingLimits::default());
-    let nexus = open_nexus(&opened).await?;
+    let nexus = open_nexus(&settings, &opened).await?;
     let opening = open_history(&settings, &opened, &matching, &limits, &nexus);
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
-    let served = serve(&settings, &opened, history.clone(), matching, limits, nexus, &health, &stop).await;
+    let opening = open_frontend(&settings, &opened, history.clone(), matching, limits, nexus);
+    let served = serve(&settings, &opened, opening, &nexus_http, &health, &stop).await;
     // Also after an error: whoever comes next need not wait for the leases to expire.
     history.shutdown().await;
     if let Some(http) = http {
@@ -60,16 +62,16 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
 async fn serve(
     settings: &Settings,
     opened: &Opened,
-    history: History,
-    matching: Matching,
-    limits: AllLimits,
-    nexus: NexusConfig,
+    opening: impl Future<Output = anyhow::Result<Frontend>>,
+    nexus_http: &NexusHttp,
     health: &Health,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let frontend = open_frontend(settings, opened, history, matching.clone(), limits, nexus).await?;
+    let frontend = opening.await?;
+    let matching = frontend.matching.clone();
     let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
     let listener = bind(address).await?;
+    nexus_http.open(frontend.clone());
     health.serve(opened.store.clone()).await;
     tracing::info!(%address, store = opened.name, version = SERVER_VERSION, "serving");
     println!("perdure {} serves Temporal's API on {address}", env!("CARGO_PKG_VERSION"));
@@ -133,10 +135,17 @@ async fn open_history(
     History::open(config).await.map_err(|error| anyhow!("{error}")).context("the leases of the database cannot be had")
 }
 
-async fn open_nexus(opened: &Opened) -> anyhow::Result<NexusConfig> {
+async fn open_nexus(settings: &Settings, opened: &Opened) -> anyhow::Result<NexusConfig> {
     let key = opened.metadata.token_key.as_ref();
     let key: [u8; 32] = key.try_into().map_err(|_| anyhow!("the database's token key is damaged"))?;
-    Ok(NexusConfig { endpoints: NexusEndpoints::open(opened.store.clone()).await?, sealer: Sealer::new(key) })
+    let listen = &settings.listen;
+    let own = || format!("http://{}:{}", listen.http_ip.as_deref().unwrap_or(&listen.ip), listen.http_port);
+    Ok(NexusConfig {
+        endpoints: NexusEndpoints::open(opened.store.clone()).await?,
+        sealer: Sealer::new(key),
+        http: HttpClient::new(),
+        callback_base: (listen.http_port != 0).then(|| listen.http_url.clone().unwrap_or_else(own)),
+    })
 }
 
 /// Names this process in the database: no two may have the same name, nor one after a restart its old one.
@@ -154,8 +163,8 @@ async fn open_frontend(
     nexus: NexusConfig,
 ) -> anyhow::Result<Frontend> {
     let metadata = opened.metadata.clone();
-    let NexusConfig { endpoints: nexus_endpoints, sealer } = nexus;
-    let AllLimits { runs: limits, frontend } = limits;
+    let NexusConfig { endpoints: nexus_endpoints, sealer, .. } = nexus;
+    let AllLimits { runs: limits, frontend, callback_addresses } = limits;
     let quotas = Quotas::new(frontend);
     let cluster_name = metadata.cluster_name.clone();
     let namespaces = Namespaces::open(opened.store.clone(), limits.clone(), quotas.clone(), cluster_name).await?;
@@ -176,6 +185,7 @@ async fn open_frontend(
         matching,
         namespaces,
         nexus_endpoints,
+        callback_addresses,
         lists,
         workers,
         deployments,
@@ -200,6 +210,7 @@ fn search_attributes(named: &BTreeMap<String, String>) -> anyhow::Result<BTreeMa
 async fn serve_http(
     settings: &Settings,
     health: &Health,
+    nexus: NexusHttp,
     stop: CancellationToken,
 ) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
     if settings.listen.http_port == 0 {
@@ -208,8 +219,8 @@ async fn serve_http(
     let ip = settings.listen.http_ip.as_deref().unwrap_or(&settings.listen.ip);
     let address = resolve(ip, settings.listen.http_port).await?;
     let listener = bind(address).await?;
-    tracing::info!(%address, "HTTP: /health");
-    let router = http::router(health.clone());
+    tracing::info!(%address, "HTTP: /health, Nexus");
+    let router = http::router(health.clone(), nexus);
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "the HTTP side ended");

@@ -1,4 +1,6 @@
-//! The HTTP side: health for containers and load balancers.
+//! The HTTP side: health for containers and load balancers, and Nexus.
+
+mod nexus;
 
 use std::time::Duration;
 
@@ -6,6 +8,8 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use perdure_storage::Store;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+
+pub use nexus::NexusHttp;
 
 use crate::{
     cluster::SERVER_VERSION,
@@ -16,13 +20,14 @@ use crate::{
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `GET /health` (and `/healthz`): whether this server takes work. `GET /livez`: whether the process answers, which is all
-/// that a liveness probe may ask of a server that waits for its database or for a lease.
-pub fn router(health: Health) -> Router {
+/// that a liveness probe may ask of a server that waits for its database or for a lease. The rest is Nexus.
+pub fn router(health: Health, nexus: NexusHttp) -> Router {
     Router::new()
         .route("/health", get(ready))
         .route("/healthz", get(ready))
         .route("/livez", get(|| async { answer(StatusCode::OK, "ok") }))
         .with_state(health)
+        .merge(nexus::routes(nexus))
 }
 
 /// 200 only while the server serves and its store answers; the reason of a failure is in the server's log.

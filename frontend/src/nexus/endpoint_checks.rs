@@ -126,10 +126,18 @@ fn url_issue(url: &str) -> Option<String> {
     if scheme != "http" && scheme != "https" {
         return Some(format!("invalid target URL scheme: {scheme:?}, expected http or https"));
     }
-    match url.parse::<Uri>() {
-        Ok(_) => None,
-        Err(error) => Some(format!("invalid target URL: parse {url:?}: {error}")),
-    }
+    let problem = match url.parse::<Uri>() {
+        Ok(parsed) => bad_port(&parsed)?,
+        Err(error) => error.to_string(),
+    };
+    Some(format!("invalid target URL: parse {url:?}: {problem}"))
+}
+
+/// What stands behind the host's colon is a number.
+fn bad_port(url: &Uri) -> Option<String> {
+    let (_, port) = url.authority()?.as_str().rsplit_once(':')?;
+    (!port.ends_with(']') && !port.is_empty() && port.parse::<u16>().is_err())
+        .then(|| format!("invalid port {:?} after host", format!(":{port}")))
 }
 
 #[cfg(test)]
@@ -162,6 +170,8 @@ mod tests {
         let cases = [
             ("http://localhost:1/x", None),
             ("https://example.org", None),
+            ("http://[::1]/", None),
+            ("http://a:xx/", Some("invalid target URL: parse \"http://a:xx/\": invalid port \":xx\" after host")),
             ("", Some("empty target URL")),
             (long.as_str(), Some("target URL length exceeds limit of 4096")),
             ("ftp://a", Some("invalid target URL scheme: \"ftp\", expected http or https")),

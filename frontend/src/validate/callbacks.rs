@@ -1,6 +1,6 @@
 //! Completion callbacks that a start brings: where they go, and how large they are.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::Uri;
 use perdure_history::nexus::SYSTEM_CALLBACK;
@@ -15,8 +15,56 @@ const MAX_CALLBACKS: usize = 32;
 const MAX_URL: usize = 1_000;
 const MAX_HEADER: usize = 8_192;
 
+/// Addresses, beside this server itself, that callbacks may call. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallbackAddresses(Arc<[CallbackAddress]>);
+
+/// `pattern` is of `host:port`, with `*` for any characters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallbackAddress {
+    pub pattern: String,
+    /// Also without TLS.
+    pub allow_insecure: bool,
+}
+
+impl FromIterator<CallbackAddress> for CallbackAddresses {
+    fn from_iter<T: IntoIterator<Item = CallbackAddress>>(addresses: T) -> Self {
+        Self(addresses.into_iter().collect())
+    }
+}
+
+impl CallbackAddresses {
+    /// The first pattern that matches decides.
+    fn check(&self, url: &str, scheme: &str, host: &str) -> Result<(), Status> {
+        match self.0.iter().find(|address| matches(&address.pattern, host)) {
+            None => Err(invalid(format!("invalid url: url does not match any configured callback address: {url}"))),
+            Some(address) if !address.allow_insecure && scheme != "https" => {
+                Err(invalid(format!("invalid url: callback address does not allow insecure connections: {url}")))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether the text is the pattern, in which `*` stands for any characters.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return text.ends_with(part);
+        }
+        match text.find(part) {
+            Some(at) => text = &text[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
 /// Also writes the names of headers in small letters, as they are looked up.
-pub(crate) fn check(callbacks: &mut [Callback]) -> Result<(), Status> {
+pub(crate) fn check(callbacks: &mut [Callback], addresses: &CallbackAddresses) -> Result<(), Status> {
     if callbacks.len() > MAX_CALLBACKS {
         return Err(invalid(format!("cannot attach more than {MAX_CALLBACKS} callbacks to a workflow")));
     }
@@ -24,7 +72,7 @@ pub(crate) fn check(callbacks: &mut [Callback]) -> Result<(), Status> {
         links::check(&callback.links)?;
         match &mut callback.variant {
             Some(Variant::Nexus(nexus)) => {
-                check_url(&nexus.url)?;
+                check_url(&nexus.url, addresses)?;
                 let size: usize = nexus.header.iter().map(|(name, value)| name.len() + value.len()).sum();
                 if size > MAX_HEADER {
                     return Err(invalid(format!(
@@ -42,8 +90,7 @@ pub(crate) fn check(callbacks: &mut [Callback]) -> Result<(), Status> {
     })
 }
 
-/// This server itself is the only address that is called.
-fn check_url(url: &str) -> Result<(), Status> {
+fn check_url(url: &str, addresses: &CallbackAddresses) -> Result<(), Status> {
     if url.len() > MAX_URL {
         return Err(invalid(format!("invalid url: url length longer than max length allowed of {MAX_URL}")));
     }
@@ -51,15 +98,16 @@ fn check_url(url: &str) -> Result<(), Status> {
         return Ok(());
     }
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    Err(if scheme != "http" && scheme != "https" {
-        invalid(format!("invalid url: unknown scheme: {url}"))
-    } else if rest.starts_with('/') || rest.is_empty() {
-        invalid("invalid url: missing host")
-    } else if url.parse::<Uri>().is_err() {
-        invalid(format!("invalid url: cannot be parsed: {url}"))
-    } else {
-        invalid(format!("invalid url: url does not match any configured callback address: {url}"))
-    })
+    if scheme != "http" && scheme != "https" {
+        return Err(invalid(format!("invalid url: unknown scheme: {url}")));
+    }
+    if rest.starts_with('/') || rest.is_empty() {
+        return Err(invalid("invalid url: missing host"));
+    }
+    let Some(host) = url.parse::<Uri>().ok().and_then(|url| Some(url.authority()?.as_str().to_owned())) else {
+        return Err(invalid(format!("invalid url: cannot be parsed: {url}")));
+    };
+    addresses.check(url, scheme, host.rsplit('@').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -73,8 +121,12 @@ mod tests {
         Callback { variant: Some(Variant::Nexus(Nexus { url: url.to_owned(), header })), ..Default::default() }
     }
 
+    fn none() -> CallbackAddresses {
+        CallbackAddresses::default()
+    }
+
     fn refusal(callbacks: &mut [Callback]) -> String {
-        check(callbacks).unwrap_err().message().to_owned()
+        check(callbacks, &none()).unwrap_err().message().to_owned()
     }
 
     #[test]
@@ -94,18 +146,44 @@ mod tests {
         for (url, expected) in cases {
             assert_eq!(refusal(&mut [callback(url, &[])]), expected);
         }
-        assert_eq!(check(&mut [Callback::default()]).unwrap_err().code(), tonic::Code::Unimplemented);
+        assert_eq!(check(&mut [Callback::default()], &none()).unwrap_err().code(), tonic::Code::Unimplemented);
     }
 
     #[test]
     fn headers_and_number() {
         let mut taken = [callback(SYSTEM_CALLBACK, &[("Temporal-Callback-Token", "T")])];
-        check(&mut taken).unwrap();
+        check(&mut taken, &none()).unwrap();
         assert_eq!(taken, [callback(SYSTEM_CALLBACK, &[("temporal-callback-token", "T")])]);
         let large = "x".repeat(MAX_HEADER);
         let expected = "invalid header: header size longer than max allowed size of 8192";
         assert_eq!(refusal(&mut [callback(SYSTEM_CALLBACK, &[("h", &large)])]), expected);
         let mut many = vec![callback(SYSTEM_CALLBACK, &[]); 33];
         assert_eq!(refusal(&mut many), "cannot attach more than 32 callbacks to a workflow");
+    }
+
+    #[test]
+    fn allowed_addresses() {
+        let addresses: CallbackAddresses = [("*.example.org:443", false), ("localhost:*", true), ("a*b*c", true)]
+            .into_iter()
+            .map(|(pattern, allow_insecure)| CallbackAddress { pattern: pattern.to_owned(), allow_insecure })
+            .collect();
+        let unknown = "does not match any configured callback address";
+        let cases = [
+            ("https://x.example.org:443/y", ""),
+            ("http://x.example.org:443/y", "does not allow insecure connections"),
+            ("https://example.org:443/y", unknown),
+            ("http://localhost:1/x", ""),
+            ("http://user@localhost:1/x", ""),
+            ("http://localhost/x", unknown),
+            ("http://localhost:1@elsewhere.org/x", unknown),
+            ("http://a1b2c/", ""),
+            ("http://abc/", ""),
+            ("http://acb/", unknown),
+        ];
+        for (url, expected) in cases {
+            let refusal = check(&mut [callback(url, &[])], &addresses).err();
+            let text = refusal.map(|status| status.message().to_owned()).unwrap_or_default();
+            assert!(if expected.is_empty() { text.is_empty() } else { text.contains(expected) }, "{url}: {text}");
+        }
     }
 }

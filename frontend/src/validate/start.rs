@@ -12,7 +12,10 @@ use perdure_proto::api::{
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{callbacks, ids, links, search_attributes, sizes, task_queue};
+use super::{
+    callbacks::{self, CallbackAddresses},
+    ids, links, search_attributes, sizes, task_queue,
+};
 use crate::{namespaces::AuthorizedNamespace, status::invalid};
 
 /// Checks in the order of StartWorkflowExecution.
@@ -20,6 +23,7 @@ pub(crate) fn start(
     mut request: StartWorkflowExecutionRequest,
     namespace: &AuthorizedNamespace,
     limits: &Limits,
+    addresses: &CallbackAddresses,
     now: Nanos,
 ) -> Result<Start, Status> {
     let policies = policies(&request)?;
@@ -39,7 +43,7 @@ pub(crate) fn start(
         return Err(invalid("attaching request ID is required for attaching completion callbacks"));
     }
     common(&mut request, namespace, limits)?;
-    callbacks::check(&mut request.completion_callbacks)?;
+    callbacks::check(&mut request.completion_callbacks, addresses)?;
     links::check(&request.links)?;
     // A callback's links are kept with it.
     request.links.retain(|link| !request.completion_callbacks.iter().any(|callback| callback.links.contains(link)));

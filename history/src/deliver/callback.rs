@@ -1,5 +1,7 @@
 //! Calls of a closed run's completion callbacks. Each attempt is one delivery, as with Nexus requests.
 
+use std::time::Duration;
+
 use perdure_engine::{CallbackOutcome, Input, NexusCompletion, NexusResult, state::Callback};
 use perdure_proto::api::{
     common::{
@@ -17,10 +19,13 @@ use perdure_proto::api::{
 
 use super::{Message, schedule};
 use crate::{
-    nexus::{self, CALLBACK_TOKEN, CompleteError, OPERATION_TOKEN, SYSTEM_CALLBACK},
+    nexus::{self, CALLBACK_TOKEN, CompleteError, OPERATION_TOKEN, RequestError, SYSTEM_CALLBACK},
     shard::cell::Cell,
     shared::Shared,
 };
+
+/// How long one call may take. Temporal's default.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A callback, and what it is to hear.
 pub(super) struct Call {
@@ -67,7 +72,12 @@ impl Call {
         };
         let header = |name: &str| target.header.get(name).cloned().unwrap_or_default();
         if target.url != SYSTEM_CALLBACK {
-            return failed("calls to other servers are not supported".to_owned(), false);
+            let http = &shared.nexus.http;
+            return match http.complete(&target.url, &target.header, &self.completion, REQUEST_TIMEOUT).await {
+                Ok(()) => CallbackOutcome::Succeeded,
+                Err(RequestError { failure, retryable: true }) => CallbackOutcome::Retry { failure },
+                Err(RequestError { failure, retryable: false }) => CallbackOutcome::Failed { failure },
+            };
         }
         let completion = NexusCompletion { operation_token: header(OPERATION_TOKEN), ..self.completion.clone() };
         match shared.complete_nexus(&header(CALLBACK_TOKEN), completion).await {

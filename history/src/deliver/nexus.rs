@@ -3,13 +3,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use perdure_engine::{Input, Nanos, NexusCancelOutcome, NexusStartOutcome, state::NexusOperation, time::timestamp};
+use perdure_engine::{
+    Archetype, Input, Nanos, NexusCancelOutcome, NexusStartOutcome, RunState, state::NexusOperation, time::timestamp,
+};
 use perdure_proto::{
     api::{
         common::{
             Link,
             link::{
-                Variant, WorkflowEvent,
+                NexusOperation as NexusOperationLink, Variant, WorkflowEvent,
                 workflow_event::{EventReference, Reference},
             },
         },
@@ -37,8 +39,10 @@ const OPERATION_TIMEOUT: &str = "operation-timeout";
 pub(super) struct Operation {
     attempt: i32,
     operation: NexusOperation,
+    namespace: String,
     namespace_id: uuid::Uuid,
     run_id: uuid::Uuid,
+    archetype: Archetype,
     link: Link,
     workflow_id: String,
 }
@@ -47,20 +51,14 @@ impl Operation {
     pub(super) fn of(cell: &Cell, scheduled_event_id: i64, attempt: i32) -> Option<Self> {
         let run = &cell.state.run;
         let operation = run.nexus_operations.get(&scheduled_event_id)?.clone();
-        let event_id = operation.scheduled_event_id;
-        let event = EventReference { event_id, event_type: EventType::NexusOperationScheduled.into() };
-        let link = WorkflowEvent {
-            namespace: run.namespace.clone(),
-            workflow_id: run.workflow_id.clone(),
-            run_id: run.run_id.clone(),
-            reference: Some(Reference::EventRef(event)),
-        };
         Some(Self {
             attempt,
-            operation,
+            namespace: run.namespace.clone(),
             namespace_id: cell.workflow.namespace_id,
             run_id: cell.key.run_id,
-            link: Link { variant: Some(Variant::WorkflowEvent(link)) },
+            archetype: run.archetype(),
+            link: caller(run, operation.scheduled_event_id),
+            operation,
             workflow_id: run.workflow_id.clone(),
         })
     }
@@ -90,7 +88,7 @@ impl Operation {
             service: operation.service.clone(),
             operation: operation.operation.clone(),
             request_id: operation.request_id.clone(),
-            callback: SYSTEM_CALLBACK.to_owned(),
+            callback: self.callback(&endpoint, shared),
             payload: Some(nexus::or_null(operation.input.clone())),
             callback_header: self.callback_header(shared),
             links: links::to_nexus(&self.link).into_iter().collect(),
@@ -98,9 +96,8 @@ impl Operation {
         let envelope = self.envelope(&endpoint, header, now, timeout);
         let outcome = match &endpoint.target {
             Some(Target::Worker(target)) => nexus::start(&shared.matching, target, envelope, request).await?,
-            Some(Target::ExternalUrl(_)) | None => {
-                return Err(RequestError::handler("NOT_IMPLEMENTED", "external endpoints are not supported"));
-            }
+            Some(Target::ExternalUrl(url)) => shared.nexus.http.start(url, envelope, request).await?,
+            None => return Err(RequestError::handler("NOT_FOUND", "the endpoint has no target")),
         };
         check_size(&outcome, shared)?;
         Ok(outcome)
@@ -133,9 +130,8 @@ impl Operation {
         let envelope = self.envelope(&endpoint, operation.nexus_header.clone(), now, timeout);
         match &endpoint.target {
             Some(Target::Worker(target)) => nexus::cancel(&shared.matching, target, envelope, request).await,
-            Some(Target::ExternalUrl(_)) | None => {
-                Err(RequestError::handler("NOT_IMPLEMENTED", "external endpoints are not supported"))
-            }
+            Some(Target::ExternalUrl(url)) => shared.nexus.http.cancel(url, envelope, request).await,
+            None => Err(RequestError::handler("NOT_FOUND", "the endpoint has no target")),
         }
     }
 
@@ -149,6 +145,17 @@ impl Operation {
         Envelope { endpoint: endpoint.name.clone(), header, scheduled_time: timestamp(now), timeout }
     }
 
+    /// Where the handler is to send the end of the operation.
+    fn callback(&self, endpoint: &NexusEndpoint, shared: &Shared) -> String {
+        match (&endpoint.target, &shared.nexus.callback_base) {
+            (Some(Target::ExternalUrl(_)), Some(base)) => {
+                format!("{}/namespaces/{}/nexus/callback", base, links::escape(&self.namespace))
+            }
+            (Some(Target::ExternalUrl(_)), None) => String::new(),
+            _ => SYSTEM_CALLBACK.to_owned(),
+        }
+    }
+
     fn callback_header(&self, shared: &Shared) -> BTreeMap<String, String> {
         let bytes = |id: &uuid::Uuid| bytes::Bytes::copy_from_slice(id.as_bytes());
         let token = NexusCallbackToken {
@@ -157,9 +164,24 @@ impl Operation {
             run_id: bytes(&self.run_id),
             scheduled_event_id: self.operation.scheduled_event_id,
             request_id: self.operation.request_id.clone(),
+            archetype: self.archetype as i32,
         };
         [(CALLBACK_TOKEN.to_owned(), shared.nexus.seal(&token))].into()
     }
+}
+
+/// Who asks for the operation.
+fn caller(run: &RunState, scheduled_event_id: i64) -> Link {
+    let (namespace, run_id) = (run.namespace.clone(), run.run_id.clone());
+    let variant = if run.archetype() == Archetype::NexusOperation {
+        Variant::NexusOperation(NexusOperationLink { namespace, operation_id: run.workflow_id.clone(), run_id })
+    } else {
+        let event_type = EventType::NexusOperationScheduled.into();
+        let reference = Reference::EventRef(EventReference { event_id: scheduled_event_id, event_type });
+        let workflow_id = run.workflow_id.clone();
+        Variant::WorkflowEvent(WorkflowEvent { namespace, workflow_id, run_id, reference: Some(reference) })
+    };
+    Link { variant: Some(variant) }
 }
 
 /// A result goes into the run's history, which takes no larger one.

@@ -1,13 +1,13 @@
 //! The end of an operation, on its way from a handler to the run that asked for it.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as TEXT};
-use perdure_engine::{Input, NexusCompletion, Reject};
+use perdure_engine::{Archetype, Input, NexusCompletion, Reject};
 use perdure_proto::token::NexusCallbackToken;
 use perdure_storage::WorkflowKey;
 use uuid::Uuid;
 
 use super::NexusConfig;
-use crate::{api::Target, error::Error, shard::message::Action, shared::Shared};
+use crate::{History, api::Target, error::Error, shard::message::Action, shared::Shared};
 
 /// Why a completion was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,13 @@ impl NexusConfig {
     }
 }
 
+impl History {
+    /// The end of an operation that its handler sends. `token`: what the handler was given with its request.
+    pub async fn complete_nexus(&self, token: &str, completion: NexusCompletion) -> Result<(), CompleteError> {
+        self.shared.complete_nexus(token, completion).await
+    }
+}
+
 impl Shared {
     /// `sealed`: what the handler was given with its request, sealed.
     pub(crate) async fn complete_nexus(&self, sealed: &str, completion: NexusCompletion) -> Result<(), CompleteError> {
@@ -42,7 +49,8 @@ impl Shared {
             request_id: token.request_id,
             ..completion
         };
-        let workflow = WorkflowKey::new(namespace_id, token.workflow_id.as_str());
+        let archetype = Archetype::try_from(token.archetype).map_err(|_| CompleteError::BadToken)?;
+        let workflow = WorkflowKey::of(archetype, namespace_id, token.workflow_id.as_str());
         let to = Target { workflow: workflow.clone(), run_id: Some(run_id) };
         match self.tell_operation(to, completion.clone()).await {
             // The run may have been reset: the one in its place waits for the same operation.

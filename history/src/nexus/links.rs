@@ -8,7 +8,7 @@ use perdure_proto::api::{
     common::{
         Link,
         link::{
-            Activity, Variant, WorkflowEvent,
+            Activity, NexusOperation, Variant, WorkflowEvent,
             workflow_event::{EventReference, Reference, RequestIdReference},
         },
     },
@@ -19,12 +19,17 @@ use perdure_proto::api::{
 const SCHEME: &str = "temporal://";
 const WORKFLOW_EVENT: &str = "temporal.api.common.v1.Link.WorkflowEvent";
 const ACTIVITY: &str = "temporal.api.common.v1.Link.Activity";
+const NEXUS_OPERATION: &str = "temporal.api.common.v1.Link.NexusOperation";
 const EVENT_REFERENCE: &str = "EventReference";
 const REQUEST_ID_REFERENCE: &str = "RequestIdReference";
 
 /// None for a kind of link that has no form here.
 pub fn to_nexus(link: &Link) -> Option<nexus::Link> {
-    let Some(Variant::WorkflowEvent(event)) = &link.variant else { return None };
+    let event = match &link.variant {
+        Some(Variant::WorkflowEvent(event)) => event,
+        Some(Variant::NexusOperation(operation)) => return Some(of_operation(operation)),
+        _ => return None,
+    };
     let [namespace, workflow, run] = [&event.namespace, &event.workflow_id, &event.run_id].map(|text| escape(text));
     let mut url = format!("{SCHEME}/namespaces/{namespace}/workflows/{workflow}/{run}/history");
     match &event.reference {
@@ -46,6 +51,13 @@ pub fn to_nexus(link: &Link) -> Option<nexus::Link> {
     Some(nexus::Link { url, r#type: WORKFLOW_EVENT.to_owned() })
 }
 
+fn of_operation(operation: &NexusOperation) -> nexus::Link {
+    let NexusOperation { namespace, operation_id, run_id } = operation;
+    let [namespace, id, run] = [namespace, operation_id, run_id].map(|text| escape(text));
+    let url = format!("{SCHEME}/namespaces/{namespace}/nexus-operations/{id}/{run}/details");
+    nexus::Link { url, r#type: NEXUS_OPERATION.to_owned() }
+}
+
 /// Links that are not understood are left out: nothing depends on them.
 pub fn from_nexus(links: &[nexus::Link]) -> Vec<Link> {
     links.iter().filter_map(parse).collect()
@@ -65,6 +77,11 @@ fn parse(link: &nexus::Link) -> Option<Link> {
         (ACTIVITY, ["namespaces", namespace, "activities", activity, run, "details"]) => {
             let [namespace, activity_id, run_id] = [namespace, activity, run].map(|text| unescape(text));
             Variant::Activity(Activity { namespace: namespace?, activity_id: activity_id?, run_id: run_id? })
+        }
+        (NEXUS_OPERATION, ["namespaces", namespace, "nexus-operations", operation, run, "details"]) => {
+            let [namespace, operation_id, run_id] = [namespace, operation, run].map(|text| unescape(text));
+            let (namespace, operation_id, run_id) = (namespace?, operation_id?, run_id?);
+            Variant::NexusOperation(NexusOperation { namespace, operation_id, run_id })
         }
         _ => return None,
     };
@@ -104,7 +121,8 @@ fn event_type_of(name: &str) -> Option<EventType> {
     })
 }
 
-fn escape(text: &str) -> String {
+/// For one segment of a path.
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~$&+:=@".contains(&byte) {
@@ -159,7 +177,11 @@ mod tests {
                  &referenceType=RequestIdReference&requestID=r%2F1%2B",
             ),
         ];
-        for (link, url) in urls {
+        let [namespace, operation_id, run_id] = ["n", "o/1", "r"].map(str::to_owned);
+        let operation = NexusOperation { namespace, operation_id, run_id };
+        let operation = Link { variant: Some(Variant::NexusOperation(operation)) };
+        let of_operation = [(operation, "temporal:///namespaces/n/nexus-operations/o%2F1/r/details")];
+        for (link, url) in urls.into_iter().chain(of_operation) {
             let nexus = to_nexus(&link).unwrap();
             assert_eq!(nexus.url, url);
             assert_eq!(from_nexus(&[nexus]), [link]);

@@ -4,8 +4,10 @@
 mod complete;
 mod endpoints;
 pub mod failure;
+pub mod http;
 pub mod links;
-mod payload;
+pub mod payload;
+pub mod wire;
 mod worker;
 
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use perdure_proto::{
 pub use complete::CompleteError;
 pub use endpoints::{EndpointError, NexusEndpoints};
 pub(crate) use payload::or_null;
-pub(crate) use worker::{Envelope, cancel, start};
+pub use worker::{Envelope, cancel, duration, start};
 
 /// The callback address that handlers of this server get: nothing leaves the process.
 pub const SYSTEM_CALLBACK: &str = "temporal://system";
@@ -33,6 +35,10 @@ pub const OPERATION_TOKEN: &str = "nexus-operation-token";
 pub struct NexusConfig {
     pub endpoints: NexusEndpoints,
     pub sealer: Sealer,
+    pub http: http::HttpClient,
+    /// Where other servers reach this one's HTTP side, as `http://host:port`: handlers that are outside services send the
+    /// ends of their operations there. None: they cannot.
+    pub callback_base: Option<String>,
 }
 
 impl NexusConfig {
@@ -45,9 +51,9 @@ impl NexusConfig {
 
 /// Why a request to a handler failed.
 #[derive(Debug)]
-pub(crate) struct RequestError {
-    pub(crate) failure: Box<Failure>,
-    pub(crate) retryable: bool,
+pub struct RequestError {
+    pub failure: Box<Failure>,
+    pub retryable: bool,
 }
 
 impl RequestError {
@@ -55,7 +61,7 @@ impl RequestError {
         Self { retryable: failure::is_retryable(&failure), failure: Box::new(failure) }
     }
 
-    pub(crate) fn handler(kind: &str, message: &str) -> Self {
+    pub fn handler(kind: &str, message: &str) -> Self {
         Self::of(failure::handler_error(kind, message, RetryBehavior::Unspecified))
     }
 

@@ -31,16 +31,16 @@ const DISPATCH_MARGIN: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: &str = "operation-timeout";
 
 /// A request, apart from what it asks.
-pub(crate) struct Envelope {
-    pub(crate) endpoint: String,
-    pub(crate) header: std::collections::BTreeMap<String, String>,
+pub struct Envelope {
+    pub endpoint: String,
+    pub header: std::collections::BTreeMap<String, String>,
     /// Unix time.
-    pub(crate) scheduled_time: prost_types::Timestamp,
+    pub scheduled_time: prost_types::Timestamp,
     /// Until when there is to be an answer.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
-pub(crate) async fn start(
+pub async fn start(
     matching: &Matching,
     target: &NexusWorkerTarget,
     envelope: Envelope,
@@ -53,7 +53,7 @@ pub(crate) async fn start(
     }
 }
 
-pub(crate) async fn cancel(
+pub async fn cancel(
     matching: &Matching,
     target: &NexusWorkerTarget,
     envelope: Envelope,
@@ -129,7 +129,7 @@ fn operation_error(error: UnsuccessfulOperationError) -> Result<Outcome, Request
 }
 
 /// A number with `ms`, `s` or `m`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let unit = text.find(|character: char| character.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(unit);
     let number: f64 = number.parse().ok().filter(|number| *number >= 0.0)?;

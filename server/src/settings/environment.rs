@@ -16,7 +16,7 @@ enum Kind {
 }
 
 /// Variable, place in the settings, type.
-const VARIABLES: [(&str, &[&str], Kind); 17] = [
+const VARIABLES: [(&str, &[&str], Kind); 18] = [
     ("DB_PORT", &["store", "port"], Kind::Number),
     ("POSTGRES_USER", &["store", "user"], Kind::Text),
     ("POSTGRES_PWD", &["store", "password"], Kind::Text),
@@ -34,6 +34,7 @@ const VARIABLES: [(&str, &[&str], Kind); 17] = [
     ("CACHED_RUNS", &["cached_runs"], Kind::Number),
     ("STOP_GRACE_SECONDS", &["stop_grace_seconds"], Kind::Number),
     ("PERDURE_HTTP_IP", &["listen", "http_ip"], Kind::Text),
+    ("PERDURE_HTTP_URL", &["listen", "http_url"], Kind::Text),
 ];
 
 /// Variables of Temporal's images that have no effect here, and why.

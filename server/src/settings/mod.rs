@@ -71,6 +71,9 @@ pub(crate) struct Listen {
     pub(crate) http_ip: Option<String>,
     /// 0: no HTTP.
     pub(crate) http_port: u16,
+    /// Where other servers reach the HTTP side, as `https://host:port`: outside Nexus handlers call back there. None: its
+    /// address and port.
+    pub(crate) http_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -147,7 +150,7 @@ impl std::fmt::Debug for StoreSettings {
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { ip: "127.0.0.1".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233 }
+        Self { ip: "127.0.0.1".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233, http_url: None }
     }
 }
 

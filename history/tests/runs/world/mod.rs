@@ -7,6 +7,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use perdure_engine::{ActivityRef, Input, Limits, Start, WorkflowTaskRef};
 use perdure_history::{
     Error, History, HistoryConfig, NexusConfig, NexusEndpoints, QueryOutcome, Responded, SystemClock, Target,
+    nexus::http::HttpClient,
 };
 use perdure_matching::{
     Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, StartedActivityTask, StartedTask,
