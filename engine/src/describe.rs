@@ -38,7 +38,6 @@ impl WorkflowState {
             workflow_extended_info: Some(extended_info(run)),
             callbacks: callback::infos(run),
             pending_nexus_operations: run.nexus_operations.values().filter(|_| open).map(nexus::pending).collect(),
-            ..Default::default()
         }
     }
 

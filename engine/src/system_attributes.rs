@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `TemporalPauseInfo` | `Workflow:<workflow id>` and `Reason:<reason>` of a paused run; `property:activityType=<type>` of each type with a paused activity |
 //! | `TemporalSchedulePaused` | whether a schedule is paused |
-//! | `Endpoint`, `Service`, `Operation` | of a Nexus operation of its own |
+//! | `Endpoint`, `Service`, `Operation`, `RequestId` | of a Nexus operation of its own |
 //! | those of `versioning/search_attributes` | |
 //! | `TemporalReportedProblems` | `category=…` and `cause=…` of the last workflow task, once enough of them failed in a row |
 

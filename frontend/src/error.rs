@@ -6,7 +6,10 @@ use perdure_engine::{Archetype, Reject};
 use perdure_history::{Error, Target};
 use perdure_proto::api::{
     enums::ResourceExhaustedCause,
-    errordetails::{ActivityExecutionAlreadyStartedFailure, WorkflowExecutionAlreadyStartedFailure},
+    errordetails::{
+        ActivityExecutionAlreadyStartedFailure, NexusOperationExecutionAlreadyStartedFailure,
+        WorkflowExecutionAlreadyStartedFailure,
+    },
 };
 use perdure_storage::{StoreError, WorkflowKey};
 use tonic::Status;
@@ -18,6 +21,9 @@ pub(crate) fn of_call(error: Error, target: &Target) -> Status {
     let workflow_id = &target.workflow.workflow_id;
     if target.workflow.archetype == Archetype::Activity {
         return of_activity(error, workflow_id);
+    }
+    if target.workflow.archetype == Archetype::NexusOperation {
+        return of_nexus_operation(error, workflow_id);
     }
     if target.workflow.archetype == Archetype::Schedule {
         return of_schedule(error, target);
@@ -42,16 +48,39 @@ pub(crate) fn of_call(error: Error, target: &Target) -> Status {
 
 /// Of a call that was for a schedule: on Temporal's server a workflow with such an id.
 fn of_schedule(error: Error, target: &Target) -> Status {
-    let workflow = WorkflowKey::new(target.workflow.namespace_id, format!("temporal-sys-scheduler:{}", target.workflow.workflow_id));
+    let workflow = WorkflowKey::new(
+        target.workflow.namespace_id,
+        format!("temporal-sys-scheduler:{}", target.workflow.workflow_id),
+    );
     of_call(error, &Target { workflow, run_id: None })
+}
+
+/// Of a call that was for a Nexus operation of its own.
+fn of_nexus_operation(error: Error, operation_id: &str) -> Status {
+    match error {
+        Error::Reject(Reject::AlreadyStarted { message, start_request_id, run_id, .. }) => {
+            let detail = NexusOperationExecutionAlreadyStartedFailure { start_request_id, run_id };
+            status::nexus_operation_already_started(message, &detail)
+        }
+        error => of_standalone(error, "nexus operation", operation_id),
+    }
 }
 
 /// Of a call that was for an activity of its own.
 fn of_activity(error: Error, activity_id: &str) -> Status {
     match error {
         Error::Reject(Reject::AlreadyStarted { message, start_request_id, run_id, .. }) => {
-            status::activity_already_started(message, &ActivityExecutionAlreadyStartedFailure { start_request_id, run_id })
+            status::activity_already_started(
+                message,
+                &ActivityExecutionAlreadyStartedFailure { start_request_id, run_id },
+            )
         }
+        error => of_standalone(error, "activity", activity_id),
+    }
+}
+
+fn of_standalone(error: Error, what: &str, id: &str) -> Status {
+    match error {
         Error::Reject(reject) => of_reject(reject),
         Error::Busy(message) => busy(message),
         Error::Unavailable => status::unavailable(),
@@ -62,7 +91,7 @@ fn of_activity(error: Error, activity_id: &str) -> Status {
         | Error::QueryFailed { .. }
         | Error::QueryRejected(_)
         | Error::UpdateNotFound
-        | Error::UpdateAborted => status::not_found(format!("activity not found for ID: {activity_id}")),
+        | Error::UpdateAborted => status::not_found(format!("{what} not found for ID: {id}")),
     }
 }
 

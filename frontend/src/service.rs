@@ -84,6 +84,16 @@ serve! {
     terminate_activity_execution(TerminateActivityExecutionRequest) -> TerminateActivityExecutionResponse: Frontend::terminate_activity;
     delete_activity_execution(DeleteActivityExecutionRequest) -> DeleteActivityExecutionResponse: Frontend::delete_activity;
 
+    // Nexus operations of their own.
+    start_nexus_operation_execution(StartNexusOperationExecutionRequest) -> StartNexusOperationExecutionResponse: Frontend::start_nexus_operation;
+    describe_nexus_operation_execution(DescribeNexusOperationExecutionRequest) -> DescribeNexusOperationExecutionResponse: Frontend::describe_nexus_operation;
+    poll_nexus_operation_execution(PollNexusOperationExecutionRequest) -> PollNexusOperationExecutionResponse: Frontend::poll_nexus_operation;
+    list_nexus_operation_executions(ListNexusOperationExecutionsRequest) -> ListNexusOperationExecutionsResponse: Frontend::list_nexus_operations;
+    count_nexus_operation_executions(CountNexusOperationExecutionsRequest) -> CountNexusOperationExecutionsResponse: Frontend::count_nexus_operations;
+    request_cancel_nexus_operation_execution(RequestCancelNexusOperationExecutionRequest) -> RequestCancelNexusOperationExecutionResponse: Frontend::request_cancel_nexus_operation;
+    terminate_nexus_operation_execution(TerminateNexusOperationExecutionRequest) -> TerminateNexusOperationExecutionResponse: Frontend::terminate_nexus_operation;
+    delete_nexus_operation_execution(DeleteNexusOperationExecutionRequest) -> DeleteNexusOperationExecutionResponse: Frontend::delete_nexus_operation;
+
     // Task queues.
     describe_task_queue(DescribeTaskQueueRequest) -> DescribeTaskQueueResponse: Frontend::describe_task_queue;
     update_task_queue_config(UpdateTaskQueueConfigRequest) -> UpdateTaskQueueConfigResponse: Frontend::update_task_queue_config;

@@ -90,6 +90,13 @@ pub(crate) fn activity_already_started(
     detailed(Code::AlreadyExists, message, "ActivityExecutionAlreadyStartedFailure", detail)
 }
 
+pub(crate) fn nexus_operation_already_started(
+    message: impl Into<String>,
+    detail: &errordetails::NexusOperationExecutionAlreadyStartedFailure,
+) -> Status {
+    detailed(Code::AlreadyExists, message, "NexusOperationExecutionAlreadyStartedFailure", detail)
+}
+
 pub(crate) fn client_version_not_supported(detail: &errordetails::ClientVersionNotSupportedFailure) -> Status {
     let errordetails::ClientVersionNotSupportedFailure { client_version, client_name, supported_versions } = detail;
     let message = format!(

@@ -26,6 +26,7 @@ mod cancel;
 mod completion;
 mod describe;
 mod failure;
+mod header;
 mod start;
 mod timeout;
 
@@ -36,6 +37,7 @@ use perdure_proto::api::{
     history::{HistoryEvent, history_event::Attributes},
 };
 
+pub use self::header::{BadNexusHeader, nexus_header};
 pub(crate) use self::{
     apply::{apply, apply_durable, cancellation_ended, is_awaited, mark_started},
     cancel::{done as cancel_done, requested},

@@ -34,7 +34,7 @@ pub enum StandaloneNexusKind {
     CancelRequested(NexusCancelRequest),
     /// The cancel request was delivered, or refused.
     #[prost(message, tag = "4")]
-    CancelEnded(StandaloneNexusCancelEnded),
+    CancelEnded(Box<StandaloneNexusCancelEnded>),
     #[prost(message, tag = "5")]
     Closed(Box<StandaloneNexusClosed>),
     /// Links of the handler's answer, or of another start of the same id.
@@ -150,7 +150,7 @@ fn close(run: &mut RunState, closed: &StandaloneNexusClosed) -> Result<(), Corru
         operation.attempt += 1;
         operation.last_attempt_complete_time = closed.time;
         operation.last_attempt_failure = match &closed.outcome {
-            Some(NexusOutcome::Failure(failure)) => Some(failure.clone()),
+            Some(NexusOutcome::Failure(failure)) => Some((**failure).clone()),
             Some(NexusOutcome::Result(_)) | None => None,
         };
     }

@@ -47,7 +47,7 @@ fn cancel(tx: &mut Tx, request: NexusCancelRequest) -> Result<Reply, Reject> {
 /// The cancel request was delivered; with a failure: the handler will not hear of it.
 pub(crate) fn cancel_ended(tx: &mut Tx, failure: Option<Failure>) {
     let time = tx.now();
-    write(tx, StandaloneNexusKind::CancelEnded(StandaloneNexusCancelEnded { time, failure }));
+    write(tx, StandaloneNexusKind::CancelEnded(Box::new(StandaloneNexusCancelEnded { time, failure })));
 }
 
 fn terminate(tx: &mut Tx, request_id: String, identity: String, reason: String) -> Result<Reply, Reject> {

@@ -18,8 +18,8 @@ use crate::{
 pub(crate) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, links: Vec<Link>) {
     let (status, outcome) = match result {
         NexusResult::Succeeded(result) => (Status::Completed, NexusOutcome::Result(result.unwrap_or_default())),
-        NexusResult::Failed(failure) => (Status::Failed, NexusOutcome::Failure(*failure)),
-        NexusResult::Canceled(failure) => (Status::Canceled, NexusOutcome::Failure(*failure)),
+        NexusResult::Failed(failure) => (Status::Failed, NexusOutcome::Failure(failure)),
+        NexusResult::Canceled(failure) => (Status::Canceled, NexusOutcome::Failure(failure)),
     };
     link(tx, links);
     close(tx, status, outcome, is_attempted(operation), String::new());
@@ -27,13 +27,13 @@ pub(crate) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, 
 
 /// `by_attempt`: so little time was left that no attempt was made.
 pub(crate) fn time_out(tx: &mut Tx, kind: TimeoutType, by_attempt: bool) {
-    close(tx, Status::TimedOut, NexusOutcome::Failure(timeout_failure(kind)), by_attempt, String::new());
+    close(tx, Status::TimedOut, NexusOutcome::Failure(Box::new(timeout_failure(kind))), by_attempt, String::new());
 }
 
 pub(super) fn terminate(tx: &mut Tx, request_id: String, identity: String, reason: String) {
     let info = FailureInfo::TerminatedFailureInfo(TerminatedFailureInfo { identity });
     let failure = Failure { message: reason, failure_info: Some(info), ..Default::default() };
-    close(tx, Status::Terminated, NexusOutcome::Failure(failure), false, request_id);
+    close(tx, Status::Terminated, NexusOutcome::Failure(Box::new(failure)), false, request_id);
 }
 
 /// The end of one that is to be deleted.

@@ -47,6 +47,12 @@ use crate::{
 /// Key of the only operation, where those of workflows have the id of their event.
 pub const ONLY: i64 = 1;
 
+/// Search attributes of such runs.
+pub const ENDPOINT: &str = "Endpoint";
+pub const SERVICE: &str = "Service";
+pub const OPERATION: &str = "Operation";
+pub const REQUEST_ID: &str = "RequestId";
+
 pub(crate) fn is_standalone(run: &RunState) -> bool {
     run.archetype() == Archetype::NexusOperation
 }
@@ -58,13 +64,14 @@ fn operation_of(run: &RunState) -> Option<&NexusOperation> {
 }
 
 /// What lists show and find it by, beside its id.
-pub(crate) fn attributes(run: &RunState) -> [(&'static str, &str); 3] {
+pub(crate) fn attributes(run: &RunState) -> [(&'static str, &str); 4] {
     let operation = operation_of(run);
     let text = |field: fn(&NexusOperation) -> &str| operation.map_or("", field);
     [
-        ("Endpoint", text(|operation| &operation.endpoint)),
-        ("Service", text(|operation| &operation.service)),
-        ("Operation", text(|operation| &operation.operation)),
+        (ENDPOINT, text(|operation| &operation.endpoint)),
+        (SERVICE, text(|operation| &operation.service)),
+        (OPERATION, text(|operation| &operation.operation)),
+        (REQUEST_ID, text(|operation| &operation.request_id)),
     ]
 }
 

@@ -30,7 +30,7 @@ pub enum NexusOutcome {
     #[prost(message, tag = "2")]
     Result(Payload),
     #[prost(message, tag = "3")]
-    Failure(Failure),
+    Failure(Box<Failure>),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -81,7 +81,7 @@ fn told(world: &World) -> NexusOperationExecutionInfo {
 
 fn failure(world: &World) -> Failure {
     match world.state.nexus_operation_outcome().unwrap() {
-        NexusOutcome::Failure(failure) => failure,
+        NexusOutcome::Failure(failure) => *failure,
         NexusOutcome::Result(result) => panic!("{result:?}"),
     }
 }

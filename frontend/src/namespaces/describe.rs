@@ -24,6 +24,7 @@ fn capabilities() -> Capabilities {
         workflow_pause: true,
         worker_poll_complete_on_shutdown: true,
         standalone_activities: true,
+        standalone_nexus_operation: true,
         standalone_activity_start_delay: true,
         standalone_activity_operator_commands: true,
         ..Capabilities::default()

@@ -1,7 +1,10 @@
 //! From an expression to a filter: names become fields, literals become values of their types, and each operator is one that
 //! its type has.
 
-use perdure_engine::Archetype;
+use perdure_engine::{
+    Archetype,
+    standalone_nexus::{ENDPOINT, OPERATION, REQUEST_ID, SERVICE},
+};
 use perdure_storage::visibility::{AttributeKind, CompareOp, Field, Filter, Value};
 
 use super::{
@@ -134,8 +137,7 @@ impl Checker<'_> {
             let text = format!("must be a column name but was {}", go_type(operand));
             return Err(QueryError::invalid(text));
         };
-        let (field, kind) =
-            self.resolve(alias).ok_or_else(|| unknown_name(self.archetype, alias))?;
+        let (field, kind) = self.resolve(alias).ok_or_else(|| unknown_name(self.archetype, alias))?;
         self.names_division |= matches!(&field, Field::Attribute { name, .. } if name == DIVISION);
         Ok(Column { alias: alias.clone(), field, kind })
     }
@@ -167,6 +169,10 @@ fn own_name(archetype: Archetype, alias: &str) -> Option<Field> {
         (Archetype::Schedule, "ScheduleId") => Some(Field::WorkflowId),
         (Archetype::Activity, "ActivityId") => Some(Field::WorkflowId),
         (Archetype::Activity, "ActivityType") => Some(Field::WorkflowType),
+        (Archetype::NexusOperation, "OperationId") => Some(Field::WorkflowId),
+        (Archetype::NexusOperation, ENDPOINT | SERVICE | OPERATION | REQUEST_ID) => {
+            Some(attribute(alias, AttributeKind::Keyword))
+        }
         _ => None,
     }
 }
