@@ -96,6 +96,13 @@ pub struct PollerInfo {
     pub deployment: Option<DeploymentVersion>,
 }
 
+impl PollerInfo {
+    /// For Started events, which say nothing of a worker in versioned mode: the run knows its version.
+    pub fn stamp(&self) -> Option<WorkerVersionStamp> {
+        self.worker_version.clone().filter(|_| self.deployment.is_none())
+    }
+}
+
 /// What a poll ends with.
 #[derive(Debug)]
 pub enum Poll {

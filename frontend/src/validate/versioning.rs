@@ -24,7 +24,8 @@ pub(crate) fn check(
     if build_id.len() > MAX_BUILD_ID {
         return Err(invalid("Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID."));
     }
-    if versioned {
+    // SDKs set the flag of the older versioning beside the deployment's options, which then count.
+    if versioned && deployment(options).is_none() {
         return Err(permission_denied("Worker versioning in workflow progress APIs is disabled on this namespace."));
     }
     no_nul("Build ID", build_id)?;
@@ -110,6 +111,20 @@ mod tests {
             options.worker_versioning_mode = WorkerVersioningMode::Unspecified.into();
             assert_eq!(text(check(None, Some(&options), None)), "ok");
         }
+    }
+
+    #[test]
+    fn older_versioning_is_refused_unless_a_deployment_goes_before_it() {
+        let stamp = Some(WorkerVersionStamp { build_id: "b".to_owned(), use_versioning: true });
+        let mut options = WorkerDeploymentOptions {
+            deployment_name: "d".to_owned(),
+            build_id: "b".to_owned(),
+            worker_versioning_mode: WorkerVersioningMode::Versioned.into(),
+        };
+        assert_eq!(text(check(stamp.as_ref(), Some(&options), None)), "ok");
+        options.worker_versioning_mode = WorkerVersioningMode::Unversioned.into();
+        let refused = "Worker versioning in workflow progress APIs is disabled on this namespace.";
+        assert_eq!(text(check(stamp.as_ref(), Some(&options), None)), refused);
     }
 
     #[test]

@@ -70,7 +70,8 @@ impl Shard {
                 self.dispatch_activity(key, scheduled_event_id, attempt)
             }
             owed_to_others => {
-                let delivery = self.cells.get(&key).and_then(|cell| Delivery::of(cell, &owed_to_others, &self.shared.limits));
+                let delivery =
+                    self.cells.get(&key).and_then(|cell| Delivery::of(cell, &owed_to_others, &self.shared.limits));
                 if let Some(delivery) = delivery {
                     self.hold_for(key, Release::Deliveries(Box::new(delivery)));
                 }
@@ -233,7 +234,7 @@ pub(super) fn workflow_task_start(
         attempt,
         identity: poller.identity.clone(),
         request_id,
-        worker_version: poller.worker_version.clone(),
+        worker_version: poller.stamp(),
         taken_by,
     }
 }
@@ -249,7 +250,7 @@ pub(super) fn activity_start(
         attempt,
         identity: poller.identity.clone(),
         request_id,
-        worker_version: poller.worker_version.clone(),
+        worker_version: poller.stamp(),
         taken_by,
     }
 }
