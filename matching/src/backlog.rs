@@ -246,7 +246,7 @@ impl Backlog {
         let mut all: Vec<_> = std::mem::take(&mut self.heap).into_iter().map(|Reverse(waiting)| waiting).collect();
         let mut spill = self.spill.take();
         if let Some(spill) = &mut spill {
-            all.append(&mut spill.out);
+            all.extend(spill.out.drain().map(|Reverse(waiting)| waiting));
         }
         all.sort_unstable();
         self.budget.shrink(all.len());

@@ -14,7 +14,7 @@
 //! Nothing here must survive a crash: the runs' states say what they owe. A row that could not be deleted may be read twice;
 //! history then says that its task is stale.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 use perdure_engine::{Archetype, Nanos};
 use perdure_storage::{BacklogId, BacklogOrder, BacklogRow, RunKey, Store, StoreError, WorkflowKey};
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Rows written or read at once, at most.
-const BATCH: usize = 5_000;
+const BATCH: usize = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct Spill {
@@ -41,8 +41,8 @@ pub(crate) struct Spill {
     stored: usize,
     /// Tasks on their way to the store.
     writing: usize,
-    /// To be written.
-    pub(crate) out: Vec<Waiting>,
+    /// To be written, what goes first on top.
+    pub(crate) out: BinaryHeap<Reverse<Waiting>>,
     /// Stored and to be written, by level.
     pub(crate) counts: [usize; PRIORITIES],
 }
@@ -55,7 +55,7 @@ impl Default for Spill {
             read_to: None,
             stored: 0,
             writing: 0,
-            out: Vec::new(),
+            out: BinaryHeap::new(),
             counts: [0; PRIORITIES],
         }
     }
@@ -97,7 +97,7 @@ impl Spill {
             self.read_to = Some(BacklogOrder { sequence: order.sequence - 1, ..order });
         }
         self.counts[order.level as usize] += 1;
-        self.out.push(waiting);
+        self.out.push(Reverse(waiting));
     }
 
     pub(crate) fn is_read_out(&self) -> bool {
@@ -109,8 +109,7 @@ impl Spill {
             return Some(read);
         }
         if !self.out.is_empty() {
-            let rest = self.out.split_off(self.out.len().min(BATCH));
-            let tasks = std::mem::replace(&mut self.out, rest);
+            let tasks: Vec<_> = self.pop_out(BATCH).collect();
             self.writing = tasks.len();
             return Some(Job::Write { spill: self.id, tasks });
         }
@@ -119,20 +118,18 @@ impl Spill {
 
     /// Where nothing is stored: what goes first of what was to go out.
     pub(crate) fn take_first(&mut self, most: usize) -> Vec<Waiting> {
-        let rest = if self.out.len() > most {
-            self.out.select_nth_unstable(most);
-            self.out.split_off(most)
-        } else {
-            Vec::new()
-        };
-        let first = std::mem::replace(&mut self.out, rest);
+        let first: Vec<_> = self.pop_out(most).collect();
         for waiting in &first {
             self.counts[waiting.order.level as usize] -= 1;
         }
-        if let Some(horizon) = self.out.iter().map(|waiting| waiting.order).min() {
-            self.horizon = horizon;
+        if let Some(Reverse(next)) = self.out.peek() {
+            self.horizon = next.order;
         }
         first
+    }
+
+    fn pop_out(&mut self, most: usize) -> impl Iterator<Item = Waiting> {
+        std::iter::from_fn(|| self.out.pop()).take(most).map(|Reverse(waiting)| waiting)
     }
 
     pub(crate) fn read_job(&self, wants_more: bool, most: usize) -> Option<Job> {
@@ -148,7 +145,7 @@ impl Spill {
     /// They could not be written.
     pub(crate) fn unwritten(&mut self, tasks: Vec<Waiting>) {
         self.writing = 0;
-        self.out.extend(tasks);
+        self.out.extend(tasks.into_iter().map(Reverse));
     }
 
     /// Takes note of a page; returns what belongs in memory now: the page, and what was to go out and is due before its end.
@@ -159,9 +156,11 @@ impl Spill {
         self.read_to = end.or(self.read_to);
         if let Some(end) = end {
             self.horizon = BacklogOrder { sequence: end.sequence + 1, ..end };
-            let (due, rest) = std::mem::take(&mut self.out).into_iter().partition(|waiting| waiting.order <= end);
-            self.out = rest;
-            kept.extend::<Vec<_>>(due);
+            let due = std::iter::from_fn(|| {
+                let is_due = self.out.peek().is_some_and(|Reverse(next)| next.order <= end);
+                is_due.then(|| self.out.pop()).flatten()
+            });
+            kept.extend(due.map(|Reverse(waiting)| waiting));
         }
         for waiting in &kept {
             let count = &mut self.counts[waiting.order.level as usize];

@@ -1,6 +1,6 @@
 //! Backlogs: one table.
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::{
     backlog::{BacklogId, BacklogOrder, BacklogRow},
@@ -8,8 +8,9 @@ use crate::{
     sql::{rows::BacklogRecord, statements},
 };
 
-const INSERT: &str = "INSERT INTO backlogs (backlog_id, level, pass, sequence, task) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO backlogs (backlog_id, level, pass, sequence, task) ";
+/// Rows of one statement: each statement is a way to the connection's thread and back.
+const ROWS: usize = 100;
 
 pub(super) async fn add(
     connection: &mut SqliteConnection,
@@ -17,10 +18,15 @@ pub(super) async fn add(
     rows: &[BacklogRow],
 ) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
-    for row in rows {
-        let BacklogOrder { level, pass, sequence } = row.order;
-        let query = sqlx::query(INSERT).bind(backlog).bind(level).bind(pass).bind(sequence).bind(row.task.as_slice());
-        query.execute(&mut *transaction).await?;
+    for rows in rows.chunks(ROWS) {
+        let mut insert = QueryBuilder::<Sqlite>::new(INSERT);
+        insert.push_values(rows, |mut values, row| {
+            let BacklogOrder { level, pass, sequence } = row.order;
+            values.push_bind(backlog).push_bind(level).push_bind(pass).push_bind(sequence);
+            values.push_bind(row.task.as_slice());
+        });
+        insert.push(" ON CONFLICT DO NOTHING");
+        insert.build().execute(&mut *transaction).await?;
     }
     Ok(transaction.commit().await?)
 }
