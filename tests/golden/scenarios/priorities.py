@@ -4,18 +4,16 @@ import uuid
 from typing import Any
 
 from temporalio.api.common.v1 import Priority
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy as Conflict
 
 from commands import activity, child, complete, continue_as_new, fail, retries, seconds
 from stage import Stage
-from temporalio.api.enums.v1 import WorkflowIdConflictPolicy as Conflict
 
 FIRST = Priority(priority_key=2, fairness_key="tenant", fairness_weight=2.5)
 
 
 def _say(stage: Stage, what: str, priority: Priority) -> None:
-    stage.answers.append(
-        f"{what}: {priority.priority_key} {priority.fairness_key!r} {priority.fairness_weight}"
-    )
+    stage.answers.append(f"{what}: {priority.priority_key} {priority.fairness_key!r} {priority.fairness_weight}")
 
 
 async def priority_of_activities(stage: Stage) -> None:
@@ -32,11 +30,11 @@ async def priority_of_activities(stage: Stage) -> None:
 
 async def priority_of_children(stage: Stage) -> None:
     await stage.start(priority=FIRST)
-    await stage.next(
-        child(f"{stage.id}-1", f"{stage.queue}-child"),
-        child(f"{stage.id}-2", f"{stage.queue}-child", priority=Priority(priority_key=5)),
-    )
+    await stage.next(child(f"{stage.id}-1", f"{stage.queue}-child"))
     await stage.until("child_workflow_execution_started")
+    await stage.next(child(f"{stage.id}-2", f"{stage.queue}-child", priority=Priority(priority_key=5)))
+    # The task that follows tells that the second one has started, too.
+    await stage.finish()
 
 
 async def priority_of_following_runs(stage: Stage) -> None:
