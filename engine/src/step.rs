@@ -79,22 +79,14 @@ fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
             workflow_task::complete(tx, &token, *request, nexus_endpoints)
         }
         Input::WorkflowTaskFailed { token, request } => workflow_task::respond_failed(tx, &token, *request),
-        Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version, taken_by } => {
-            let poller = workflow_task::Poller { identity, request_id, worker_version, taken_by };
-            activity::start(tx, scheduled_event_id, attempt, poller)
-        }
-        Input::ActivityCompleted { activity, result, identity } => activity::completed(tx, activity, result, identity),
-        Input::ActivityFailed { activity, failure, last_heartbeat_details, identity } => {
-            activity::failed(tx, activity, *failure, last_heartbeat_details, identity)
-        }
-        Input::ActivityCanceled { activity, details, identity } => activity::canceled(tx, activity, details, identity),
-        Input::ActivityHeartbeat { activity, details, identity } => {
-            activity::heartbeat(tx, activity, details, identity)
-        }
+        Input::ActivityStart { .. }
+        | Input::ActivityCompleted { .. }
+        | Input::ActivityFailed { .. }
+        | Input::ActivityCanceled { .. }
+        | Input::ActivityHeartbeat { .. } => activity::dispatch(tx, input),
         Input::OperateActivity { activity, operation } => activity::operate(tx, &activity, *operation),
         Input::UpdateOptions(update) => versioning::update_options(tx, *update),
         Input::Delete => delete::request(tx),
-        Input::ControlActivity(_) | Input::ControlNexusOperation(_) => Err(Reject::NotAwaited),
         Input::Wake => deadlines::wake(tx),
         Input::ChildStarted { initiated_event_id, .. } | Input::ChildStartFailed { initiated_event_id, .. }
             if tx.state.run.close.is_some() =>
@@ -130,6 +122,6 @@ fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
         // Ids of different archetypes never meet.
-        Input::Schedule(_) => Err(Reject::NotAwaited),
+        Input::ControlActivity(_) | Input::ControlNexusOperation(_) | Input::Schedule(_) => Err(Reject::NotAwaited),
     }
 }

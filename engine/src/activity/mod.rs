@@ -37,8 +37,6 @@ pub(crate) use self::{
     failure::attempt_timeout,
     operate::{offer_waiting, operate},
     options::options,
-    respond::{canceled, completed, failed, heartbeat},
-    start::start,
     timeout::{next_deadline, wake},
 };
 pub use self::{
@@ -47,11 +45,31 @@ pub use self::{
     start::merge_priority,
 };
 use crate::{
-    input::ActivityRef,
+    input::{ActivityRef, Input},
+    outcome::Reply,
     reject::Reject,
     standalone_activity,
     state::{Activity, ActivityPhase, ActivityStarted, RunState},
+    tx::Tx,
+    workflow_task,
 };
+
+/// What workers, and clients in their place, say about activities of all kinds.
+pub(crate) fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
+    match input {
+        Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version, taken_by } => {
+            let poller = workflow_task::Poller { identity, request_id, worker_version, taken_by };
+            start::start(tx, scheduled_event_id, attempt, poller)
+        }
+        Input::ActivityCompleted { activity, result, identity } => respond::completed(tx, activity, result, identity),
+        Input::ActivityFailed { activity, failure, last_heartbeat_details, identity } => {
+            respond::failed(tx, activity, *failure, last_heartbeat_details, identity)
+        }
+        Input::ActivityCanceled { activity, details, identity } => respond::canceled(tx, activity, details, identity),
+        Input::ActivityHeartbeat { activity, details, identity } => respond::heartbeat(tx, activity, details, identity),
+        _ => Err(Reject::NotAwaited),
+    }
+}
 
 /// The activity that a worker or client answers; `running`: a worker must have it.
 fn find(run: &RunState, reference: &ActivityRef, running: bool) -> Result<Activity, Reject> {

@@ -68,7 +68,7 @@ impl WorkflowState {
         let standalone = self.run.standalone_activity.as_ref()?;
         let value = match standalone.outcome.clone()? {
             ActivityOutcome::Result(result) => Value::Result(result),
-            ActivityOutcome::Failure(failure) => Value::Failure(failure),
+            ActivityOutcome::Failure(failure) => Value::Failure(*failure),
         };
         Some(ActivityExecutionOutcome { value: Some(value), retry_state: standalone.retry_state })
     }

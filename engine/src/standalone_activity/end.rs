@@ -26,7 +26,7 @@ pub(crate) fn close(tx: &mut Tx, ended: &Activity, end: End) {
         },
         End::Failed { failure, identity, retry_state } => StandaloneClosed {
             status: Status::Failed as i32,
-            outcome: Some(ActivityOutcome::Failure(failure.clone())),
+            outcome: Some(ActivityOutcome::Failure(Box::new(failure.clone()))),
             retry_state: retry_state as i32,
             ends_attempt: true,
             attempt_failure: Some(failure),
@@ -42,7 +42,7 @@ pub(crate) fn close(tx: &mut Tx, ended: &Activity, end: End) {
             let failure = if ends_attempt { Failure { source: String::new(), ..failure } } else { own.clone() };
             StandaloneClosed {
                 status: Status::TimedOut as i32,
-                outcome: Some(ActivityOutcome::Failure(failure)),
+                outcome: Some(ActivityOutcome::Failure(Box::new(failure))),
                 retry_state: retry_state as i32,
                 ends_attempt,
                 attempt_failure: ends_attempt.then_some(own),
@@ -64,7 +64,7 @@ pub(super) fn canceled(tx: &mut Tx, details: Option<Payloads>) {
         tx,
         StandaloneClosed {
             status: Status::Canceled as i32,
-            outcome: Some(ActivityOutcome::Failure(failure)),
+            outcome: Some(ActivityOutcome::Failure(Box::new(failure))),
             retry_state: RetryState::Unspecified as i32,
             ..StandaloneClosed::default()
         },
@@ -78,7 +78,7 @@ pub(super) fn terminate(tx: &mut Tx, request_id: String, identity: String, reaso
         tx,
         StandaloneClosed {
             status: Status::Terminated as i32,
-            outcome: Some(ActivityOutcome::Failure(failure)),
+            outcome: Some(ActivityOutcome::Failure(Box::new(failure))),
             terminate_request_id: request_id,
             ..StandaloneClosed::default()
         },

@@ -41,7 +41,6 @@ use crate::{
     reject::Reject,
     state::{Activity, ActivityPhase, RunState},
     tx::Tx,
-    workflow_task,
 };
 
 /// Key of the only activity, where those of workflows have the id of their event.
@@ -115,18 +114,11 @@ fn write(tx: &mut Tx, kind: StandaloneKind) {
 
 pub(crate) fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
     match input {
-        Input::ActivityStart { scheduled_event_id, attempt, identity, request_id, worker_version, taken_by } => {
-            let poller = workflow_task::Poller { identity, request_id, worker_version, taken_by };
-            activity::start(tx, scheduled_event_id, attempt, poller)
-        }
-        Input::ActivityCompleted { activity, result, identity } => activity::completed(tx, activity, result, identity),
-        Input::ActivityFailed { activity, failure, last_heartbeat_details, identity } => {
-            activity::failed(tx, activity, *failure, last_heartbeat_details, identity)
-        }
-        Input::ActivityCanceled { activity, details, identity } => activity::canceled(tx, activity, details, identity),
-        Input::ActivityHeartbeat { activity, details, identity } => {
-            activity::heartbeat(tx, activity, details, identity)
-        }
+        Input::ActivityStart { .. }
+        | Input::ActivityCompleted { .. }
+        | Input::ActivityFailed { .. }
+        | Input::ActivityCanceled { .. }
+        | Input::ActivityHeartbeat { .. } => activity::dispatch(tx, input),
         Input::AttachStart { request_id, attach_request_id, attach_links, links, .. } => {
             let request_id = if attach_request_id { request_id } else { String::new() };
             start::attach(tx, request_id, if attach_links { links } else { Vec::new() })

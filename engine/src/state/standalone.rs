@@ -32,7 +32,7 @@ pub enum ActivityOutcome {
     #[prost(message, tag = "2")]
     Result(Payloads),
     #[prost(message, tag = "3")]
-    Failure(Failure),
+    Failure(Box<Failure>),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
