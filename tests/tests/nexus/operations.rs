@@ -136,24 +136,4 @@ async fn shared_by_two_callers(name: &str, database: Database) -> Result<()> {
     Ok(())
 }
 
-/// Each case on both databases.
-macro_rules! on_both {
-    ($($case:ident),+ $(,)?) => {
-        $(mod $case {
-            use perdure_tests::Database;
-
-            #[tokio::test]
-            async fn sqlite() -> anyhow::Result<()> {
-                let name = concat!("nexus_", stringify!($case), "_sqlite");
-                super::$case(name, Database::fresh_sqlite_file(name)?).await
-            }
-
-            #[tokio::test]
-            async fn postgres() -> anyhow::Result<()> {
-                super::$case(concat!("nexus_", stringify!($case), "_postgres"), Database::fresh_postgres("nexus").await?).await
-            }
-        })+
-    };
-}
-
 on_both!(at_once, by_a_workflow_that_outlives_crashes, canceled_on_request, shared_by_two_callers);

@@ -30,6 +30,26 @@ use perdure_proto::api::{
 use perdure_tests::{Database, Server};
 use tonic::transport::Channel;
 
+/// Each case on both databases.
+macro_rules! on_both {
+    ($($case:ident),+ $(,)?) => {
+        $(mod $case {
+            use perdure_tests::Database;
+
+            #[tokio::test]
+            async fn sqlite() -> anyhow::Result<()> {
+                let name = concat!("nexus_", stringify!($case), "_sqlite");
+                super::$case(name, Database::fresh_sqlite_file(name)?).await
+            }
+
+            #[tokio::test]
+            async fn postgres() -> anyhow::Result<()> {
+                super::$case(concat!("nexus_", stringify!($case), "_postgres"), Database::fresh_postgres("nexus").await?).await
+            }
+        })+
+    };
+}
+
 pub(crate) const ENDPOINT: &str = "endpoint";
 pub(crate) const CALLERS: &str = "callers";
 pub(crate) const HANDLERS: &str = "handlers";
