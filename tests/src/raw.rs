@@ -1,9 +1,10 @@
 //! Calls as bytes: what no generated client would send, and answers as they came.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use bytes::{Buf, BufMut, Bytes};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
+use regex::Regex;
 use tonic::{
     Code, Request, Status,
     client::Grpc,
@@ -16,6 +17,17 @@ use tonic::{
 /// SDKs send a call that ends with one of these again, without end.
 pub const RETRIED: [Code; 6] =
     [Code::Unknown, Code::Internal, Code::Unavailable, Code::Aborted, Code::OutOfRange, Code::DataLoss];
+
+/// What a text for clients never holds: the words of a database, of Rust, and of the crates below.
+pub fn inside(text: &str) -> bool {
+    static WORDS: LazyLock<Regex> = LazyLock::new(|| {
+        let words =
+            r"(?i:\b(sqlx|sqlite|sqlstate|insert into|delete from|postgres|prost|tonic|tokio|hyper|panicked|unwrap)\b)";
+        let rust = r"\w::\w|\.rs:\d|\bSome\(|\bNone\b|\bErr\(|\bOk\(";
+        Regex::new(&format!("{words}|{rust}")).expect("a constant that the tests use at each run")
+    });
+    WORDS.is_match(text)
+}
 
 /// The server's whole API.
 pub fn descriptors() -> anyhow::Result<DescriptorPool> {

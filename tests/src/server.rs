@@ -142,6 +142,16 @@ impl Server {
         line.map_or(Ok(()), |line| bail!("{line}; see {}", self.log.display()))
     }
 
+    /// Fails where the log tells of an error, or of a warning other than that nobody is authenticated.
+    pub fn complaints(&self) -> Result<()> {
+        let log = self.log()?;
+        let is_complaint = |line: &&str| {
+            line.contains("ERROR") || line.contains("WARN") && !line.contains("clients are not authenticated")
+        };
+        let line = log.lines().find(is_complaint);
+        line.map_or(Ok(()), |line| bail!("{line}; see {}", self.log.display()))
+    }
+
     /// The bytes of memory that the process holds now.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

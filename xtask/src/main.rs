@@ -26,6 +26,25 @@ enum Command {
         #[arg(last = true)]
         cargo_arguments: Vec<String>,
     },
+    /// Send random requests to every method of the API, on both databases.
+    Fuzz {
+        /// For so long on each database.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// Makes the requests of an earlier run again.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Run a mixture of everything with real workers that are killed, on both databases; then look that nothing is stuck, lost or
+    /// doubled.
+    Stress {
+        /// For so long on each database.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Meanwhile kill the server so often.
+        #[arg(long, default_value_t = 0)]
+        kills: u64,
+    },
     /// Check the rules of style that a compiler does not know.
     Tidy,
     /// Everything that must pass before a change is merged.
@@ -39,6 +58,18 @@ async fn main() -> ExitCode {
         Command::Demo { exit } => in_workspace(async |workspace| demo::run(workspace, exit).await).await,
         Command::Test { cargo_arguments } => {
             in_workspace(async |workspace| test::run(workspace, &cargo_arguments).await).await
+        }
+        Command::Fuzz { minutes, seed } => {
+            let minutes = ("PERDURE_FUZZ_MINUTES", minutes.to_string());
+            let seed = seed.map(|seed| ("PERDURE_FUZZ_SEED", seed.to_string()));
+            let variables: Vec<_> = [Some(minutes), seed].into_iter().flatten().collect();
+            in_workspace(async |workspace| test::run_one(workspace, "fuzz", &variables).await).await
+        }
+        Command::Stress { minutes, kills } => {
+            let seconds = ("PERDURE_STRESS_SECONDS", (60 * minutes).to_string());
+            let kills = ("PERDURE_STRESS_KILLS", kills.to_string());
+            let variables = [seconds, kills, ("PERDURE_TEST_SHOW", "1".to_owned())];
+            in_workspace(async |workspace| test::run_one(workspace, "stress", &variables).await).await
         }
         Command::Tidy => in_workspace(async |workspace| tidy::run(&workspace.root)).await,
         Command::Ci => in_workspace(ci::run).await,

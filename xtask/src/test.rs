@@ -10,6 +10,16 @@ use crate::{postgres, python};
 
 /// Runs `cargo test` on the workspace, or on the packages that `arguments` name.
 pub async fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    run_with(workspace, arguments, &[]).await
+}
+
+/// Runs one test of the server from outside, at the terminal, with variables that `tests/src/lib.rs` explains.
+pub async fn run_one(workspace: &Workspace, name: &str, variables: &[(&str, String)]) -> Result<()> {
+    let arguments = ["--package", "perdure-tests", "--test", name, "--", "--nocapture", "--test-threads=1"];
+    run_with(workspace, &arguments.map(str::to_owned), variables).await
+}
+
+async fn run_with(workspace: &Workspace, arguments: &[String], variables: &[(&str, String)]) -> Result<()> {
     let mut build = command(cargo(), &workspace.root);
     // All of the workspace, although only the server is run: the features of shared dependencies are then those of the
     // test build, and nothing is compiled twice.
@@ -31,6 +41,7 @@ pub async fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     test.env("PERDURE_TEST_POSTGRES", cluster.url());
     test.env("PERDURE_TEST_PYTHON", python);
     test.env("PERDURE_TEST_SERVER", workspace.server());
+    test.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
     match find_go() {
         Some(go) => {
             test.env("PERDURE_TEST_GO", go);

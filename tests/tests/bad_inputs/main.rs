@@ -3,6 +3,7 @@
 
 mod activity_operations;
 mod multi;
+mod pauses;
 mod recorded;
 mod runs;
 mod standalone_activities;

@@ -5,14 +5,13 @@ mod case;
 mod placeholders;
 mod run;
 
-use std::{collections::BTreeMap, sync::Arc, sync::LazyLock};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use perdure_tests::{
     Database, Server,
-    raw::{RETRIED, Raw, descriptors},
+    raw::{RETRIED, Raw, descriptors, inside},
 };
-use regex::Regex;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -31,14 +30,6 @@ const SETTINGS: [&str; 4] = [
 ];
 const WORKFLOWS: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const OPERATORS: &str = "temporal.api.operatorservice.v1.OperatorService";
-
-/// What a text for clients never holds: the words of a database, of Rust, and of the crates below.
-static INTERNAL: LazyLock<Regex> = LazyLock::new(|| {
-    let words =
-        r"(?i:\b(sqlx|sqlite|sqlstate|insert into|delete from|postgres|prost|tonic|tokio|hyper|panicked|unwrap)\b)";
-    let rust = r"\w::\w|\.rs:\d|\bSome\(|\bNone\b|\bErr\(|\bOk\(";
-    Regex::new(&format!("{words}|{rust}")).expect("a constant that the tests use at each run")
-});
 
 #[tokio::test]
 async fn on_sqlite() -> Result<()> {
@@ -116,7 +107,7 @@ fn judge(expected: Expected, got: Got) -> Result<()> {
     };
     let told = answer["message"].as_str().unwrap_or_default();
     ensure!(!RETRIED.contains(&code), "would be sent again: {answer}");
-    ensure!(!INTERNAL.is_match(told), "tells of the inside: {told}");
+    ensure!(!inside(told), "tells of the inside: {told}");
     match expected {
         Expected::Unimplemented => {
             ensure!(answer["code"] == "UNIMPLEMENTED", "is built now, so it leaves waiting.jsonl: {answer}");
