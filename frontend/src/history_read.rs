@@ -11,6 +11,7 @@
 //! | at its end         | open   | yes  | waits for more; nothing in time: an empty page and the same token |
 //! | close event wanted | open   | yes  | waits for the close; not in time: an empty page and a token       |
 //! | close event wanted | open   | no   | an empty page, no token                                           |
+//! | close event wanted | paused | no   | the last event alone: Temporal takes the run for closed, and so do its tools |
 //! | close event wanted | closed | any  | the last event alone, no token                                    |
 
 use perdure_history::{Progress, Target};
@@ -84,6 +85,10 @@ impl Frontend {
             return Ok(Page { history: RawHistory::from_iter([event]), token: None });
         }
         let end = progress.last_event_id + 1;
+        if progress.paused && !read.wait {
+            let last = self.read_events(&read.target, progress.run_id, end - 1, end, 1).await?;
+            return Ok(Page { history: last.0, token: None });
+        }
         let token = read.wait.then(|| page_token(&read.target, progress.run_id, end, end));
         Ok(Page { history: RawHistory::default(), token })
     }

@@ -75,6 +75,7 @@ pub struct Progress {
     pub run_id: Uuid,
     pub last_event_id: i64,
     pub closed: bool,
+    pub paused: bool,
     pub close_event: Option<HistoryEvent>,
     /// Scheduled and Started of a pending transient or speculative workflow task, for SDKs that read along.
     pub transient_events: Vec<HistoryEvent>,

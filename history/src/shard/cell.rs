@@ -133,6 +133,7 @@ impl Cell {
             run_id: self.key.run_id,
             last_event_id: self.durable_event_id,
             closed: self.durable_close,
+            paused: self.status() == WorkflowExecutionStatus::Paused,
             close_event: self
                 .state
                 .run
@@ -157,9 +158,8 @@ impl Cell {
         if self.event_waiters.is_empty() {
             return;
         }
-        let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.event_waiters)
-            .into_iter()
-            .partition(|waiter| self.has_reached(waiter.until));
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.event_waiters).into_iter().partition(|waiter| self.has_reached(waiter.until));
         self.event_waiters = waiting.into_iter().filter(|waiter| !waiter.reply.is_closed()).collect();
         for waiter in ready {
             // A waiter that has gone needs no answer.
