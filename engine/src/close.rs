@@ -332,7 +332,7 @@ pub(crate) fn enforce_limits(tx: &mut Tx) {
         terminate(tx, Termination::by_server("Workflow history size exceeds limit."));
     } else if run.next_event_id - 1 > limits.history_count {
         terminate(tx, Termination::by_server("Workflow history count exceeds limit."));
-    } else if state_is_measured(tx) && run.encoded_len() as i64 > limits.state_size {
+    } else if state_is_measured(tx) && run.counted_size() as i64 > limits.state_size {
         terminate(tx, Termination::by_server("Workflow mutable state size exceeds limit."));
     }
 }

@@ -6,6 +6,7 @@
 
 mod machines;
 mod nexus;
+mod size;
 mod standalone;
 mod standalone_nexus;
 mod versioning;
@@ -20,7 +21,7 @@ use perdure_proto::api::{
     update,
 };
 
-use crate::{Archetype, schedule::Schedule};
+use crate::{Archetype, batch::Batch, schedule::Schedule};
 
 pub use machines::{
     Activity, ActivityBackoff, ActivityPause, ActivityPhase, ActivityScheduled, ActivityStarted, Child, ExternalCancel,
@@ -223,6 +224,9 @@ pub struct RunState {
     #[prost(string, repeated, tag = "88")]
     pub replaced_children: Vec<String>,
 
+    /// Set for runs of archetype Batch.
+    #[prost(message, optional, boxed, tag = "91")]
+    pub batch: Option<Box<Batch>>,
     /// Set for runs of archetype Schedule.
     #[prost(message, optional, boxed, tag = "90")]
     pub schedule: Option<Box<Schedule>>,

@@ -192,3 +192,18 @@ fn what_describe_tells() {
     assert_eq!((told.state(), told.attempt), (CancellationState::Scheduled, 0));
     assert_eq!(told.requested_time.unwrap().seconds, world.now / SECOND);
 }
+
+/// They are in the history too, which has its own limit.
+#[test]
+fn inputs_of_what_is_pending_do_not_count_as_state() {
+    let mut world = World::new();
+    let input = || payload(&"x".repeat(1024 * 1024));
+    for _ in 0..4 {
+        let many = (0..3).map(|_| schedule(Schedule { input: input(), ..schedule_attributes() })).collect();
+        world.complete(many);
+        world.step(perdure_engine::Input::Signal(Box::default())).unwrap();
+    }
+    assert_eq!(world.state.run.nexus_operations.len(), 12);
+    assert!(world.state.run.close.is_none(), "more than 8 MiB of inputs, and nothing else");
+    assert!(world.state.run.counted_size() < 64 * 1024);
+}
