@@ -23,6 +23,7 @@ fn capabilities() -> Capabilities {
         reported_problems_search_attribute: true,
         workflow_pause: true,
         worker_poll_complete_on_shutdown: true,
+        poller_autoscaling: true,
         standalone_activities: true,
         standalone_nexus_operation: true,
         standalone_activity_start_delay: true,
