@@ -40,7 +40,7 @@ impl DirectTask {
 #[derive(Debug)]
 pub(crate) enum DirectAnswer {
     Query(QueryAnswer),
-    Nexus(NexusAnswer),
+    Nexus(Box<NexusAnswer>),
 }
 
 /// Why a caller got no answer.

@@ -196,7 +196,7 @@ impl Matching {
 
     /// False: the task is unknown, or nobody waits for its answer any more.
     pub fn complete_nexus(&self, task_id: &str, answer: NexusAnswer) -> bool {
-        self.shared.answer(task_id, DirectAnswer::Nexus(answer))
+        self.shared.answer(task_id, DirectAnswer::Nexus(Box::new(answer)))
     }
 
     fn direct(&self, key: &QueueKey, task: DirectTask) -> Caller {

@@ -52,7 +52,7 @@ pub enum NexusDispatchError {
 
 pub(crate) async fn answer(mut caller: Caller, deadline: Instant) -> Result<NexusAnswer, NexusDispatchError> {
     match caller.wait(deadline).await {
-        Ok(DirectAnswer::Nexus(answer)) => Ok(answer),
+        Ok(DirectAnswer::Nexus(answer)) => Ok(*answer),
         Err(Unanswered::Late) => Err(NexusDispatchError::Timeout),
         // Ids are random: no other kind of answer names a request.
         Ok(DirectAnswer::Query(_)) | Err(Unanswered::Refused) => Err(NexusDispatchError::Unavailable),

@@ -2,6 +2,7 @@
 
 mod fairness;
 mod lines;
+mod nexus;
 mod rates;
 mod scaling;
 mod service;

@@ -1,0 +1,83 @@
+//! Nexus tasks: a request waits for a worker, then for its answer. One test per cell of the table in `nexus.rs`.
+
+use std::time::Duration;
+
+use perdure_matching::{NexusAnswer, NexusDispatchError, NexusTask, QueueKind};
+use perdure_proto::api::nexus::{Request, Response};
+use tokio::{task::JoinHandle, time::Instant};
+
+use crate::support::{World, poller, settle};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn ask(world: &World, id: &str) -> JoinHandle<Result<NexusAnswer, NexusDispatchError>> {
+    let (matching, key) = (world.matching.clone(), world.key.clone());
+    let deadline = Instant::now() + 10 * SECOND;
+    let task =
+        NexusTask { task_id: id.to_owned(), request: Request::default(), deadline, operation_deadline: None };
+    let asked = tokio::spawn(async move { matching.nexus(key, task, deadline).await });
+    settle().await;
+    asked
+}
+
+fn answer() -> NexusAnswer {
+    NexusAnswer::Completed(Response::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_goes_to_a_poller_and_the_answer_comes_back_once() {
+    let world = World::of_kind(QueueKind::Nexus);
+    let asked = ask(&world, "n").await;
+    assert_eq!(world.poll("p").await.await.unwrap(), "nexus n");
+    assert!(world.matching.complete_nexus("n", answer()));
+    assert_eq!(asked.await.unwrap(), Ok(answer()));
+    assert!(!world.matching.complete_nexus("n", answer()), "it is answered");
+    assert!(!world.matching.complete_nexus("other", answer()), "it is unknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_poller_takes_it() {
+    let world = World::of_kind(QueueKind::Nexus);
+    let poll = world.poll("p").await;
+    let _asked = ask(&world, "n").await;
+    assert_eq!(poll.await.unwrap(), "nexus n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_it_waiting_or_handed_out() {
+    let world = World::of_kind(QueueKind::Nexus);
+    assert_eq!(ask(&world, "waits").await.await.unwrap(), Err(NexusDispatchError::Timeout));
+    let asked = ask(&world, "taken").await;
+    assert_eq!(world.poll("p").await.await.unwrap(), "nexus taken", "the first is forgotten");
+    assert_eq!(asked.await.unwrap(), Err(NexusDispatchError::Timeout));
+    assert!(!world.matching.complete_nexus("taken", answer()), "a late answer is not taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_caller_goes_away() {
+    let world = World::of_kind(QueueKind::Nexus);
+    let asked = ask(&world, "n").await;
+    asked.abort();
+    settle().await;
+    assert_eq!(world.poll_as(poller("p"), SECOND).await.await.unwrap(), "empty");
+    assert!(!world.matching.complete_nexus("n", answer()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poller_that_left_before_it_took_it_gives_it_to_the_next() {
+    let world = World::of_kind(QueueKind::Nexus);
+    let mut poll = Box::pin(world.matching.poll(world.key.clone(), poller("gone"), Instant::now() + 60 * SECOND));
+    assert!(futures::poll!(&mut poll).is_pending());
+    let _asked = ask(&world, "n").await;
+    drop(poll);
+    assert_eq!(world.poll("next").await.await.unwrap(), "nexus n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_shuts_down() {
+    let world = World::of_kind(QueueKind::Nexus);
+    let asked = ask(&world, "n").await;
+    world.matching.drain();
+    assert_eq!(asked.await.unwrap(), Err(NexusDispatchError::Unavailable));
+    assert_eq!(ask(&world, "later").await.await.unwrap(), Err(NexusDispatchError::Unavailable));
+}
