@@ -3,6 +3,7 @@
 //! [`History`] is the handle that the frontend holds. All calls are answered only once what they tell is durable.
 
 mod api;
+mod batch;
 mod deliver;
 mod error;
 mod ids;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 pub use api::{
     Clock, InputReply, Progress, QueryOutcome, Responded, Started, SystemClock, Target, Until, UpdateResult,
 };
+pub use batch::{BatchPage, BatchPageDone, BatchRunner};
 pub use error::Error;
 pub use multi::{MultiError, UpdateRequest};
 pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};
@@ -89,6 +91,7 @@ impl History {
         let HistoryConfig { store, matching, clock, limits, nexus, owner, ranges, cached_runs } = config;
         let asked = Instant::now();
         let leases = lease::acquire(&*store, &owner, ranges).await?;
+        nexus.endpoints.load().await?;
         // No other node has tasks now.
         store.clear_backlogs().await?;
         matching.set_store(store.clone());
@@ -101,6 +104,7 @@ impl History {
             cached_runs: (cached_runs / leases.len().max(1)).max(1),
             known: Arc::default(),
             failed: Notify::new(),
+            batches: batch::Runner::default(),
             mailboxes: std::sync::OnceLock::new(),
         });
         let mut mailboxes = Vec::with_capacity(leases.len());
@@ -129,12 +133,18 @@ impl History {
                 let _ = wait.await;
             }
         }
+        self.shared.batches.set(None);
         self.keeper.stop.cancel();
         let task = self.keeper.task.lock().take();
         if let Some(task) = task {
             // A keeper that panicked has told so; the leases end by themselves.
             let _ = task.await;
         }
+    }
+
+    /// Once, at wiring time. Until then, and after the shutdown, batch operations wait.
+    pub fn set_batch_runner(&self, runner: Arc<dyn BatchRunner>) {
+        self.shared.batches.set(Some(runner));
     }
 
     /// A start or signal-with-start. An empty run id is filled in.

@@ -42,11 +42,13 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let Some(opened) = unless_stopped(&stop, store::open(&settings.store)).await.transpose()? else { return Ok(()) };
     let limits = read_limits(&settings)?;
     let matching = Matching::new(MatchingLimits::default());
-    let nexus = open_nexus(&settings, &opened).await?;
+    let nexus = nexus_config(&settings, &opened)?;
+    // Before history, which asks which versions there are.
+    let deployments = Deployments::open(opened.store.clone(), matching.clone(), limits.runs.clone()).await?;
     let opening = open_history(&settings, &opened, &matching, &limits, &nexus);
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
-    let opening = open_frontend(&settings, &opened, history.clone(), matching, limits, nexus);
+    let opening = open_frontend(&settings, &opened, history.clone(), matching, deployments, limits, nexus);
     let served = serve(&settings, &opened, opening, &nexus_http, &health, &stop).await;
     // Also after an error: whoever comes next need not wait for the leases to expire.
     history.shutdown().await;
@@ -135,13 +137,13 @@ async fn open_history(
     History::open(config).await.map_err(|error| anyhow!("{error}")).context("the leases of the database cannot be had")
 }
 
-async fn open_nexus(settings: &Settings, opened: &Opened) -> anyhow::Result<NexusConfig> {
+fn nexus_config(settings: &Settings, opened: &Opened) -> anyhow::Result<NexusConfig> {
     let key = opened.metadata.token_key.as_ref();
     let key: [u8; 32] = key.try_into().map_err(|_| anyhow!("the database's token key is damaged"))?;
     let listen = &settings.listen;
     let own = || format!("http://{}:{}", listen.http_ip.as_deref().unwrap_or(&listen.ip), listen.http_port);
     Ok(NexusConfig {
-        endpoints: NexusEndpoints::open(opened.store.clone()).await?,
+        endpoints: NexusEndpoints::new(opened.store.clone()),
         sealer: Sealer::new(key),
         http: HttpClient::new(),
         callback_base: (listen.http_port != 0).then(|| listen.http_url.clone().unwrap_or_else(own)),
@@ -159,9 +161,12 @@ async fn open_frontend(
     opened: &Opened,
     history: History,
     matching: Matching,
+    deployments: Deployments,
     limits: AllLimits,
     nexus: NexusConfig,
 ) -> anyhow::Result<Frontend> {
+    // Until history had its leases another process may have changed some.
+    deployments.refresh().await?;
     let metadata = opened.metadata.clone();
     let NexusConfig { endpoints: nexus_endpoints, sealer, .. } = nexus;
     let AllLimits { runs: limits, frontend, callback_addresses } = limits;
@@ -178,7 +183,6 @@ async fn open_frontend(
     let lists = Lists::new(opened.store.clone(), sealer.clone());
     let cluster = Cluster { metadata, store: opened.name };
     let workers = Workers::default();
-    let deployments = Deployments::open(opened.store.clone(), matching.clone(), limits.clone()).await?;
     let task_queues = TaskQueueConfigs::open(opened.store.clone(), matching.clone()).await?;
     Ok(Frontend {
         history,

@@ -22,6 +22,7 @@ use perdure_history::{
 };
 use perdure_proto::{
     api::{
+        enums::NexusHandlerErrorRetryBehavior as RetryBehavior,
         failure::{Failure, failure::FailureInfo},
         nexus::{CancelOperationRequest, StartOperationRequest},
     },
@@ -95,9 +96,14 @@ impl IntoResponse for Refusal {
         let mut header = HeaderMap::new();
         let kind = match &self.failure.failure_info {
             Some(FailureInfo::NexusHandlerFailureInfo(info)) => {
-                let retryable =
-                    HeaderValue::from_static(if failure::is_retryable(&self.failure) { "true" } else { "false" });
-                header.insert(HeaderName::from_static(RETRYABLE), retryable);
+                let told = match info.retry_behavior() {
+                    RetryBehavior::Retryable => Some("true"),
+                    RetryBehavior::NonRetryable => Some("false"),
+                    RetryBehavior::Unspecified => None,
+                };
+                if let Some(told) = told {
+                    header.insert(HeaderName::from_static(RETRYABLE), HeaderValue::from_static(told));
+                }
                 info.r#type.as_str()
             }
             _ => "INTERNAL",

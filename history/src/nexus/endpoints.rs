@@ -53,13 +53,19 @@ impl Known {
 }
 
 impl NexusEndpoints {
-    /// Loads all endpoints of the store.
-    pub async fn open(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+    /// Knows none before [`NexusEndpoints::load`].
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(Arc::new(Inner { store, known: RwLock::default(), changes: Mutex::new(()) }))
+    }
+
+    /// Reads all endpoints of the store: once the leases are held, as until then another server may change them.
+    pub(crate) async fn load(&self) -> Result<(), StoreError> {
         let mut known = Known::default();
-        for endpoint in store.nexus_endpoints().await? {
+        for endpoint in self.0.store.nexus_endpoints().await? {
             known.put(endpoint);
         }
-        Ok(Self(Arc::new(Inner { store, known: RwLock::new(known), changes: Mutex::new(()) })))
+        *self.0.known.write() = known;
+        Ok(())
     }
 
     pub fn by_id(&self, id: &str) -> Option<Arc<NexusEndpoint>> {

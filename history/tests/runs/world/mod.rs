@@ -75,7 +75,7 @@ impl World {
             clock: Arc::new(SystemClock::default()),
             limits: Limits::default(),
             nexus: NexusConfig {
-                endpoints: NexusEndpoints::open(store.clone()).await.expect("the store in memory answers"),
+                endpoints: NexusEndpoints::new(store.clone()),
                 sealer: Sealer::new([7; 32]),
                 http: HttpClient::new(),
                 callback_base: None,
