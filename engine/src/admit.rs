@@ -159,8 +159,15 @@ fn already_started(current: &CurrentRun, start: &Start, what: &str, why: &str) -
             start_request_id(run),
             run.run_id
         ),
+        Archetype::Batch => format!("{what} WorkflowId: {}, RunId: {}.{why}", start.workflow_id, run.run_id),
         Archetype::Schedule => format!("schedule {:?} is already registered", start.workflow_id),
     };
+    if start.archetype() == Archetype::Schedule {
+        // Clients know schedules by their id alone.
+        let nobody = String::new;
+        let (start_request_id, run_id, first_execution_run_id) = (nobody(), nobody(), nobody());
+        return Reject::AlreadyStarted { message, start_request_id, run_id, first_execution_run_id };
+    }
     Reject::AlreadyStarted {
         message,
         start_request_id: start_request_id(run),

@@ -78,7 +78,7 @@ impl Frontend {
         }
         let target = ids::execution(namespace.id(), reference.workflow_execution.as_ref())?;
         let update_id = reference.update_id;
-        let wait = stage(request.wait_policy.as_ref());
+        let wait = stage(request.wait_policy.as_ref())?;
         let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
         let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.deadline(WAIT_TIMEOUT));
         let result = result.await.map_err(|error| match error {
@@ -113,7 +113,7 @@ pub(crate) fn check(
 ) -> Result<CheckedUpdate, Status> {
     let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
     let (update_id, mut update) = check_body(request.request.unwrap_or_default())?;
-    let wait = match stage(request.wait_policy.as_ref()) {
+    let wait = match stage(request.wait_policy.as_ref())? {
         Stage::Unspecified => Stage::Accepted,
         Stage::Admitted => {
             return Err(status::permission_denied(
@@ -158,9 +158,10 @@ fn check_body(mut request: Request) -> Result<(String, Request), Status> {
     Ok((update_id, request))
 }
 
-/// A number without a meaning waits for the end.
-fn stage(policy: Option<&WaitPolicy>) -> Stage {
-    policy.map_or(Stage::Unspecified, |policy| Stage::try_from(policy.lifecycle_stage).unwrap_or(Stage::Completed))
+fn stage(policy: Option<&WaitPolicy>) -> Result<Stage, Status> {
+    let number = policy.map_or(0, |policy| policy.lifecycle_stage);
+    let unknown = |_| status::invalid(format!("unknown UpdateWorkflowExecutionLifecycleStage: {number}"));
+    Stage::try_from(number).map_err(unknown)
 }
 
 fn update_ref(target: &Target, result: &UpdateResult, update_id: String) -> UpdateRef {
@@ -210,8 +211,8 @@ mod tests {
     #[test]
     fn stages() {
         let of = |lifecycle_stage| stage(Some(&WaitPolicy { lifecycle_stage }));
-        assert_eq!(stage(None), Stage::Unspecified);
-        assert_eq!(of(Stage::Accepted.into()), Stage::Accepted);
-        assert_eq!(of(99), Stage::Completed);
+        assert_eq!(stage(None).unwrap(), Stage::Unspecified);
+        assert_eq!(of(Stage::Accepted.into()).unwrap(), Stage::Accepted);
+        assert_eq!(of(99).unwrap_err().message(), "unknown UpdateWorkflowExecutionLifecycleStage: 99");
     }
 }

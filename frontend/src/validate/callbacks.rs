@@ -65,9 +65,6 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 /// Also writes the names of headers in small letters, as they are looked up.
 pub(crate) fn check(callbacks: &mut [Callback], addresses: &CallbackAddresses) -> Result<(), Status> {
-    if callbacks.len() > MAX_CALLBACKS {
-        return Err(invalid(format!("cannot attach more than {MAX_CALLBACKS} callbacks to a workflow")));
-    }
     callbacks.iter_mut().try_for_each(|callback| {
         links::check(&callback.links)?;
         match &mut callback.variant {
@@ -87,7 +84,11 @@ pub(crate) fn check(callbacks: &mut [Callback], addresses: &CallbackAddresses) -
             Some(Variant::NexusHandler(_)) => Err(Status::unimplemented("unknown callback variant: nexus handler")),
             None => Err(Status::unimplemented("unknown callback variant: <nil>")),
         }
-    })
+    })?;
+    if callbacks.len() > MAX_CALLBACKS {
+        return Err(invalid(format!("cannot attach more than {MAX_CALLBACKS} callbacks to a workflow")));
+    }
+    Ok(())
 }
 
 fn check_url(url: &str, addresses: &CallbackAddresses) -> Result<(), Status> {
