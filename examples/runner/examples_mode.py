@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
 import time
 import uuid
@@ -13,10 +14,13 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from runner import catalogue
+from runner import catalogue, replay
 from runner.board import Board, Row, table
 from runner.example import EXAMPLE_SECONDS_MAX, Example, Report, Stage
-from runner.workers import hosted
+from runner.workers import by_queue, hosted
+
+#: Histories of one queue that are replayed.
+REPLAYS_MAX = 500
 
 
 async def main(address: str, namespace: str, only: list[str], as_json: bool) -> int:
@@ -38,11 +42,24 @@ async def main(address: str, namespace: str, only: list[str], as_json: bool) -> 
                 stage = Stage(clients[example.name], example.task_queue, tag, work_dir, say)
                 runs.append(_run(example, stage, board))
             rows = await asyncio.gather(*runs)
+        replayed, faults = await _replay(examples, clients)
     print(json.dumps([asdict(row) for row in rows], indent=2) if as_json else table(rows), flush=True)
     failed = sum(not row.ok for row in rows)
     if not as_json:
-        print(f"\n{len(rows) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+        print(f"\n{len(rows) - failed} passed, {failed} failed; {replayed} histories replayed")
+    for fault in faults:
+        print(f"does not replay: {fault}", file=sys.stderr)
+    return 1 if failed or faults else 0
+
+
+async def _replay(examples: list[Example], clients: dict[str, Client]) -> tuple[int, list[str]]:
+    """Replays what the examples left in their queues."""
+    count, faults = 0, []
+    for task_queue, group in by_queue(examples).items():
+        workflows = [workflow for example in group for workflow in example.workflows]
+        replayed, wrong = await replay.closed_runs(clients[group[0].name], task_queue, workflows, REPLAYS_MAX)
+        count, faults = count + replayed, faults + wrong
+    return count, faults
 
 
 async def _run(example: Example, stage: Stage, board: Board) -> Row:

@@ -18,16 +18,21 @@ ACTIVITIES_MAX = 50
 WORKFLOW_TASKS_MAX = 100
 
 
+def by_queue(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples that have workflows; those of one queue share a worker, and so the converter of the first."""
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        if example.workflows:
+            groups[example.task_queue].append(example)
+    return groups
+
+
 @asynccontextmanager
 async def hosted(examples: Sequence[Example], clients: dict[str, Client]) -> AsyncIterator[None]:
     """Hosts the workflows and activities of the examples; `clients` has a client for each example's name."""
-    by_queue: dict[str, list[Example]] = defaultdict(list)
-    for example in examples:
-        if example.workflows:
-            by_queue[example.task_queue].append(example)
     async with AsyncExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(ACTIVITIES_MAX))
-        for task_queue, group in by_queue.items():
+        for task_queue, group in by_queue(examples).items():
             worker = Worker(
                 clients[group[0].name],
                 task_queue=task_queue,

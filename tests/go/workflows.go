@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
@@ -79,8 +78,4 @@ func handlers(ctx workflow.Context, items *[]string) error {
 // Shipment is a child workflow.
 func Shipment(workflow.Context) (string, error) {
 	return "shipped", nil
-}
-
-func executionOf(run client.WorkflowRun) workflow.Execution {
-	return workflow.Execution{ID: run.GetID(), RunID: run.GetRunID()}
 }

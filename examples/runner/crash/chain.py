@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass
 
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import Client
 from temporalio.worker import Replayer
 
 from model_training.workflows import ModelTrainingWorkflow
 from runner.crash.workflows import WORKFLOWS
 from runner.example import of_kind
+from runner.replay import fault
 
-#: The SDK's replayer never ends on some histories that are not complete, so each replay is bounded.
-REPLAY_SECONDS_MAX = 30.0
 #: The kinds of events that may occur once at most for the event that they refer to, and the field that refers to it.
 ONCE = {
     "activity_task_started": "scheduled_event_id",
@@ -73,15 +71,6 @@ def faults_of(run: Run) -> list[str]:
 
 
 async def replay_fault(workflow_id: str, run: Run) -> str | None:
-    """Why the SDK's replayer does not accept a history, if it does not; one without a completed task is not asked."""
-    if not of_kind(run.events, "workflow_task_completed"):
-        return None
+    """Why the SDK's replayer does not accept a history, if it does not."""
     replayer = Replayer(workflows=[*WORKFLOWS, ModelTrainingWorkflow])
-    replaying = replayer.replay_workflow(WorkflowHistory(workflow_id, run.events), raise_on_replay_failure=False)
-    try:
-        result = await asyncio.wait_for(replaying, REPLAY_SECONDS_MAX)
-    except asyncio.TimeoutError:
-        return f"replay of run {run.run_id} does not end"
-    if result.replay_failure is None:
-        return None
-    return f"replay of run {run.run_id}: {result.replay_failure}"
+    return await fault(replayer, workflow_id, run.run_id, run.events)
