@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.worker import Replayer
 
 from runner import catalogue, replay
 from runner.board import Board, Row, table
@@ -56,8 +57,10 @@ async def _replay(examples: list[Example], clients: dict[str, Client]) -> tuple[
     """Replays what the examples left in their queues."""
     count, faults = 0, []
     for task_queue, group in by_queue(examples).items():
+        client = clients[group[0].name]
         workflows = [workflow for example in group for workflow in example.workflows]
-        replayed, wrong = await replay.closed_runs(clients[group[0].name], task_queue, workflows, REPLAYS_MAX)
+        replayer = Replayer(workflows=workflows, data_converter=client.data_converter)
+        replayed, wrong = await replay.closed_runs(client, replayer, task_queue, REPLAYS_MAX)
         count, faults = count + replayed, faults + wrong
     return count, faults
 

@@ -27,9 +27,8 @@ async def fault(replayer: Replayer, workflow_id: str, run_id: str, events: Seque
     return f"replay of run {run_id}: {result.replay_failure}"
 
 
-async def closed_runs(client: Client, task_queue: str, workflows: Sequence[type], at_most: int) -> tuple[int, list[str]]:
+async def closed_runs(client: Client, replayer: Replayer, task_queue: str, at_most: int) -> tuple[int, list[str]]:
     """Replays runs of a queue that have ended: how many, and what is wrong."""
-    replayer = Replayer(workflows=workflows, data_converter=client.data_converter)
     count, faults = 0, []
     query = f"TaskQueue = '{task_queue}' AND ExecutionStatus != 'Running'"
     async for execution in client.list_workflows(query, limit=at_most):

@@ -22,8 +22,11 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+sys.path.append(str(Path(__file__).parents[2] / "examples"))
+
 import normal
-from scenarios import SCENARIOS, prepare, sdk_worker
+from scenarios import SCENARIOS, prepare, sdk_replayer, sdk_worker
+from runner import replay
 from stage import IDENTITY, NAMESPACE, Scenario, Stage
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -33,6 +36,7 @@ SCENARIO_MAX = 45
 AT_ONCE = 12
 
 PLAYS_MAX = 4
+REPLAYS_MAX = 200
 
 
 async def main() -> int:
@@ -108,6 +112,9 @@ async def play_all(client: Client, names: list[str]) -> dict[str, dict[str, Any]
 
     async with sdk_worker(client, queue):
         results = await asyncio.gather(*(play(name) for name in names))
+    _, faults = await replay.closed_runs(client, sdk_replayer(), queue, REPLAYS_MAX)
+    if faults:
+        raise RuntimeError(f"histories that do not replay: {faults}")
     return dict(zip(names, results))
 
 

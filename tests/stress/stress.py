@@ -22,7 +22,7 @@ from pathlib import Path
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 
 sys.path.append(str(Path(__file__).parents[2] / "examples"))
 
@@ -184,7 +184,9 @@ class Stress:
 
     async def histories_replay(self) -> None:
         """Some of what ended, so that the test does not last as long again."""
-        replayed, faults = await replay.closed_runs(self._client, self._queue, WORKFLOWS, REPLAYS_MAX)
+        replayed, faults = await replay.closed_runs(
+            self._client, Replayer(workflows=WORKFLOWS), self._queue, REPLAYS_MAX
+        )
         must(not faults, "; ".join(faults[:5]))
         self.done["replayed"] += replayed
 

@@ -22,10 +22,10 @@ from scenarios import (
     versions,
     workflow_tasks,
 )
-from scenarios.sdk import prepare, sdk_worker
+from scenarios.sdk import prepare, sdk_replayer, sdk_worker
 from stage import Scenario
 
-__all__ = ["SCENARIOS", "prepare", "sdk_worker"]
+__all__ = ["SCENARIOS", "prepare", "sdk_replayer", "sdk_worker"]
 
 
 def _of(module: ModuleType) -> dict[str, Scenario]:

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from stage import NAMESPACE, Stage
 
@@ -31,6 +31,10 @@ async def prepare(client: Client) -> None:
     except RPCError as error:
         if "already exist" not in error.message:
             raise
+
+
+def sdk_replayer() -> Replayer:
+    return Replayer(workflows=[Steps, Child, Conversation], workflow_runner=UnsandboxedWorkflowRunner())
 
 
 def sdk_worker(client: Client, queue: str) -> Worker:
