@@ -74,6 +74,7 @@ async fn serve(
     let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
     let listener = bind(address).await?;
     nexus_http.open(frontend.clone());
+    frontend.history.set_batch_runner(Arc::new(frontend.clone()));
     health.serve(opened.store.clone()).await;
     tracing::info!(%address, store = opened.name, version = SERVER_VERSION, "serving");
     println!("perdure {} serves Temporal's API on {address}", env!("CARGO_PKG_VERSION"));

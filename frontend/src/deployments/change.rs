@@ -50,7 +50,7 @@ pub(super) fn register(
         )));
     }
     state::add_queue(version, queue, kind);
-    Ok(Next::Put(deployment))
+    Ok(Next::put(deployment))
 }
 
 /// Does something to a version, if it is there.
@@ -62,7 +62,7 @@ pub(super) fn version(
     let Some(mut deployment) = found.deployment.cloned() else { return Next::Same };
     let Some(version) = deployment.versions.get_mut(build_id) else { return Next::Same };
     act(version, found.now);
-    if found.deployment == Some(&deployment) { Next::Same } else { Next::Put(deployment) }
+    if found.deployment == Some(&deployment) { Next::Same } else { Next::put(deployment) }
 }
 
 pub(super) fn create(found: &Found<'_>, name: &str, identity: &str, request_id: &str) -> Result<(Next, Bytes), Status> {
@@ -75,7 +75,7 @@ pub(super) fn create(found: &Found<'_>, name: &str, identity: &str, request_id: 
     }
     let mut deployment = room::made_by_client(found, name, request_id)?;
     identity.clone_into(&mut deployment.last_modifier_identity);
-    Ok((Next::Put(deployment), found.token.clone()))
+    Ok((Next::put(deployment), found.token.clone()))
 }
 
 pub(super) fn create_version(
@@ -100,7 +100,7 @@ pub(super) fn create_version(
         ..state::new_version(WorkerDeploymentVersionStatus::Created, found.now)
     };
     deployment.versions.insert(build_id.to_owned(), version);
-    Ok((Next::Put(deployment), ()))
+    Ok((Next::put(deployment), ()))
 }
 
 pub(super) fn delete(found: &Found<'_>) -> Result<(Next, ()), Status> {
@@ -137,7 +137,7 @@ pub(super) fn delete_version(
     }
     deployment.versions.remove(build_id);
     identity.clone_into(&mut deployment.last_modifier_identity);
-    Ok((Next::Put(deployment), ()))
+    Ok((Next::put(deployment), ()))
 }
 
 pub(super) fn set_manager(
@@ -184,13 +184,13 @@ pub(super) fn set_metadata(
             "the metadata of all versions of Worker Deployment '{name}' would exceed {limit} bytes"
         )));
     }
-    Ok((Next::Put(deployment), metadata))
+    Ok((Next::put(deployment), metadata))
 }
 
 pub(super) fn by_client(found: &Found<'_>, mut deployment: WorkerDeployment, identity: &str) -> Next {
     deployment.conflict_token = found.token.clone();
     identity.clone_into(&mut deployment.last_modifier_identity);
-    Next::Put(deployment)
+    Next::put(deployment)
 }
 
 pub(super) fn check_token(deployment: &WorkerDeployment, token: &Bytes) -> Result<(), Status> {

@@ -95,8 +95,14 @@ impl Found<'_> {
 /// What a change makes of it.
 enum Next {
     Same,
-    Put(WorkerDeployment),
+    Put(Box<WorkerDeployment>),
     Gone,
+}
+
+impl Next {
+    fn put(deployment: WorkerDeployment) -> Self {
+        Self::Put(Box::new(deployment))
+    }
 }
 
 impl Deployments {
@@ -117,6 +123,12 @@ impl Deployments {
         }
         tokio::spawn(drainage::watch(Arc::downgrade(&inner), inner.drains.clone()));
         Ok(Self(inner))
+    }
+
+    /// Loads all deployments again.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _changes = self.0.changes.lock().await;
+        self.0.reload().await
     }
 
     fn get(&self, namespace_id: Uuid, name: &str) -> Option<Deployment> {
@@ -196,7 +208,7 @@ impl Inner {
             let (next, reply) = make(found, name)?;
             let after = match next {
                 Next::Same => return Ok(reply),
-                Next::Put(deployment) => Some(numbered(deployment, namespace_id, name, before.as_deref())),
+                Next::Put(deployment) => Some(numbered(*deployment, namespace_id, name, before.as_deref())),
                 Next::Gone => None,
             };
             match self.write(before.as_deref(), after.as_ref()).await {

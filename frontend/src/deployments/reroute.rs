@@ -118,7 +118,7 @@ fn for_routing(found: &Found<'_>, name: &str, ask: &Routing) -> Result<(WorkerDe
 }
 
 fn unchanged(deployment: WorkerDeployment, is_new: bool) -> Next {
-    if is_new { Next::Put(deployment) } else { Next::Same }
+    if is_new { Next::put(deployment) } else { Next::Same }
 }
 
 fn check_version(deployment: &WorkerDeployment, ask: &Routing) -> Result<(), Status> {

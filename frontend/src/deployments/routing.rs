@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use perdure_engine::time::from_optional_timestamp;
+use perdure_engine::{Nanos, time::from_optional_timestamp};
 use perdure_matching::{DeploymentVersion, QueueKey, QueueKind, QueueRouting, Ramp};
 use perdure_proto::{api::enums::TaskQueueType, perdure::persistence::v1::WorkerDeployment};
 use uuid::Uuid;
 
-use super::{Deployment, state};
+use super::{
+    Deployment,
+    state::{self, Target},
+};
 
 /// A queue name and which of its queues.
 pub(super) type Queue = (String, TaskQueueType);
@@ -48,45 +51,56 @@ pub(super) fn of_queue(
     queue: &str,
     kind: TaskQueueType,
 ) -> Option<QueueRouting> {
-    let mut routing = QueueRouting::default();
-    let (mut current, mut ramping) = (None, None);
+    let has = |deployment: &Deployment, build_id: &str| {
+        deployment.versions.get(build_id).is_some_and(|version| state::has_queue(version, queue, kind))
+    };
+    let mut versions = BTreeSet::new();
+    let mut members = Vec::new();
     for deployment in deployments.values() {
-        let has = |build_id: &str| {
-            deployment.versions.get(build_id).is_some_and(|version| state::has_queue(version, queue, kind))
-        };
-        let name = deployment.name.as_str();
-        let members = deployment.versions.keys().filter(|build_id| has(build_id));
-        routing.versions.extend(members.map(|build_id| DeploymentVersion::new(name, build_id.as_str())));
-        let Some(config) = &deployment.routing else { continue };
-        if state::current(deployment).build_id().is_some_and(has) {
-            current = current.max(Some((from_optional_timestamp(config.current_version_changed_time.as_ref()), name)));
-        }
-        if state::ramping(deployment).and_then(state::Target::build_id).is_some_and(has) {
-            let changed = config.ramping_version_percentage_changed_time.as_ref();
-            ramping = ramping.max(Some((from_optional_timestamp(changed), name)));
-        }
+        let before = versions.len();
+        let found = deployment.versions.keys().filter(|build_id| has(deployment, build_id));
+        versions.extend(found.map(|build_id| DeploymentVersion::new(deployment.name.as_str(), build_id.as_str())));
+        members.extend((versions.len() > before).then_some(deployment));
     }
-    if routing.versions.is_empty() {
+    if members.is_empty() {
         return None;
     }
-    let owner = current.and_then(|(_, name)| deployments.get(name));
-    if let Some(owner) = owner {
-        routing.current = version(owner, state::current(owner));
-    }
+    let latest = |routes: &dyn Fn(&Deployment) -> bool, changed: fn(&Deployment) -> Nanos| {
+        members.iter().copied().filter(|member| routes(member)).max_by_key(|member| changed(member))
+    };
+    let to_version = |member: &Deployment, target: Option<Target<'_>>| {
+        target.and_then(Target::build_id).is_some_and(|build_id| has(member, build_id))
+    };
+    let owner = latest(&|member| to_version(member, Some(state::current(member))), current_changed);
+    let unrouted = latest(&|member| state::current(member) == Target::Unversioned, current_changed);
+    let ramper = latest(&|member| to_version(member, state::ramping(member)), ramp_changed);
     // A ramp to unversioned workers is of the deployment whose current version has the queue.
-    let ramper = ramping.and_then(|(_, name)| deployments.get(name));
-    let ramper = ramper.or_else(|| owner.filter(|owner| state::ramping(owner) == Some(state::Target::Unversioned)));
-    if let Some((ramper, target)) = ramper.and_then(|ramper| Some((ramper, state::ramping(ramper)?))) {
+    let ramper = ramper.or_else(|| owner.filter(|owner| state::ramping(owner) == Some(Target::Unversioned)));
+    let unramped = latest(&|member| state::ramping(member).and_then(Target::build_id).is_none(), ramp_changed);
+    let times = [owner.or(unrouted).map(current_changed), ramper.or(unramped).map(ramp_changed)];
+    let ramp = |ramper: &Deployment| {
         let percentage = state::routing(ramper).ramping_version_percentage;
-        routing.ramping = Some(Ramp { to: version(ramper, target), percentage });
-    }
-    let changed = [current.map(|(time, _)| time), ramping.map(|(time, _)| time)];
-    routing.update_time = changed.into_iter().flatten().flatten().max().unwrap_or_default();
-    let revision = |deployment: &Deployment| state::routing(deployment).revision_number;
-    routing.revision = owner.or(ramper).map_or(0, revision);
-    Some(routing)
+        Some(Ramp { to: version(ramper, state::ramping(ramper)?), percentage })
+    };
+    Some(QueueRouting {
+        current: owner.and_then(|owner| version(owner, state::current(owner))),
+        ramping: ramper.and_then(ramp),
+        revision: owner.or(ramper).or(unrouted).map_or(0, |deployment| state::routing(deployment).revision_number),
+        update_time: times.into_iter().flatten().max().unwrap_or_default(),
+        versions,
+    })
 }
 
-fn version(deployment: &WorkerDeployment, target: state::Target<'_>) -> Option<DeploymentVersion> {
+fn current_changed(deployment: &Deployment) -> Nanos {
+    from_optional_timestamp(state::routing(deployment).current_version_changed_time.as_ref()).unwrap_or_default()
+}
+
+/// The ramp's percentage, which changes with its version.
+fn ramp_changed(deployment: &Deployment) -> Nanos {
+    let changed = state::routing(deployment).ramping_version_percentage_changed_time;
+    from_optional_timestamp(changed.as_ref()).unwrap_or_default()
+}
+
+fn version(deployment: &WorkerDeployment, target: Target<'_>) -> Option<DeploymentVersion> {
     target.build_id().map(|build_id| DeploymentVersion::new(deployment.name.as_str(), build_id))
 }
