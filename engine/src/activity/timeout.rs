@@ -12,6 +12,7 @@ use crate::{
     outcome::Task,
     pause,
     state::{Activity, ActivityPhase, Nanos, RunState},
+    time::SECOND,
     tx::Tx,
 };
 
@@ -32,7 +33,7 @@ fn deadlines(activity: &Activity, run_paused: bool) -> impl Iterator<Item = (Nan
         Some(ActivityPhase::Started(started)) => {
             let alive = started.time.max(activity.last_heartbeat_time);
             [
-                after(started.time, activity.start_to_close, TimeoutType::StartToClose),
+                after(started.time, least(activity.start_to_close), TimeoutType::StartToClose),
                 after(alive, activity.heartbeat, TimeoutType::Heartbeat),
             ]
         }
@@ -46,6 +47,12 @@ fn deadlines(activity: &Activity, run_paused: bool) -> impl Iterator<Item = (Nan
     after(activity.first_dispatch_time(), activity.schedule_to_close, TimeoutType::ScheduleToClose)
         .into_iter()
         .chain(of_phase.into_iter().flatten())
+}
+
+/// No attempt times out within its first second: that is how prompt Temporal's server is, and programs count on it. A
+/// worker that watches over its own attempts, with a wait for the answer's way, must not be much later than the server.
+fn least(start_to_close: Nanos) -> Nanos {
+    if start_to_close > 0 { start_to_close.max(SECOND) } else { 0 }
 }
 
 /// The next time at which [`wake`] has something to do; None: never.

@@ -354,3 +354,17 @@ fn nothing_is_taken_from_workers_after_the_close() {
     assert_eq!(heartbeat(&mut world, &token, "3").unwrap_err(), Reject::WorkflowClosed);
     assert_eq!(world.step(start_activity(id, 1, "take-1")).unwrap_err(), Reject::StaleTask);
 }
+
+#[test]
+fn an_attempt_has_a_second_at_least() {
+    let mut world = World::new();
+    let start_to_close_timeout = Some(prost_types::Duration { seconds: 0, nanos: 200_000_000 });
+    world.complete(vec![schedule(ScheduleActivityTaskCommandAttributes {
+        start_to_close_timeout,
+        retry_policy: Some(RetryPolicy { maximum_attempts: 1, ..Default::default() }),
+        ..schedule_attributes("a")
+    })]);
+    world.take(world.event_id(T::ActivityTaskScheduled));
+    assert_eq!(world.wake_after(SECOND - 1).types(), &[]);
+    assert_eq!(world.wake_after(1).types()[1], T::ActivityTaskTimedOut);
+}
