@@ -8,6 +8,7 @@
 use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
 
 use crate::{
+    batch,
     activity, attributes, callback, cancel,
     change::{Change, Kind, VolatileChange},
     child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, standalone_nexus, start,
@@ -82,7 +83,7 @@ impl WorkflowState {
             | Kind::NexusStartReady(_)
             | Kind::NexusCancelRetry(_)
             | Kind::NexusCancelReady(_) => return nexus::apply_durable(run, kind),
-            Kind::CallbackRetry(_) | Kind::CallbackReady(_) | Kind::CallbackEnded(_) => {
+            Kind::CallbackRetry(_) | Kind::CallbackReady(_) | Kind::CallbackEnded(_) | Kind::CallbackRefused(_) => {
                 return callback::apply_durable(run, kind);
             }
             Kind::SignalRequestSeen(request_id) => {
@@ -104,6 +105,7 @@ impl WorkflowState {
             Kind::UpdateForgotten(update_id) => update::forget(self, update_id),
             Kind::DeleteRequested(_) => run.delete_requested = true,
             Kind::Schedule(change) => return schedule::apply(run, change),
+            Kind::Batch(change) => return batch::apply(run, change),
             Kind::StandaloneNexus(change) => return standalone_nexus::apply(run, change),
             Kind::StandaloneActivity(change) => return standalone_activity::apply(run, change),
         }
@@ -116,6 +118,7 @@ impl WorkflowState {
             | VolatileChange::SpeculativeTaskStarted(_)
             | VolatileChange::SpeculativeTaskCleared => workflow_task::apply_volatile(&mut self.volatile, change),
             VolatileChange::UpdateAdmitted(_)
+            | VolatileChange::UpdateJoined { .. }
             | VolatileChange::UpdateRemoved(_)
             | VolatileChange::UpdatesSent { .. }
             | VolatileChange::UpdatesUnsent => update::apply_volatile(&mut self.volatile, change),

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use perdure_proto::api::{
     activity::ActivityOptions,
-    common::{Payloads, WorkerVersionStamp},
+    common::{Callback, Payloads, WorkerVersionStamp},
     deployment::WorkerDeploymentVersion,
     failure::Failure,
     history::{DeclinedTargetVersionUpgrade, HistoryEvent},
 };
 
 use crate::{
+    batch::BatchChange,
     schedule::ScheduleChange,
     standalone_activity::StandaloneActivityChange,
     standalone_nexus::StandaloneNexusChange,
@@ -34,7 +35,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 55, 60"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 48, 50, 51, 55, 60, 61"
     )]
     pub kind: Option<Kind>,
 }
@@ -116,6 +117,8 @@ pub enum Kind {
     StandaloneActivity(Box<StandaloneActivityChange>),
     #[prost(message, tag = "60")]
     Schedule(Box<ScheduleChange>),
+    #[prost(message, tag = "61")]
+    Batch(Box<BatchChange>),
     /// An attempt to start a Nexus operation failed, and there will be another.
     #[prost(message, tag = "40")]
     NexusStartRetry(NexusRetryChange),
@@ -133,6 +136,9 @@ pub enum Kind {
     CallbackReady(String),
     #[prost(message, tag = "46")]
     CallbackEnded(CallbackEndedChange),
+    /// The update that the callback waits for was rejected, and no event says so.
+    #[prost(message, tag = "48")]
+    CallbackRefused(CallbackRefusedChange),
     #[prost(message, tag = "47")]
     StandaloneNexus(Box<StandaloneNexusChange>),
     /// Too many workflow tasks have failed in a row: lists show it from now on.
@@ -226,6 +232,14 @@ pub struct CallbackRetryChange {
     #[prost(int64, tag = "3")]
     pub until: Nanos,
     #[prost(message, optional, tag = "4")]
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CallbackRefusedChange {
+    #[prost(string, tag = "1")]
+    pub callback_id: String,
+    #[prost(message, optional, tag = "2")]
     pub failure: Option<Failure>,
 }
 
@@ -334,6 +348,12 @@ pub struct StartRequestSeen {
 #[derive(Clone, Debug, PartialEq)]
 pub enum VolatileChange {
     UpdateAdmitted(AdmittedUpdate),
+    /// Another request for an admitted update brought callbacks.
+    UpdateJoined {
+        update_id: String,
+        request_id: String,
+        callbacks: Vec<Callback>,
+    },
     /// The update left the list: accepted, rejected or aborted.
     UpdateRemoved(String),
     /// All admitted updates (of these ids) went out with this workflow task.

@@ -184,12 +184,17 @@ fn earlier_result(run: &RunState) -> Option<Payloads> {
 
 /// Writes the close event and all that follows from it.
 fn end(tx: &mut Tx, attributes: Attributes, extras: EventExtras, next_run: Option<Start>) {
+    // Those that are under way already are not to be called twice.
+    let mut under_way = Vec::new();
+    callback::push_obligations(&tx.state.run, &mut under_way);
     tx.event_with(attributes, extras);
     update::on_close(tx, if next_run.is_some() { UpdateAbort::ContinuedAsNew } else { UpdateAbort::WorkflowClosing });
     // What this step has asked for while the run was open may be wanted no longer.
     let owed = obligations(tx.state);
     tx.out.tasks.retain(|task| owed.contains(task));
-    push_obligations(tx.state, &mut tx.out.tasks);
+    let mut due = Vec::new();
+    push_obligations(tx.state, &mut due);
+    tx.out.tasks.extend(due.into_iter().filter(|task| !under_way.contains(task)));
     tx.out.next_run = next_run.map(Box::new);
     tx.notice(Notice::Closed);
 }

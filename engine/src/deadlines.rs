@@ -26,6 +26,7 @@ pub fn next_deadline(state: &WorkflowState) -> Option<Nanos> {
         timer::next_deadline(run),
         activity::next_deadline(run),
         nexus::next_deadline(run),
+        callback::next_deadline(run),
         schedule::next_deadline(run),
         workflow_task::next_deadline(state),
     ]
@@ -47,6 +48,7 @@ pub(crate) fn wake(tx: &mut Tx) -> Result<Reply, Reject> {
     timer::wake(tx);
     activity::wake(tx);
     nexus::wake(tx);
+    callback::wake(tx);
     workflow_task::wake(tx);
     let backoff = tx.state.run.first_task_backoff_until;
     if backoff != 0 && backoff <= tx.ctx.now {

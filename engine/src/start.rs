@@ -18,6 +18,7 @@ use perdure_proto::api::{
 };
 
 use crate::{
+    batch,
     admit::start_request_id,
     apply::Corrupt,
     callback,
@@ -52,6 +53,7 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
         StartKind::Workflow => start_workflow(&mut tx, start)?,
         StartKind::Activity(timeouts) => standalone_activity::start(&mut tx, start, timeouts),
         StartKind::NexusOperation(new) => standalone_nexus::start(&mut tx, start, *new),
+        StartKind::Batch(new) => batch::start(&mut tx, start, *new),
         StartKind::Schedule(new) => {
             schedule::start(&mut tx, start, *new)?;
         }
@@ -188,12 +190,7 @@ pub(crate) fn attach(
     if tx.state.run.close.is_some() {
         return Err(Reject::WorkflowClosed);
     }
-    let (attached, limit) = (tx.state.run.callbacks.len(), tx.ctx.limits.callbacks);
-    if !callbacks.is_empty() && attached + callbacks.len() > limit {
-        return Err(Reject::FailedPrecondition(format!(
-            "cannot attach more than {limit} callbacks to a workflow ({attached} callbacks already attached)"
-        )));
-    }
+    callback::update::check_limit(&tx.state.run, callbacks.len(), tx.ctx.limits.callbacks)?;
     let attributes = WorkflowExecutionOptionsUpdatedEventAttributes {
         attached_request_id: request_id,
         attached_completion_callbacks: callbacks,
@@ -243,7 +240,7 @@ pub(crate) fn apply(
     versioning::apply_started(run, started);
     apply_times(run, event_time(event), started);
     let request_id = start_request_id(run);
-    callback::register(run, &request_id, event_time(event), &started.completion_callbacks);
+    callback::register(run, "", &request_id, event_time(event), &started.completion_callbacks);
     if run.retry_policy.is_some() || !run.cron_schedule.is_empty() {
         run.started = Some(started.clone());
     }
@@ -287,7 +284,11 @@ pub(crate) fn apply_options(
         run.start_request_ids.insert(options.attached_request_id.clone(), info);
     }
     let callbacks = &options.attached_completion_callbacks;
-    callback::register(run, &options.attached_request_id, event_time(event), callbacks);
+    callback::register(run, "", &options.attached_request_id, event_time(event), callbacks);
+    for update in &options.workflow_update_options {
+        let callbacks = &update.attached_completion_callbacks;
+        callback::update::keep(run, event, &update.update_id, &update.attached_request_id, callbacks);
+    }
     versioning::apply_options(run, options);
     Ok(())
 }

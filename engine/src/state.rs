@@ -14,7 +14,7 @@ mod versioning;
 use std::collections::BTreeMap;
 
 use perdure_proto::api::{
-    common::{Link, Memo, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
+    common::{Callback as CallbackSpec, Link, Memo, Priority, RetryPolicy, SearchAttributes, WorkerVersionStamp},
     enums::WorkflowExecutionStatus,
     history::{HistoryEvent, WorkflowExecutionStartedEventAttributes},
     sdk::UserMetadata,
@@ -58,6 +58,8 @@ pub struct Volatile {
 pub struct AdmittedUpdate {
     pub update_id: String,
     pub request: update::Request,
+    /// Other requests for it: their ids, and the callbacks that they brought.
+    pub joined: Vec<(String, Vec<CallbackSpec>)>,
     /// Delivered in the workflow task with this scheduled event id and attempt; None: waits for the next task.
     pub sent_in: Option<(i64, i32)>,
 }

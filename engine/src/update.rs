@@ -24,6 +24,7 @@ use prost::Message as _;
 pub(crate) use self::messages::{handle_messages, is_rejection, messages_for_task};
 use crate::{
     apply::Corrupt,
+    callback,
     change::VolatileChange,
     outcome::{Notice, Reply, UpdateAbort},
     pause,
@@ -49,7 +50,11 @@ pub(crate) fn apply(state: &mut WorkflowState, event: &HistoryEvent, attributes:
                 ..Default::default()
             };
             forget(state, &update_id);
-            state.run.updates.insert(update_id, update);
+            state.run.updates.insert(update_id.clone(), update);
+            if let Some(request) = &accepted.accepted_request {
+                let callbacks = &request.completion_callbacks;
+                callback::update::keep(&mut state.run, event, &update_id, &request.request_id, callbacks);
+            }
             Ok(())
         }
         Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed) => {
@@ -58,6 +63,7 @@ pub(crate) fn apply(state: &mut WorkflowState, event: &HistoryEvent, attributes:
             let update = state.run.updates.get_mut(update_id).ok_or(unknown)?;
             update.outcome.clone_from(&completed.outcome);
             update.completed_event_id = event.event_id;
+            callback::update::ended(&mut state.run, update_id);
             Ok(())
         }
         _ => Err(Corrupt::at(event.event_id, "an update event that this version does not write")),
@@ -71,8 +77,13 @@ pub(crate) fn apply_admitted(
     admitted: &WorkflowExecutionUpdateAdmittedEventAttributes,
 ) -> Result<(), Corrupt> {
     let nothing = Corrupt::at(event.event_id, "an admitted update without its request");
-    let update_id =
-        admitted.request.as_ref().and_then(|request| request.meta.as_ref()).ok_or(nothing)?.update_id.clone();
+    let request = admitted.request.as_ref();
+    let Some((request, meta)) = request.and_then(|request| Some((request, request.meta.as_ref()?))) else {
+        return Err(nothing);
+    };
+    let update_id = meta.update_id.clone();
+    let callbacks = &request.completion_callbacks;
+    callback::update::keep(&mut state.run, event, &update_id, &request.request_id, callbacks);
     state.volatile.admitted.push(admitted_by_event(&update_id));
     state.run.reapplied_updates.push(update_id);
     Ok(())
@@ -105,6 +116,11 @@ pub(crate) fn apply_volatile(volatile: &mut Volatile, change: &VolatileChange) -
     let admitted = &mut volatile.admitted;
     match change {
         VolatileChange::UpdateAdmitted(update) => admitted.push(update.clone()),
+        VolatileChange::UpdateJoined { update_id, request_id, callbacks } => {
+            for update in admitted.iter_mut().filter(|update| update.update_id == *update_id) {
+                update.joined.push((request_id.clone(), callbacks.clone()));
+            }
+        }
         VolatileChange::UpdateRemoved(id) => admitted.retain(|update| update.update_id != *id),
         VolatileChange::UpdatesSent { ids, scheduled_event_id, attempt } => {
             for update in admitted.iter_mut().filter(|update| ids.contains(&update.update_id)) {
@@ -122,6 +138,7 @@ pub(crate) fn apply_volatile(volatile: &mut Volatile, change: &VolatileChange) -
 /// A new update request, or one that repeats an update id.
 pub(crate) fn admit(tx: &mut Tx, request: Request, update_id: String) -> Result<Reply, Reject> {
     if let Some((stage, outcome)) = known(tx.state, &update_id) {
+        join(tx, &update_id, stage, request)?;
         return Ok(Reply::Update { stage, outcome: outcome.map(Box::new) });
     }
     if tx.state.run.close.is_some() {
@@ -131,15 +148,48 @@ pub(crate) fn admit(tx: &mut Tx, request: Request, update_id: String) -> Result<
         return Err(Reject::FailedPrecondition("Workflow is paused. Cannot update the workflow.".into()));
     }
     check_limits(tx, &request)?;
+    let callbacks = request.completion_callbacks.len();
+    callback::update::check_limit(&tx.state.run, callbacks, tx.ctx.limits.callbacks)?;
     let failing = tx.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS);
     if failing {
         return Err(Reject::WorkflowNotReady(
             "Unable to perform workflow execution update due to Workflow Task in failed state.".into(),
         ));
     }
-    tx.volatile(VolatileChange::UpdateAdmitted(AdmittedUpdate { update_id, request, sent_in: None }));
+    tx.volatile(VolatileChange::UpdateAdmitted(AdmittedUpdate { update_id, request, ..Default::default() }));
     workflow_task::schedule_for_update(tx);
     Ok(Reply::Update { stage: Stage::Admitted, outcome: None })
+}
+
+/// Another request for an update that the run knows: its callbacks hear of the end too, unless that is known already.
+fn join(tx: &mut Tx, update_id: &str, stage: Stage, request: Request) -> Result<(), Reject> {
+    let (request_id, callbacks) = (request.request_id, request.completion_callbacks);
+    if callbacks.is_empty() || stage == Stage::Completed {
+        return Ok(());
+    }
+    let admitted = tx.state.volatile.admitted.iter().find(|update| update.update_id == update_id);
+    let is_known = tx.state.run.start_request_ids.contains_key(&request_id);
+    if is_known || admitted.is_some_and(|update| has_joined(update, &request_id)) {
+        return Ok(());
+    }
+    callback::update::check_limit(&tx.state.run, callbacks.len(), tx.ctx.limits.callbacks)?;
+    if stage == Stage::Accepted {
+        callback::update::attach(tx, update_id, request_id, callbacks);
+    } else {
+        tx.volatile(VolatileChange::UpdateJoined { update_id: update_id.to_owned(), request_id, callbacks });
+    }
+    Ok(())
+}
+
+fn has_joined(update: &AdmittedUpdate, request_id: &str) -> bool {
+    update.request.request_id == request_id || update.joined.iter().any(|(joined, _)| joined == request_id)
+}
+
+impl WorkflowState {
+    /// How an accepted update ended; a run that closes under it fails it. None: it has not ended.
+    pub fn update_outcome(&self, update_id: &str) -> Option<Outcome> {
+        known(self, update_id)?.1
+    }
 }
 
 /// The stage of an update that the run knows.

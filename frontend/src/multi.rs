@@ -59,7 +59,7 @@ impl Frontend {
         let start = same_namespace(&start.namespace, namespace)
             .and_then(|()| validate::start::start(start, namespace, &self.limits, &self.callback_addresses, call.time))
             .and_then(alone);
-        let update = same_namespace(&update.namespace, namespace).and_then(|()| check_update(namespace, update));
+        let update = same_namespace(&update.namespace, namespace).and_then(|()| self.check_update(namespace, update));
         match (start, update) {
             (Ok(start), Ok(update)) if *start.workflow_id == *update.target.workflow.workflow_id => Ok((start, update)),
             (Ok(_), Ok(_)) => Err(status::multi_operation(
@@ -68,6 +68,22 @@ impl Frontend {
             )),
             (start, update) => Err(status::multi_operation(start.err(), update.err())),
         }
+    }
+
+    fn check_update(
+        &self,
+        namespace: &AuthorizedNamespace,
+        request: UpdateWorkflowExecutionRequest,
+    ) -> Result<CheckedUpdate, Status> {
+        let pinned = !request.first_execution_run_id.is_empty();
+        let checked = update::check(namespace, &self.callback_addresses, request)?;
+        if pinned {
+            return Err(status::invalid("FirstExecutionRunId is not allowed."));
+        }
+        if checked.target.run_id.is_some() {
+            return Err(status::invalid("RunId is not allowed."));
+        }
+        Ok(checked)
     }
 }
 
@@ -101,21 +117,6 @@ fn alone(start: Start) -> Result<Start, Status> {
         return Err(status::invalid("WorkflowStartDelay is not supported."));
     }
     Ok(start)
-}
-
-fn check_update(
-    namespace: &AuthorizedNamespace,
-    request: UpdateWorkflowExecutionRequest,
-) -> Result<CheckedUpdate, Status> {
-    let pinned = !request.first_execution_run_id.is_empty();
-    let checked = update::check(namespace, request)?;
-    if pinned {
-        return Err(status::invalid("FirstExecutionRunId is not allowed."));
-    }
-    if checked.target.run_id.is_some() {
-        return Err(status::invalid("RunId is not allowed."));
-    }
-    Ok(checked)
 }
 
 fn status_of(error: MultiError, target: &Target) -> Status {

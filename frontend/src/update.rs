@@ -17,11 +17,15 @@ use uuid::Uuid;
 use crate::{
     Frontend,
     call::{Call, WAIT_TIMEOUT},
+    control::or_new,
     error, links,
     namespaces::AuthorizedNamespace,
     quotas::Waiting,
     status,
-    validate::{callbacks, ids, links as valid_links},
+    validate::{
+        callbacks::{self, CallbackAddresses},
+        ids, links as valid_links,
+    },
 };
 
 impl Frontend {
@@ -32,7 +36,7 @@ impl Frontend {
     ) -> Result<UpdateWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let first_run_id = request.first_execution_run_id.clone();
-        let CheckedUpdate { target, update } = check(&namespace, request)?;
+        let CheckedUpdate { target, update } = check(&namespace, &self.callback_addresses, request)?;
         let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
         let result = self.update_chain(call, target.clone(), &first_run_id, update.clone()).await?;
         in_time(call, &result, update.wait)?;
@@ -109,6 +113,7 @@ pub(crate) struct CheckedUpdate {
 
 pub(crate) fn check(
     namespace: &AuthorizedNamespace,
+    addresses: &CallbackAddresses,
     request: UpdateWorkflowExecutionRequest,
 ) -> Result<CheckedUpdate, Status> {
     let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
@@ -122,9 +127,10 @@ pub(crate) fn check(
         }
         stage => stage,
     };
-    callbacks::check(&mut update.completion_callbacks, &callbacks::CallbackAddresses::default())?;
+    callbacks::check(&mut update.completion_callbacks, addresses)?;
     if !update.completion_callbacks.is_empty() {
-        return Err(Status::unimplemented("callbacks of updates are not supported"));
+        // By it a request that is sent again is known.
+        update.request_id = or_new(update.request_id);
     }
     valid_links::check(&update.links)?;
     Ok(CheckedUpdate { target, update: UpdateRequest { update_id, request: update, wait } })

@@ -5,7 +5,7 @@ use perdure_proto::api::{
     enums::CallbackState,
     workflow::{
         CallbackInfo,
-        callback_info::{Trigger, WorkflowClosed, trigger::Variant},
+        callback_info::{Trigger, UpdateWorkflowExecutionCompleted, WorkflowClosed, trigger::Variant},
     },
 };
 
@@ -24,6 +24,16 @@ pub(crate) fn infos(run: &RunState) -> Vec<CallbackInfo> {
     in_order(run).into_iter().filter(|callback| !internal(callback)).map(info).collect()
 }
 
+fn trigger(callback: &Callback) -> Variant {
+    match callback.update_id.as_str() {
+        "" => Variant::WorkflowClosed(WorkflowClosed {}),
+        update_id => {
+            let update_id = update_id.to_owned();
+            Variant::UpdateWorkflowExecutionCompleted(UpdateWorkflowExecutionCompleted { update_id })
+        }
+    }
+}
+
 fn info(callback: &Callback) -> CallbackInfo {
     let (state, next_attempt) = match &callback.phase {
         Some(CallbackPhase::Standby(_)) | None => (CallbackState::Standby, None),
@@ -34,7 +44,7 @@ fn info(callback: &Callback) -> CallbackInfo {
     };
     CallbackInfo {
         callback: callback.callback.clone(),
-        trigger: Some(Trigger { variant: Some(Variant::WorkflowClosed(WorkflowClosed {})) }),
+        trigger: Some(Trigger { variant: Some(trigger(callback)) }),
         registration_time: Some(timestamp(callback.registration_time)),
         state: state as i32,
         attempt: callback.attempt,

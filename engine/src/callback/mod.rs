@@ -7,11 +7,14 @@
 //! | backoff | – | – | not awaited | not awaited | not awaited | its end: scheduled |
 //! | succeeded, failed | – | – | not awaited | not awaited | not awaited | – |
 //!
+//! Those of an update (`update`) are scheduled when it ends, and then move alike, also while the run is open.
+//!
 //! A run goes on as another when it is retried or continued as new; each run of a cron schedule ends for good.
 //! They come with the start of a run, or with another start that is attached to it. The run that a reset puts in the
 //! place of another has them too; the end that the reset makes does not call them.
 
 mod describe;
+pub(crate) mod update;
 
 use perdure_proto::api::{
     common::Callback as CallbackSpec, enums::RetryState, failure::Failure, history::history_event::Attributes,
@@ -37,22 +40,29 @@ pub enum CallbackOutcome {
 }
 
 /// Keeps the callbacks that one request brought. Harmless when it happens again.
-pub(crate) fn register(run: &mut RunState, request_id: &str, time: Nanos, callbacks: &[CallbackSpec]) {
+/// `update_id`: of the update whose end they are to hear; empty: the run's.
+pub(crate) fn register(run: &mut RunState, update_id: &str, request_id: &str, time: Nanos, callbacks: &[CallbackSpec]) {
     for (place, callback) in callbacks.iter().enumerate() {
         let callback = Callback {
             callback: Some(callback.clone()),
             request_id: request_id.to_owned(),
+            update_id: update_id.to_owned(),
             registration_time: time,
             phase: Some(CallbackPhase::Standby(InPhase {})),
             ..Default::default()
         };
-        run.callbacks.entry(format!("{request_id}:{place:02}")).or_insert(callback);
+        let id = match update_id {
+            "" => format!("{request_id}:{place:02}"),
+            update_id => format!("update {update_id}:{request_id}:{place:02}"),
+        };
+        run.callbacks.entry(id).or_insert(callback);
     }
 }
 
 /// The callbacks of the run that goes on in this one's place.
 pub(crate) fn handed_on(run: &RunState) -> Vec<CallbackSpec> {
-    in_order(run).into_iter().filter_map(|callback| callback.callback.clone()).collect()
+    let of_run = in_order(run).into_iter().filter(|callback| callback.update_id.is_empty());
+    of_run.filter_map(|callback| callback.callback.clone()).collect()
 }
 
 /// All callbacks, in the order in which they came.
@@ -70,11 +80,11 @@ pub(crate) fn on_close(run: &mut RunState, close: &Attributes) {
         Attributes::WorkflowExecutionTimedOutEventAttributes(end) => end.retry_state() == RetryState::InProgress,
         _ => false,
     };
-    if goes_on {
-        return;
-    }
     for callback in run.callbacks.values_mut() {
-        callback.phase = Some(CallbackPhase::Scheduled(InPhase {}));
+        let hears = !goes_on || !callback.update_id.is_empty();
+        if hears && matches!(callback.phase, Some(CallbackPhase::Standby(_))) {
+            callback.phase = Some(CallbackPhase::Scheduled(InPhase {}));
+        }
     }
 }
 
@@ -122,6 +132,7 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
             };
             end_attempt(find(run, &end.callback_id)?, end.ended, end.failure.as_ref(), phase);
         }
+        Kind::CallbackRefused(refused) => update::apply_refused(run, refused)?,
         Kind::CallbackReady(callback_id) => {
             find(run, callback_id)?.phase = Some(CallbackPhase::Scheduled(InPhase {}));
         }
@@ -153,7 +164,7 @@ pub(crate) fn next_deadline(run: &RunState) -> Option<Nanos> {
     run.callbacks.values().filter_map(backoff).min()
 }
 
-/// Calls the callbacks of a closed run whose backoff is over.
+/// Calls the callbacks whose backoff is over.
 pub(crate) fn wake(tx: &mut Tx) {
     let now = tx.now();
     let due = |callback: &Callback| backoff(callback).is_some_and(|until| until <= now);

@@ -136,7 +136,7 @@ pub struct Callback {
     /// Address, header, links.
     #[prost(message, optional, tag = "1")]
     pub callback: Option<CallbackSpec>,
-    /// Of the start that brought it.
+    /// Of the start, or of the update, that brought it.
     #[prost(string, tag = "2")]
     pub request_id: String,
     #[prost(int64, tag = "3")]
@@ -148,13 +148,19 @@ pub struct Callback {
     pub last_attempt_failure: Option<Failure>,
     #[prost(int64, tag = "6")]
     pub last_attempt_complete_time: Nanos,
+    /// The update whose end it is to hear; empty: the run's.
+    #[prost(string, tag = "7")]
+    pub update_id: String,
+    /// What the update's worker said, where no event does.
+    #[prost(message, optional, tag = "8")]
+    pub rejection: Option<Failure>,
     #[prost(oneof = "CallbackPhase", tags = "20, 21, 22, 23, 24")]
     pub phase: Option<CallbackPhase>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum CallbackPhase {
-    /// Waits for the close of the run.
+    /// Waits for the close of the run, or for the end of its update.
     #[prost(message, tag = "20")]
     Standby(InPhase),
     /// The call is on its way.

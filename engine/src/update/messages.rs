@@ -15,11 +15,12 @@ use prost_types::Any;
 
 use super::{failed, is_reapplied, known, request_message_id};
 use crate::{
+    callback,
     change::{Kind, VolatileChange},
     commands::WorkflowTaskFailure,
     outcome::Notice,
     state::WorkflowState,
-    tx::Tx,
+    tx::{EventExtras, Tx},
     workflow_task,
 };
 
@@ -98,16 +99,21 @@ fn accept(tx: &mut Tx, update_id: String, acceptance: Acceptance) -> Result<(), 
         None => acceptance.accepted_request,
     };
     let Some(request) = request else { return Err(not_found(&update_id)) };
+    let links = request.links.clone();
+    let joined = admitted.map(|update| update.joined.clone()).unwrap_or_default();
     // The history has the request already where an event admitted it.
     let accepted_request = (!is_reapplied(&tx.state.run, &update_id)).then_some(request);
-    tx.event(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(
-        WorkflowExecutionUpdateAcceptedEventAttributes {
-            protocol_instance_id: update_id.clone(),
-            accepted_request_message_id: request_message_id(&update_id),
-            accepted_request_sequencing_event_id: acceptance.accepted_request_sequencing_event_id,
-            accepted_request,
-        },
-    ));
+    let attributes = WorkflowExecutionUpdateAcceptedEventAttributes {
+        protocol_instance_id: update_id.clone(),
+        accepted_request_message_id: request_message_id(&update_id),
+        accepted_request_sequencing_event_id: acceptance.accepted_request_sequencing_event_id,
+        accepted_request,
+    };
+    let extras = EventExtras { links, ..Default::default() };
+    tx.event_with(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(attributes), extras);
+    for (request_id, callbacks) in joined {
+        callback::update::attach(tx, &update_id, request_id, callbacks);
+    }
     tx.notice(Notice::Update { update_id, stage: Stage::Accepted, outcome: None });
     Ok(())
 }
@@ -127,6 +133,7 @@ fn reject(tx: &mut Tx, update_id: String, rejection: Rejection) -> Result<(), Wo
 pub(super) fn rejected(tx: &mut Tx, update_id: String, failure: Failure) {
     if is_reapplied(&tx.state.run, &update_id) {
         tx.durable(Kind::UpdateForgotten(update_id.clone()));
+        callback::update::rejected(tx, &update_id, &failure);
     }
     tx.volatile(VolatileChange::UpdateRemoved(update_id.clone()));
     tx.notice(Notice::Update { update_id, stage: Stage::Completed, outcome: Some(failed(failure)) });
@@ -156,6 +163,7 @@ fn complete(tx: &mut Tx, update_id: String, response: Response) -> Result<(), Wo
             outcome: Some(outcome.clone()),
         },
     ));
+    callback::update::call(tx, &update_id);
     tx.notice(Notice::Update { update_id, stage: Stage::Completed, outcome: Some(outcome) });
     Ok(())
 }

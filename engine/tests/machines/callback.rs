@@ -39,12 +39,12 @@ fn failure() -> Command {
     command(CommandType::FailWorkflowExecution, C::FailWorkflowExecutionCommandAttributes(attributes))
 }
 
-fn continuation() -> Command {
+pub(crate) fn continuation() -> Command {
     let attributes = ContinueAsNewWorkflowExecutionCommandAttributes::default();
     command(CommandType::ContinueAsNewWorkflowExecution, C::ContinueAsNewWorkflowExecutionCommandAttributes(attributes))
 }
 
-fn terminate(world: &mut World, identity: &str) -> Step {
+pub(crate) fn terminate(world: &mut World, identity: &str) -> Step {
     let (reason, identity) = ("r".into(), identity.into());
     world.step(Input::Terminate { reason, details: None, identity, links: vec![] }).unwrap()
 }

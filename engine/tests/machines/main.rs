@@ -20,6 +20,7 @@ mod standalone_activity;
 mod standalone_nexus;
 mod start;
 mod timer;
+mod update_callbacks;
 mod versioning;
 mod workflow_task;
 mod world;

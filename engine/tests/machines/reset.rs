@@ -35,7 +35,7 @@ fn cancel(world: &mut World) {
     world.step(Input::RequestCancel { reason, identity, request_id, external: None, links: Vec::new() }).unwrap();
 }
 
-fn message(update_id: &str, kind: &str, body: &impl Message) -> ProtocolMessage {
+pub(crate) fn message(update_id: &str, kind: &str, body: &impl Message) -> ProtocolMessage {
     ProtocolMessage {
         id: format!("{update_id}/{kind}"),
         protocol_instance_id: update_id.into(),
@@ -47,13 +47,13 @@ fn message(update_id: &str, kind: &str, body: &impl Message) -> ProtocolMessage 
     }
 }
 
-fn acceptance(update_id: &str) -> ProtocolMessage {
+pub(crate) fn acceptance(update_id: &str) -> ProtocolMessage {
     let accepted_request_message_id = format!("{update_id}/request");
     message(update_id, "Acceptance", &Acceptance { accepted_request_message_id, ..Default::default() })
 }
 
 /// A worker takes the pending task and answers with these messages. Returns the update requests that came with it.
-fn answer(world: &mut World, messages: Vec<ProtocolMessage>) -> Step {
+pub(crate) fn answer(world: &mut World, messages: Vec<ProtocolMessage>) -> Step {
     let task = world.state.run.workflow_task.clone().or(world.state.volatile.speculative_task.clone()).unwrap();
     let (scheduled_event_id, attempt) = (task.scheduled_event_id, task.attempt);
     let (identity, request_id) = ("worker".into(), format!("poll-{scheduled_event_id}"));

@@ -26,6 +26,7 @@ fn capabilities() -> Capabilities {
         poller_autoscaling: true,
         standalone_activities: true,
         standalone_nexus_operation: true,
+        workflow_update_callbacks: true,
         standalone_activity_start_delay: true,
         standalone_activity_operator_commands: true,
         ..Capabilities::default()

@@ -15,6 +15,7 @@ use perdure_proto::api::{
     enums::EventType,
     failure::{CanceledFailureInfo, Failure, TerminatedFailureInfo, TimeoutFailureInfo, failure::FailureInfo},
     history::history_event::Attributes,
+    update::outcome::Value,
 };
 
 use super::{Message, schedule};
@@ -53,8 +54,11 @@ impl Call {
             request_id: String::new(),
             operation_token: String::new(),
             start_time: run.start_time,
-            links: vec![link_of_start(cell, &callback.request_id)],
-            result: result(run.close.as_ref()?.event.as_ref()?.attributes.as_ref()?)?,
+            links: vec![link_of_start(cell, &callback)],
+            result: match callback.update_id.as_str() {
+                "" => result(run.close.as_ref()?.event.as_ref()?.attributes.as_ref()?)?,
+                update_id => result_of_update(cell, update_id, &callback)?,
+            },
         };
         Some(Self { callback_id: callback_id.to_owned(), attempt, callback, completion })
     }
@@ -103,14 +107,14 @@ fn failed(message: String, retryable: bool) -> CallbackOutcome {
 }
 
 /// To the event that brought the callback: the start, or one that may have no event id yet.
-fn link_of_start(cell: &Cell, request_id: &str) -> Link {
+fn link_of_start(cell: &Cell, callback: &Callback) -> Link {
     let run = &cell.state.run;
-    let attached = i32::from(EventType::WorkflowExecutionOptionsUpdated);
-    let reference = if run.start_request_ids.get(request_id).is_some_and(|brought| brought.event_type == attached) {
-        Reference::RequestIdRef(RequestIdReference { request_id: request_id.to_owned(), event_type: attached })
+    let started = i32::from(EventType::WorkflowExecutionStarted);
+    let brought = run.start_request_ids.get(&callback.request_id).map_or(started, |brought| brought.event_type);
+    let reference = if brought == started {
+        Reference::EventRef(EventReference { event_id: 1, event_type: started })
     } else {
-        let event_type = EventType::WorkflowExecutionStarted.into();
-        Reference::EventRef(EventReference { event_id: 1, event_type })
+        Reference::RequestIdRef(RequestIdReference { request_id: callback.request_id.clone(), event_type: brought })
     };
     let event = WorkflowEvent {
         namespace: run.namespace.clone(),
@@ -119,6 +123,20 @@ fn link_of_start(cell: &Cell, request_id: &str) -> Link {
         reference: Some(reference),
     };
     Link { variant: Some(LinkVariant::WorkflowEvent(event)) }
+}
+
+/// How the update ended, in the words of an operation. None: it has not.
+fn result_of_update(cell: &Cell, update_id: &str, callback: &Callback) -> Option<NexusResult> {
+    if let Some(rejection) = &callback.rejection {
+        return Some(NexusResult::Failed(Box::new(rejection.clone())));
+    }
+    Some(match cell.state.update_outcome(update_id)?.value? {
+        Value::Success(result) => {
+            let result = result.payloads.into_iter().next();
+            NexusResult::Succeeded(Some(nexus::or_null(result)))
+        }
+        Value::Failure(failure) => NexusResult::Failed(Box::new(failure)),
+    })
 }
 
 /// How the run ended, in the words of an operation. None: it goes on as another run.
