@@ -10,6 +10,8 @@ pub enum Archetype {
     /// A Nexus operation without a workflow.
     NexusOperation = 2,
     Schedule = 3,
+    /// A batch operation.
+    Batch = 4,
 }
 
 impl Archetype {

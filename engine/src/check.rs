@@ -16,6 +16,7 @@ pub fn check(state: &WorkflowState) -> Vec<String> {
         Archetype::Activity => check_activity(run, &mut wrong),
         Archetype::NexusOperation => check_nexus_operation(run, &mut wrong),
         Archetype::Schedule => check_schedule(run, &mut wrong),
+        Archetype::Batch => check_batch(run, &mut wrong),
     }
     wrong
 }
@@ -33,6 +34,14 @@ fn check_workflow(state: &WorkflowState, wrong: &mut Vec<String>) {
             check_closed(state, wrong);
         }
         None => check_open(state, wrong),
+    }
+}
+
+/// It has no history, and counts what it did.
+fn check_batch(run: &RunState, wrong: &mut Vec<String>) {
+    let counts = |batch: &crate::batch::Batch| batch.progress.completed >= 0 && batch.progress.failed >= 0;
+    if run.next_event_id != 1 || !run.batch.as_deref().is_some_and(counts) {
+        wrong.push(format!("batch {} is none", run.workflow_id));
     }
 }
 

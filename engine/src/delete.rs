@@ -6,8 +6,10 @@
 //! | closed, owes something to others | noted | goes when nothing is owed any more |
 //! | closed, owes nothing | noted | goes, in the same commit |
 
+use perdure_proto::api::enums::WorkflowExecutionStatus;
+
 use crate::{
-    Archetype,
+    Archetype, batch,
     change::Kind,
     close::{self, Termination},
     deadlines::next_deadline,
@@ -26,6 +28,7 @@ pub(crate) fn request(tx: &mut Tx) -> Result<Reply, Reject> {
             Archetype::Activity => standalone_activity::delete(tx),
             Archetype::NexusOperation => standalone_nexus::delete(tx),
             Archetype::Schedule => schedule::end(tx),
+            Archetype::Batch => batch::end(tx, WorkflowExecutionStatus::Terminated),
         }
     }
     if !tx.state.run.delete_requested {

@@ -16,6 +16,7 @@ use perdure_proto::api::{
 use crate::{
     Archetype,
     activity::{ActivityOperation, ActivitySelector},
+    batch::{BatchInput, NewBatch},
     callback::CallbackOutcome,
     nexus::{NexusCancelOutcome, NexusCompletion, NexusStartOutcome},
     pause::PauseRequest,
@@ -89,6 +90,8 @@ pub enum StartKind {
     NexusOperation(Box<NewNexusOperation>),
     /// The id is the schedule's.
     Schedule(Box<NewSchedule>),
+    /// The id is the job's.
+    Batch(Box<NewBatch>),
 }
 
 /// 0 is none.
@@ -107,6 +110,7 @@ impl Start {
             StartKind::Activity(_) => Archetype::Activity,
             StartKind::NexusOperation(_) => Archetype::NexusOperation,
             StartKind::Schedule(_) => Archetype::Schedule,
+            StartKind::Batch(_) => Archetype::Batch,
         }
     }
 }
@@ -235,6 +239,7 @@ pub enum Input {
     Delete,
 
     Schedule(Box<ScheduleInput>),
+    Batch(BatchInput),
 
     /// Time has passed: act on every deadline that is not after `ctx.now`.
     Wake,

@@ -8,6 +8,7 @@ mod admit;
 mod apply;
 mod archetype;
 mod attributes;
+pub mod batch;
 mod callback;
 mod cancel;
 mod chain;

@@ -3,6 +3,7 @@
 use perdure_proto::api::enums::ParentClosePolicy;
 
 use crate::{
+    batch,
     child, close, nexus,
     outcome::Task,
     pause, schedule,
@@ -30,6 +31,7 @@ pub fn obligations(state: &WorkflowState) -> Vec<Task> {
     tasks.extend(cancels.map(|&initiated_event_id| Task::CancelExternal { initiated_event_id }));
     nexus::push_obligations(run, &mut tasks);
     schedule::push_obligations(run, &mut tasks);
+    batch::push_obligations(run, &mut tasks);
     close::push_obligations(state, &mut tasks);
     tasks
 }

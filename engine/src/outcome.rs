@@ -36,6 +36,8 @@ pub enum Task {
     SignalExternal { initiated_event_id: i64 },
     /// Deliver the cancel request; answer with `Input::ExternalCancelDone`.
     CancelExternal { initiated_event_id: i64 },
+    /// Work on a page of a batch; answer with `BatchInput::PageDone`.
+    RunBatch { page: i64 },
     /// Start the workflow of a schedule's action; answer with `ScheduleInput::ActionStarted`.
     StartScheduled { action_id: i64 },
     /// End the workflow of an action; answer with `ScheduleInput::ActionTold`.

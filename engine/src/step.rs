@@ -1,6 +1,7 @@
 //! Dispatch of an input to the machine that it belongs to.
 
 use crate::{
+    batch,
     Archetype, activity, callback, cancel,
     change::Kind,
     check, child, close,
@@ -54,6 +55,7 @@ fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Archetype::Activity => standalone_activity::dispatch(tx, input),
         Archetype::NexusOperation => standalone_nexus::dispatch(tx, input),
         Archetype::Schedule => schedule::dispatch(tx, input),
+        Archetype::Batch => batch::dispatch(tx, input),
     }
 }
 
@@ -122,6 +124,6 @@ fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
         // Ids of different archetypes never meet.
-        Input::ControlActivity(_) | Input::ControlNexusOperation(_) | Input::Schedule(_) => Err(Reject::NotAwaited),
+        Input::ControlActivity(_) | Input::ControlNexusOperation(_) | Input::Schedule(_) | Input::Batch(_) => Err(Reject::NotAwaited),
     }
 }

@@ -45,6 +45,11 @@ impl Call {
         })
     }
 
+    /// Of the server itself.
+    pub(crate) fn internal() -> Self {
+        Self { received: Instant::now(), time: unix_now(), timeout: None, is_reader: true }
+    }
+
     /// When to answer at the latest: after `longest`, or a little before the client's own deadline, so that the answer
     /// still gets there.
     pub(crate) fn deadline(&self, longest: Duration) -> Instant {

@@ -3,6 +3,7 @@
 mod activity;
 mod activity_operations;
 mod admin;
+mod batch;
 mod call;
 mod client_version;
 pub mod cluster;

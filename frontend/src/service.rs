@@ -124,6 +124,12 @@ serve! {
     list_schedules(ListSchedulesRequest) -> ListSchedulesResponse: Frontend::list_schedules;
     count_schedules(CountSchedulesRequest) -> CountSchedulesResponse: Frontend::count_schedules;
 
+    // Batch operations.
+    start_batch_operation(StartBatchOperationRequest) -> StartBatchOperationResponse: Frontend::start_batch;
+    stop_batch_operation(StopBatchOperationRequest) -> StopBatchOperationResponse: Frontend::stop_batch;
+    describe_batch_operation(DescribeBatchOperationRequest) -> DescribeBatchOperationResponse: Frontend::describe_batch;
+    list_batch_operations(ListBatchOperationsRequest) -> ListBatchOperationsResponse: Frontend::list_batches;
+
     // Namespaces and the cluster.
     register_namespace(RegisterNamespaceRequest) -> RegisterNamespaceResponse: Frontend::register_namespace;
     describe_namespace(DescribeNamespaceRequest) -> DescribeNamespaceResponse: Frontend::describe_namespace;

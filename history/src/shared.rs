@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
     api::{Clock, Started, Target},
+    batch::Runner,
     deliver::Delivery,
     error::Error,
     known::KnownWorkflows,
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     /// Runs that each shard keeps in memory.
     pub cached_runs: usize,
     pub known: Arc<KnownWorkflows>,
+    pub batches: Runner,
     /// A shard dropped its memory: the lease keeper brings it back.
     pub failed: Notify,
     /// Mailboxes by slot range, in order; set once, when the leases are there.

@@ -102,6 +102,11 @@ impl Lists {
         Ok((count, groups.iter().map(|group| (group_value(group), group.count)).collect()))
     }
 
+    /// INVALID_ARGUMENT for a filter that no list would take.
+    pub(crate) fn check(&self, namespace: &AuthorizedNamespace, archetype: Archetype, text: &str) -> Result<(), Status> {
+        query::read_of(archetype, text, namespace).map(|_| ())
+    }
+
     /// A page of runs of a kind that pass a filter, and the token of the next one.
     pub(crate) async fn rows_of(
         &self,

@@ -4,6 +4,7 @@
 //! Each is owed by the sender's state until its answer is booked there, and repeating one is harmless: receivers know
 //! requests that they have seen. So a delivery that is lost with the process is made again from the state.
 
+mod batch;
 mod callback;
 mod nexus;
 mod schedule;
@@ -11,8 +12,8 @@ mod send;
 
 use std::{sync::Arc, time::Duration};
 
-use perdure_engine::{child_name, 
-    Input, Limits, Signal, Start, Task, inherited_by_child,
+use perdure_engine::{
+    Input, Limits, Signal, Start, Task, child_name, inherited_by_child,
     input::ExternalInitiator,
     merge_priority,
     schedule::ActionEnded,
@@ -89,6 +90,7 @@ enum Message {
         to: Target,
         ended: Box<ActionEnded>,
     },
+    BatchPage(Box<crate::batch::BatchPage>),
     StartScheduled {
         action_id: i64,
         start: Box<Start>,
@@ -120,6 +122,7 @@ impl Delivery {
                 }
             }
             Task::InvokeCallback { callback_id, attempt } => callback::message(cell, callback_id, *attempt),
+            Task::RunBatch { page } => batch::page(cell, *page),
             Task::StartScheduled { action_id } => schedule::start(cell, *action_id, limits),
             Task::EndScheduled { action_id, .. } => schedule::end(cell, *action_id),
             Task::DispatchWorkflowTask { .. } | Task::DispatchActivity { .. } => None,

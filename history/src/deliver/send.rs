@@ -1,6 +1,9 @@
 //! Sending one message, and what its outcome means for the sender.
 
-use perdure_engine::{CallbackOutcome, WorkflowState, Input, Reject, Start, input::ExternalInitiator, normalized_override, override_version};
+use perdure_engine::{
+    CallbackOutcome, Input, Reject, Start, WorkflowState, input::ExternalInitiator, normalized_override,
+    override_version,
+};
 use perdure_proto::api::{
     common::Header,
     deployment::WorkerDeploymentVersion,
@@ -13,7 +16,7 @@ use perdure_proto::api::{
 
 use perdure_storage::WorkflowKey;
 
-use super::{Message, schedule};
+use super::{Message, batch, schedule};
 use crate::{
     api::{InputReply, Target},
     error::Error,
@@ -72,6 +75,7 @@ impl Message {
                 let outcome = CallbackOutcome::Succeeded;
                 Ok(Input::CallbackDone { callback_id: callback_id.clone(), attempt: *attempt, outcome })
             }
+            Message::BatchPage(page) => batch::run(shared, page).await,
             Message::StartScheduled { action_id, start } => {
                 schedule::send_start(shared, *action_id, (**start).clone()).await
             }
