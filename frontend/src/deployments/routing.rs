@@ -76,8 +76,7 @@ pub(super) fn of_queue(
     let ramper = latest(&|member| to_version(member, state::ramping(member)), ramp_changed);
     // A ramp to unversioned workers is of the deployment whose current version has the queue.
     let ramper = ramper.or_else(|| owner.filter(|owner| state::ramping(owner) == Some(Target::Unversioned)));
-    let unramped = latest(&|member| state::ramping(member).and_then(Target::build_id).is_none(), ramp_changed);
-    let times = [owner.or(unrouted).map(current_changed), ramper.or(unramped).map(ramp_changed)];
+    let times = [owner.or(unrouted).map(current_changed), ramper.map(ramp_changed)];
     let ramp = |ramper: &Deployment| {
         let percentage = state::routing(ramper).ramping_version_percentage;
         Some(Ramp { to: version(ramper, state::ramping(ramper)?), percentage })
