@@ -53,6 +53,8 @@ pub struct Raw {
 pub struct Options {
     /// None: the call carries no deadline.
     pub deadline: Option<Duration>,
+    /// The client goes away after this, without having said so before.
+    pub patience: Option<Duration>,
     pub metadata: Vec<(String, String)>,
 }
 
@@ -72,11 +74,13 @@ impl Raw {
             let name = MetadataKey::from_bytes(name.as_bytes()).map_err(invalid)?;
             request.metadata_mut().insert(name, MetadataValue::try_from(value.as_str()).map_err(invalid)?);
         }
-        let Some(deadline) = options.deadline else {
+        if let Some(deadline) = options.deadline {
+            request.set_timeout(deadline);
+        }
+        let Some(patience) = options.patience.or(options.deadline) else {
             return Ok(grpc.unary(request, path, BytesCodec).await?.into_inner());
         };
-        request.set_timeout(deadline);
-        match tokio::time::timeout(deadline, grpc.unary(request, path, BytesCodec)).await {
+        match tokio::time::timeout(patience, grpc.unary(request, path, BytesCodec)).await {
             Ok(Err(status)) if status.message() == "Timeout expired" => Err(expired()),
             Ok(answer) => Ok(answer?.into_inner()),
             Err(_) => Err(expired()),

@@ -249,7 +249,7 @@ fn not_built() -> Vec<Row> {
         row("http:///x", "invalid url: missing host"),
         row("http://a/x", "invalid url: url does not match any configured callback address: http://a/x"),
         Row::new(START, &none, Code::Unimplemented, "unknown callback variant: <nil>"),
-        Row::new(START, &pinned, Code::Unimplemented, "VersioningOverride is not supported yet."),
+        Row::invalid(START, &pinned, "override behavior is required"),
     ]
 }
 

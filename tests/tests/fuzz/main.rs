@@ -29,7 +29,7 @@ use world::World;
 const ROUNDS: usize = 40;
 /// Requests at the same time.
 const PARALLEL: usize = 24;
-/// A call that waits for something is given up after this.
+/// A client that waits for something goes away after this.
 const WAIT_MAX: Duration = Duration::from_millis(150);
 /// Any other call is answered by then, on whatever machine.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -130,9 +130,10 @@ impl Fuzzer {
 }
 
 async fn send(raw: Raw, method: MethodDescriptor, body: Bytes) -> (MethodDescriptor, Bytes, Result<Bytes, Status>) {
-    let deadline = Some(if waits(method.name()) { WAIT_MAX } else { ANSWER_MAX });
+    let patience = waits(method.name()).then_some(WAIT_MAX);
     let path = format!("{}/{}", method.parent_service().full_name(), method.name());
-    let answer = raw.call(&path, body.clone(), Options { deadline, metadata: Vec::new() }).await;
+    let answer =
+        raw.call(&path, body.clone(), Options { deadline: Some(ANSWER_MAX), patience, ..Options::default() }).await;
     (method, body, answer)
 }
 

@@ -14,6 +14,7 @@ use perdure_proto::api::{
     },
 };
 use prost_types::Duration;
+use tokio::time::timeout;
 use tonic::{Request, transport::Channel};
 
 const FUZZED: &str = "fuzz";
@@ -22,6 +23,8 @@ const OTHER: &str = "fuzz-other";
 pub(crate) const PREY: &str = "fuzz-prey";
 /// The queue that the random requests know; they take tasks from it.
 const QUEUE: &str = "fuzz-queue";
+/// The shortest deadline that a poll may have, and some more.
+const POLL_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 /// A task that a random request has taken does not come.
 const TAKE_MAX: std::time::Duration = std::time::Duration::from_millis(500);
 /// So often a normal workflow's task is asked for, on a machine that may be busy.
@@ -66,7 +69,7 @@ impl World {
         let namespace = if self.count.is_multiple_of(3) { OTHER } else { FUZZED };
         let workflow_id = format!("fuzz-{}", self.count);
         let started = self.client.start_workflow_execution(start(namespace, &workflow_id, QUEUE)).await?.into_inner();
-        if let Some(token) = self.take_workflow_task(namespace, QUEUE).await? {
+        if let Some(token) = self.take_workflow_task(namespace, QUEUE).await {
             self.remember(token.clone());
             let attributes = ScheduleActivityTaskCommandAttributes {
                 activity_id: "activity".into(),
@@ -78,7 +81,7 @@ impl World {
             let attributes = Attributes::ScheduleActivityTaskCommandAttributes(attributes);
             // A random request may have ended the task.
             self.complete(namespace, token, CommandType::ScheduleActivityTask, Some(attributes)).await.ok();
-            if let Some(token) = self.take_activity(namespace).await? {
+            if let Some(token) = self.take_activity(namespace).await {
                 self.remember(token);
             }
             let execution = WorkflowExecution { workflow_id: workflow_id.clone(), run_id: String::new() };
@@ -89,7 +92,7 @@ impl World {
                 ..Default::default()
             };
             self.client.signal_workflow_execution(signal).await.ok();
-            if let Some(token) = self.take_workflow_task(namespace, QUEUE).await? {
+            if let Some(token) = self.take_workflow_task(namespace, QUEUE).await {
                 self.remember(token);
             }
         }
@@ -106,36 +109,26 @@ impl World {
         }
     }
 
-    async fn take_workflow_task(&mut self, namespace: &str, queue_name: &str) -> Result<Option<Bytes>> {
+    async fn take_workflow_task(&mut self, namespace: &str, queue_name: &str) -> Option<Bytes> {
         let mut request = Request::new(PollWorkflowTaskQueueRequest {
             namespace: namespace.into(),
             task_queue: Some(queue(queue_name)),
             ..Default::default()
         });
-        request.set_timeout(TAKE_MAX);
-        Ok(self
-            .client
-            .poll_workflow_task_queue(request)
-            .await
-            .ok()
-            .map(|task| task.into_inner().task_token)
-            .filter(some))
+        request.set_timeout(POLL_MAX);
+        let task = timeout(TAKE_MAX, self.client.poll_workflow_task_queue(request)).await.ok();
+        task.and_then(Result::ok).map(|task| task.into_inner().task_token).filter(some)
     }
 
-    async fn take_activity(&mut self, namespace: &str) -> Result<Option<Bytes>> {
+    async fn take_activity(&mut self, namespace: &str) -> Option<Bytes> {
         let mut request = Request::new(PollActivityTaskQueueRequest {
             namespace: namespace.into(),
             task_queue: Some(queue(QUEUE)),
             ..Default::default()
         });
-        request.set_timeout(TAKE_MAX);
-        Ok(self
-            .client
-            .poll_activity_task_queue(request)
-            .await
-            .ok()
-            .map(|task| task.into_inner().task_token)
-            .filter(some))
+        request.set_timeout(POLL_MAX);
+        let task = timeout(TAKE_MAX, self.client.poll_activity_task_queue(request)).await.ok();
+        task.and_then(Result::ok).map(|task| task.into_inner().task_token).filter(some)
     }
 
     async fn complete(
@@ -164,7 +157,7 @@ impl World {
         let mut token = None;
         let mut polls = 0;
         while token.is_none() && polls < NORMAL_POLLS {
-            token = self.take_workflow_task(namespace, queue).await?;
+            token = self.take_workflow_task(namespace, queue).await;
             polls += 1;
         }
         let token = token.context("no workflow task arrives")?;

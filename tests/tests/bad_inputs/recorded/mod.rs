@@ -22,10 +22,11 @@ use run::{Client, Got, run};
 /// So many cases run at the same time.
 const PARALLEL: usize = 16;
 /// The recordings of the set-up `settings`, as far as they are limits that exist here.
-const SETTINGS: [&str; 3] = [
+const SETTINGS: [&str; 4] = [
     "history.maxTotalUpdates=3",
     "history.maximumSignalsPerExecution=5",
     "history.workflowTaskHeartbeatTimeout=3s",
+    r#"component.callbacks.allowedAddresses=[{"Pattern":"localhost:1","AllowInsecure":true}]"#,
 ];
 const WORKFLOWS: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const OPERATORS: &str = "temporal.api.operatorservice.v1.OperatorService";

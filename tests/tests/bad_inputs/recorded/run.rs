@@ -65,7 +65,7 @@ impl Client {
             Some(seconds) => Some(Duration::from_secs_f64(seconds)),
         };
         let metadata = call.metadata.clone().into_iter().collect();
-        let sent = self.raw.call(rpc, Bytes::from(body), Options { deadline, metadata });
+        let sent = self.raw.call(rpc, Bytes::from(body), Options { deadline, metadata, ..Options::default() });
         let bytes = match tokio::time::timeout(deadline.unwrap_or(PATIENCE) + Duration::from_secs(1), sent).await {
             Err(_) => bail!("{rpc} is not answered"),
             Ok(Err(status)) => return Ok(Err(status)),
