@@ -87,7 +87,7 @@ impl HttpClient {
     ) -> Result<NexusStartOutcome, RequestError> {
         let mut url = operation_url(base, &request.service, &request.operation);
         if !request.callback.is_empty() {
-            let _ = write!(url, "?callback={}", escape(&request.callback));
+            let _ = write!(url, "?callback={}", links::escape_all(&request.callback));
         }
         let mut header = headers(&envelope);
         put(&mut header, "nexus-request-id", &request.request_id);
@@ -157,19 +157,7 @@ fn unreachable_handler(error: &(dyn std::error::Error + 'static)) -> RequestErro
 }
 
 fn operation_url(base: &str, service: &str, operation: &str) -> String {
-    format!("{}/{}/{}", base.trim_end_matches('/'), escape(service), escape(operation))
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
+    format!("{}/{}/{}", base.trim_end_matches('/'), links::escape_all(service), links::escape_all(operation))
 }
 
 fn headers(envelope: &Envelope) -> HeaderMap {

@@ -42,7 +42,7 @@ pub fn to_nexus(link: &Link) -> Option<nexus::Link> {
             let _ = write!(url, "eventType={:?}&referenceType={EVENT_REFERENCE}", event.event_type());
         }
         Some(Reference::RequestIdRef(request)) => {
-            let id = escape(&request.request_id);
+            let id = escape_all(&request.request_id);
             let kind = request.event_type();
             let _ = write!(url, "?eventType={kind:?}&referenceType={REQUEST_ID_REFERENCE}&requestID={id}");
         }
@@ -123,9 +123,18 @@ fn event_type_of(name: &str) -> Option<EventType> {
 
 /// For one segment of a path.
 pub(crate) fn escape(text: &str) -> String {
+    escape_but(text, b"-_.~$&+:=@")
+}
+
+/// For a value in a query, and everywhere else.
+pub(crate) fn escape_all(text: &str) -> String {
+    escape_but(text, b"-_.~")
+}
+
+fn escape_but(text: &str, plain: &[u8]) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~$&+:=@".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
             escaped.push(char::from(byte));
         } else {
             let _ = write!(escaped, "%{byte:02X}");
