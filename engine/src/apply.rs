@@ -5,7 +5,7 @@
 //! the same event is applied again with its real id. So the effect of every event that can be buffered must be
 //! harmless the second time: removing what is gone already is no error, setting is better than adding.
 
-use perdure_proto::api::history::{HistoryEvent, history_event::Attributes};
+use perdure_proto::api::history::{HistoryEvent, history_event::Attributes as A};
 
 use crate::{
     batch,
@@ -126,7 +126,6 @@ impl WorkflowState {
     }
 
     fn apply_effect(&mut self, event: &HistoryEvent) -> Result<(), Corrupt> {
-        use Attributes as A;
         let Some(attributes) = &event.attributes else {
             return Err(Corrupt::at(event.event_id, "an event without attributes"));
         };

@@ -29,6 +29,7 @@ pub struct Limits {
     pub in_flight_updates: usize,
     pub in_flight_update_bytes: i64,
     pub total_updates: usize,
+    /// Bytes of ids and names in commands. In requests it is always 1,000.
     pub id_length: usize,
     pub failure_size: i64,
     /// Search attributes of one run, bytes of one value, bytes of all.
