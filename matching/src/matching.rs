@@ -1,30 +1,22 @@
-//! The handle: queues by key, made when first used, forgotten when idle.
+//! The handle: what others ask of matching.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, RwLock};
 use perdure_storage::Store;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     DeploymentVersion, Directive, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueryDispatchError, QueryTask,
     QueueConfig, QueueDescription, QueueKey, QueueKind, QueueRouting, RateSource, Recorder, Reservation, TaskPriority,
     TaskRef,
-    backlog::Budget,
     direct::{Caller, DirectAnswer, DirectTask},
     nexus::{self, NexusAnswer, NexusDispatchError, NexusTask},
     poll::Ticket,
     query,
     queue::{Core, Queue},
+    queues::Queues,
+    shared::Shared,
     version::lane_of,
 };
 
@@ -35,67 +27,14 @@ pub struct Matching {
     queues: Arc<Queues>,
 }
 
-/// What all queues need.
-pub(crate) struct Shared {
-    pub(crate) limits: MatchingLimits,
-    recorder: OnceLock<Arc<dyn Recorder>>,
-    /// Callers of direct tasks by the task's id.
-    callers: Mutex<HashMap<String, oneshot::Sender<DirectAnswer>>>,
-    /// Workers that said they shut down, and when: a poll of theirs that comes late must not park.
-    shut_workers: RwLock<HashMap<String, Instant>>,
-    /// Of queues, whether they are in memory or not.
-    settings: RwLock<HashMap<QueueKey, Settings>>,
-    /// How many waiting tasks may be in memory.
-    pub(crate) budget: Arc<Budget>,
-    /// Where the others go. Without it all stay in memory.
-    store: OnceLock<Arc<dyn Store>>,
-    draining: AtomicBool,
-}
-
-/// What is known of a queue from elsewhere.
-#[derive(Clone, Default)]
-struct Settings {
-    /// Of a queue that belongs to a worker deployment.
-    routing: Option<Arc<QueueRouting>>,
-    config: Option<Arc<QueueConfig>>,
-}
-
-const SHARDS: usize = 16;
-
-/// Lock order: a shard of this map, then a queue.
-struct Queues {
-    hasher: RandomState,
-    shards: [RwLock<Shard>; SHARDS],
-}
-
-#[derive(Default)]
-struct Shard {
-    queues: HashMap<QueueKey, Arc<Queue>>,
-    swept: Option<Instant>,
-}
-
 impl Matching {
     pub fn new(limits: MatchingLimits) -> Self {
-        let budget = Arc::new(Budget::new(limits.queue_backlog, limits.total_backlog));
-        let shared = Shared {
-            limits,
-            recorder: OnceLock::new(),
-            callers: Mutex::default(),
-            shut_workers: RwLock::default(),
-            settings: RwLock::default(),
-            budget,
-            store: OnceLock::new(),
-            draining: AtomicBool::new(false),
-        };
-        Self {
-            shared: Arc::new(shared),
-            queues: Arc::new(Queues { hasher: RandomState::new(), shards: Default::default() }),
-        }
+        Self { shared: Arc::new(Shared::new(limits)), queues: Arc::new(Queues::new()) }
     }
 
     /// Once, at wiring time: history needs matching and matching needs history. Later calls change nothing.
     pub fn set_recorder(&self, recorder: Arc<dyn Recorder>) {
-        if self.shared.recorder.set(recorder).is_err() {
+        if !self.shared.set_recorder(recorder) {
             tracing::error!("matching has a recorder already");
         }
         for queue in self.queues.all() {
@@ -105,7 +44,7 @@ impl Matching {
 
     /// Where backlogs go that find no room in memory. Once, before the first task.
     pub fn set_store(&self, store: Arc<dyn Store>) {
-        if self.shared.store.set(store).is_err() {
+        if !self.shared.set_store(store) {
             tracing::error!("matching has a store already");
         }
     }
@@ -158,7 +97,7 @@ impl Matching {
 
     /// How the queue's tasks are routed now. None: the queue belongs to no deployment.
     pub fn routing(&self, key: &QueueKey) -> Option<Arc<QueueRouting>> {
-        self.shared.settings.read().get(key)?.routing.clone()
+        self.shared.settings(key).routing
     }
 
     /// The version whose workers a task would go to now. None: unversioned workers. `key` is of a normal queue.
@@ -203,7 +142,7 @@ impl Matching {
         let (task_id, directive) = (task.id().to_owned(), task.directive());
         let answer = self.shared.await_answer(task_id.clone());
         let (queue, ()) = self.enter(key, |core| core.add_direct(task));
-        if self.shared.draining.load(Ordering::Acquire) {
+        if self.shared.is_draining() {
             self.shared.refuse_direct(vec![task_id.clone()]);
         }
         Caller { queue, task_id, directive, answer }
@@ -268,12 +207,12 @@ impl Matching {
 
     /// Queues in memory: for metrics.
     pub fn queue_count(&self) -> usize {
-        self.queues.shards.iter().map(|shard| shard.read().queues.len()).sum()
+        self.queues.count()
     }
 
     /// The server shuts down: all parked polls end Empty, waiting queries are refused, and nothing parks any more.
     pub fn drain(&self) {
-        self.shared.draining.store(true, Ordering::Release);
+        self.shared.drain();
         for queue in self.queues.all() {
             let queries = {
                 let mut core = queue.lock();
@@ -311,135 +250,5 @@ impl Matching {
             let queries = queue.lock().retire();
             self.shared.refuse_direct(queries);
         }
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    pub(crate) fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
-        self.recorder.get()
-    }
-
-    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.store.get()
-    }
-
-    fn change_settings(&self, key: &QueueKey, act: impl FnOnce(&mut Settings)) {
-        let mut all = self.settings.write();
-        let settings = all.entry(key.clone()).or_default();
-        act(settings);
-        if settings.routing.is_none() && settings.config.is_none() {
-            all.remove(key);
-        }
-    }
-
-    fn settings(&self, key: &QueueKey) -> Settings {
-        self.settings.read().get(key).cloned().unwrap_or_default()
-    }
-
-    /// This poller must not wait: its worker or the server is shutting down.
-    pub(crate) fn is_shut(&self, poller: &PollerInfo) -> bool {
-        self.draining.load(Ordering::Acquire) || self.shut_workers.read().contains_key(&poller.worker_instance_key)
-    }
-
-    /// Worker instance keys are never used again, so an entry only has to outlive the polls that are under way.
-    fn note_shut_worker(&self, worker_instance_key: &str) {
-        let now = Instant::now();
-        let mut workers = self.shut_workers.write();
-        workers.retain(|_, at| now.saturating_duration_since(*at) < self.limits.poller_history);
-        workers.insert(worker_instance_key.to_owned(), now);
-    }
-
-    fn await_answer(&self, task_id: String) -> oneshot::Receiver<DirectAnswer> {
-        let (sender, receiver) = oneshot::channel();
-        self.callers.lock().insert(task_id, sender);
-        receiver
-    }
-
-    pub(crate) fn is_awaited(&self, task_id: &str) -> bool {
-        self.callers.lock().contains_key(task_id)
-    }
-
-    fn answer(&self, task_id: &str, answer: DirectAnswer) -> bool {
-        let caller = self.callers.lock().remove(task_id);
-        caller.is_some_and(|caller| caller.send(answer).is_ok())
-    }
-
-    /// Nobody waits for the answer any more.
-    pub(crate) fn forget_caller(&self, task_id: &str) {
-        self.callers.lock().remove(task_id);
-    }
-
-    /// Their callers see that nobody will answer.
-    fn refuse_direct(&self, task_ids: Vec<String>) {
-        let mut callers = self.callers.lock();
-        for task_id in task_ids {
-            callers.remove(&task_id);
-        }
-    }
-}
-
-// === impl Queues ===
-
-impl Queues {
-    fn shard(&self, key: &QueueKey) -> &RwLock<Shard> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
-    }
-
-    fn get(&self, key: &QueueKey) -> Option<Arc<Queue>> {
-        self.shard(key).read().queues.get(key).cloned()
-    }
-
-    /// A new queue is also the moment to forget idle ones: the map grows only here.
-    fn get_or_insert(&self, key: &QueueKey, shared: &Arc<Shared>) -> Arc<Queue> {
-        if let Some(queue) = self.get(key) {
-            return queue;
-        }
-        let mut shard = self.shard(key).write();
-        shard.sweep(&shared.limits);
-        let new = || {
-            let Settings { routing, config } = shared.settings(key);
-            Arc::new(Queue::new(key.kind, Arc::clone(shared), routing, config))
-        };
-        Arc::clone(shard.queues.entry(key.clone()).or_insert_with(new))
-    }
-
-    fn remove(&self, key: &QueueKey) -> Option<Arc<Queue>> {
-        self.shard(key).write().queues.remove(key)
-    }
-
-    fn all(&self) -> Vec<Arc<Queue>> {
-        self.select(|_| true)
-    }
-
-    fn of_namespace(&self, namespace_id: Uuid) -> Vec<Arc<Queue>> {
-        self.select(|key| key.namespace_id == namespace_id)
-    }
-
-    fn select(&self, wanted: impl Fn(&QueueKey) -> bool) -> Vec<Arc<Queue>> {
-        let mut queues = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.read();
-            queues.extend(shard.queues.iter().filter(|(key, _)| wanted(key)).map(|(_, queue)| Arc::clone(queue)));
-        }
-        queues
-    }
-}
-
-impl Shard {
-    /// At most once in an idle time, so that making many queues stays cheap.
-    fn sweep(&mut self, limits: &MatchingLimits) {
-        let now = Instant::now();
-        let swept = *self.swept.get_or_insert(now);
-        if now.saturating_duration_since(swept) < limits.idle_queue {
-            return;
-        }
-        self.swept = Some(now);
-        self.queues.retain(|_, queue| {
-            let mut core = queue.lock();
-            core.retired = core.is_idle(limits, now);
-            !core.retired
-        });
     }
 }

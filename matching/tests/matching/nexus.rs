@@ -13,8 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn ask(world: &World, id: &str) -> JoinHandle<Result<NexusAnswer, NexusDispatchError>> {
     let (matching, key) = (world.matching.clone(), world.key.clone());
     let deadline = Instant::now() + 10 * SECOND;
-    let task =
-        NexusTask { task_id: id.to_owned(), request: Request::default(), deadline, operation_deadline: None };
+    let task = NexusTask { task_id: id.to_owned(), request: Request::default(), deadline, operation_deadline: None };
     let asked = tokio::spawn(async move { matching.nexus(key, task, deadline).await });
     settle().await;
     asked

@@ -16,6 +16,9 @@
 //! What waits in a lane is given to pollers in this order: started tasks that lost their poller (their time-outs run),
 //! direct tasks (a caller waits), the backlog. Lanes take turns.
 
+mod settings;
+mod store;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -26,16 +29,16 @@ use tokio::{
 };
 
 use crate::{
-    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueDescription, QueueKind, QueueRouting,
-    Reservation, StartedTask, TaskPriority, TaskRef,
+    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueKind, QueueRouting, Reservation,
+    StartedTask, TaskPriority, TaskRef,
     backlog::{Budget, Waiting},
     direct::DirectTask,
     dispatch::Dispatch,
     lane::Lane,
-    matching::Shared,
     rate::Wait,
     rates::Rates,
-    spill::{Done, Job, Spill},
+    shared::Shared,
+    spill::Spill,
     version::lane_of,
 };
 
@@ -85,7 +88,7 @@ pub(crate) struct Core {
     alarm: Option<Instant>,
     budget: Arc<Budget>,
     /// Stored tasks of lanes that were routed otherwise: they are read and find their lanes again.
-    rerouted: Vec<Box<Spill>>,
+    rerouted: Vec<Spill>,
     /// The store is at work for this queue.
     spilling: bool,
     /// Out of the map: whoever finds it must look the queue up again.
@@ -150,37 +153,6 @@ impl Queue {
                 }
                 queue.settle(core);
             });
-        }
-    }
-
-    /// Lets the store do what a backlog beyond its memory needs, until there is nothing more to do now.
-    async fn spill(self: Arc<Self>, mut job: Job) {
-        let Some(store) = self.shared.store() else { return };
-        loop {
-            let done = job.run(&**store).await;
-            let failed = done.is_err();
-            {
-                let mut core = self.lock();
-                match done {
-                    Ok(done) => core.store_did(done),
-                    Err((job, error)) => {
-                        tracing::debug!(%error, "a backlog could not be spilled or read; it is tried again");
-                        core.store_failed(job);
-                    }
-                }
-                self.settle(core);
-            }
-            if failed {
-                tokio::time::sleep(self.shared.limits.retry_pause).await;
-            }
-            let mut core = self.lock();
-            match core.next_job() {
-                Some(next) => job = next,
-                None => {
-                    core.spilling = false;
-                    return self.settle(core);
-                }
-            }
         }
     }
 
@@ -370,129 +342,6 @@ impl Core {
 
     pub(crate) fn take_direct_ids(&mut self) -> Vec<String> {
         self.lanes().flat_map(Lane::take_direct).map(|task| task.id().to_owned()).collect()
-    }
-
-    // === Settings ===
-
-    pub(crate) fn configure(&mut self, config: Arc<QueueConfig>) {
-        self.rates.configure(config, Instant::now());
-        // They are asked again, and the sleeper may be one of another rate.
-        self.alarm = None;
-        self.lanes().for_each(|lane| lane.backlog.release_all());
-    }
-
-    /// Tasks that wait for the routing to decide find their lanes anew; direct ones too.
-    pub(crate) fn set_routing(&mut self, routing: Option<Arc<QueueRouting>>, can_spill: bool) {
-        if self.routing == routing {
-            return;
-        }
-        self.routing = routing;
-        let (mut tasks, mut direct) = (Vec::new(), Vec::new());
-        for lane in std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut()) {
-            let (waiting, spill) = lane.backlog.take_all();
-            tasks.push(waiting);
-            self.rerouted.extend(spill);
-            direct.append(&mut lane.take_direct());
-        }
-        for waiting in tasks.into_iter().flatten() {
-            self.push(waiting.task, waiting.since, can_spill);
-        }
-        direct.into_iter().for_each(|task| self.add_direct(task));
-    }
-
-    // === The store ===
-
-    fn has_spill(&self) -> bool {
-        let mut lanes = std::iter::once(&self.unversioned).chain(self.versioned.values());
-        !self.rerouted.is_empty() || lanes.any(|lane| lane.backlog.has_spill())
-    }
-
-    fn next_job(&mut self) -> Option<Job> {
-        if let Some(spill) = self.rerouted.first()
-            && let Some(job) = spill.read_job(true, usize::MAX)
-        {
-            return Some(job);
-        }
-        self.lanes().find_map(|lane| lane.backlog.next_job())
-    }
-
-    fn spill_mut(&mut self, id: perdure_storage::BacklogId) -> Option<&mut Spill> {
-        let lanes = std::iter::once(&mut self.unversioned).chain(self.versioned.values_mut());
-        let spills = lanes.filter_map(|lane| lane.backlog.spill_mut());
-        spills.chain(self.rerouted.iter_mut().map(|spill| &mut **spill)).find(|spill| spill.id == id)
-    }
-
-    fn store_did(&mut self, done: Done) {
-        match done {
-            Done::Written { spill, rows } => {
-                self.budget.shrink(rows);
-                if let Some(spill) = self.spill_mut(spill) {
-                    spill.written(rows);
-                }
-            }
-            Done::Read(page) => match self.rerouted.iter().position(|spill| spill.id == page.spill) {
-                Some(index) => {
-                    let spill = &mut self.rerouted[index];
-                    let tasks = spill.accept(page);
-                    if spill.is_read_out() {
-                        self.rerouted.remove(index);
-                    }
-                    tasks.into_iter().for_each(|waiting| self.push(waiting.task, waiting.since, true));
-                }
-                None => {
-                    let lane = self.lanes().find(|lane| lane.backlog.has_spill_of(page.spill));
-                    if let Some(lane) = lane {
-                        lane.backlog.accept(page);
-                    }
-                }
-            },
-        }
-    }
-
-    fn store_failed(&mut self, job: Job) {
-        let Job::Write { spill, tasks } = job else { return };
-        if let Some(index) = self.rerouted.iter().position(|rerouted| rerouted.id == spill) {
-            self.budget.shrink(tasks.len());
-            self.rerouted[index].unwritten(Vec::new());
-            if self.rerouted[index].is_read_out() {
-                self.rerouted.remove(index);
-            }
-            tasks.into_iter().for_each(|waiting| self.push(waiting.task, waiting.since, true));
-        } else if let Some(spill) = self.spill_mut(spill) {
-            spill.unwritten(tasks);
-        } else {
-            self.budget.shrink(tasks.len());
-        }
-    }
-
-    // === What it tells ===
-
-    pub(crate) fn describe(&mut self, limits: &MatchingLimits) -> QueueDescription {
-        let now = Instant::now();
-        let mut all = QueueDescription::new(self.rates.effective());
-        self.lanes().for_each(|lane| all.add(lane.pollers(now, limits), lane.stats(now)));
-        all
-    }
-
-    /// Of one lane. None: that of workers without a version.
-    pub(crate) fn describe_version(
-        &mut self,
-        version: Option<&DeploymentVersion>,
-        limits: &MatchingLimits,
-    ) -> QueueDescription {
-        let now = Instant::now();
-        let mut one = QueueDescription::new(self.rates.effective());
-        if let Some(lane) = self.find_lane(version) {
-            one.add(lane.pollers(now, limits), lane.stats(now));
-        }
-        one
-    }
-
-    pub(crate) fn active_versions(&self, limits: &MatchingLimits) -> Vec<Option<DeploymentVersion>> {
-        let is_active = |lane: &Lane| lane.polled_within(limits.poller_history) || !lane.backlog.is_empty();
-        let unversioned = is_active(&self.unversioned).then_some(None);
-        let versioned = self.versioned.iter().filter(|(_, lane)| is_active(lane));
-        unversioned.into_iter().chain(versioned.map(|(version, _)| Some(version.clone()))).collect()
     }
 
     pub(crate) fn is_limited(&self) -> bool {
