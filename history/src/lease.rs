@@ -93,7 +93,10 @@ impl Keeper {
                     tracing::warn!(%error, "the leases could not be renewed");
                     tokio::time::sleep_until(last.min(Instant::now() + RETRY)).await;
                 }
-                Err(_) => return None,
+                Err(_) => {
+                    tracing::warn!("the leases were not renewed in time");
+                    return None;
+                }
             }
             if Instant::now() >= last {
                 return None;
