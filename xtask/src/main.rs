@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{ci, demo, test, tidy, workspace::Workspace};
+use xtask::{ci, compat, demo, test, tidy, workspace::Workspace};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's commands")]
@@ -45,6 +45,8 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         kills: u64,
     },
+    /// Run a client suite of Temporal's against our server, and compare with a score sheet.
+    Compat(compat::Compat),
     /// Check the rules of style that a compiler does not know.
     Tidy,
     /// Everything that must pass before a change is merged.
@@ -71,6 +73,7 @@ async fn main() -> ExitCode {
             let variables = [seconds, kills, ("PERDURE_TEST_SHOW", "1".to_owned())];
             in_workspace(async |workspace| test::run_one(workspace, "stress", &variables).await).await
         }
+        Command::Compat(arguments) => in_workspace(async |workspace| compat::run(workspace, &arguments).await).await,
         Command::Tidy => in_workspace(async |workspace| tidy::run(&workspace.root)).await,
         Command::Ci => in_workspace(ci::run).await,
     };
