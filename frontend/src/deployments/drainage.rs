@@ -4,7 +4,7 @@
 //! when the version lost its role; later looks come in equal distances.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -90,9 +90,12 @@ impl Inner {
     async fn look_at(&self, look: &Look) -> Result<(), Status> {
         let Look { namespace_id, deployment, build_id, .. } = look;
         let query = open_pinned_runs(*namespace_id, deployment, build_id);
-        let pinned_runs = self.store.count(&query).await.map_err(error::of_store)?;
+        let pins = self.pins.load(Ordering::Relaxed);
+        let runs = self.store.count(&query).await.map_err(error::of_store)?;
         self.change(*namespace_id, deployment, |found, _| {
-            let counted = |version: &mut _, now| state::counted(version, pinned_runs, now);
+            // One that came after the count is one too.
+            let came = i64::from(self.pins.load(Ordering::Relaxed) != pins);
+            let counted = |version: &mut _, now| state::counted(version, runs + came, now);
             Ok((change::version(&found, build_id, counted), ()))
         })
         .await

@@ -17,7 +17,10 @@ mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use parking_lot::RwLock;
@@ -55,6 +58,9 @@ struct Inner {
     changes: Mutex<()>,
     /// A version began to drain, or the registry is gone.
     drains: Arc<Notify>,
+    /// How often a run was pinned to a version that drains: who counts such runs sees whether one came meanwhile. Changed under
+    /// the lock of `changes`.
+    pins: AtomicU64,
 }
 
 /// By namespace id and name.
@@ -116,6 +122,7 @@ impl Deployments {
             known: RwLock::new(known),
             changes: Mutex::new(()),
             drains: Arc::default(),
+            pins: AtomicU64::new(0),
         });
         for (namespace_id, deployments) in &*inner.known.read() {
             let queues = deployments.values().flat_map(|deployment| routing::queues(deployment));
@@ -157,11 +164,12 @@ impl Deployments {
         let Some(version) = override_version(set) else { return Ok(()) };
         let known = self.get(namespace_id, &version.deployment_name);
         let known = known.as_ref().and_then(|deployment| deployment.versions.get(&version.build_id));
-        if !known.is_some_and(state::is_woken_by_pin) {
+        if !known.is_some_and(state::can_drain) {
             return Ok(());
         }
-        let build_id = version.build_id.clone();
+        let (build_id, inner) = (version.build_id.clone(), self.0.clone());
         self.change(namespace_id, &version.deployment_name, move |found, _| {
+            inner.pins.fetch_add(1, Ordering::Relaxed);
             Ok((change::version(&found, &build_id, state::pin), ()))
         })
         .await

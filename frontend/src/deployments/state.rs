@@ -175,14 +175,14 @@ fn drain(version: &mut WorkerDeploymentVersionState, now: Nanos) {
     });
 }
 
-/// Whether a run that is pinned to the version is news to it.
-pub(super) fn is_woken_by_pin(version: &WorkerDeploymentVersionState) -> bool {
-    matches!(version.status(), Status::Inactive | Status::Drained)
+/// Whether a run that is pinned to the version matters to it.
+pub(super) fn can_drain(version: &WorkerDeploymentVersionState) -> bool {
+    matches!(version.status(), Status::Inactive | Status::Draining | Status::Drained)
 }
 
 /// A run is pinned to the version, which gets no other new work.
 pub(super) fn pin(version: &mut WorkerDeploymentVersionState, now: Nanos) {
-    if is_woken_by_pin(version) {
+    if matches!(version.status(), Status::Inactive | Status::Drained) {
         drain(version, now);
     }
 }
