@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use perdure_proto::api::{
     nexus::{EndpointSpec, EndpointTarget, endpoint_target::Variant},
     operatorservice::{
-        CreateNexusEndpointRequest, DeleteNexusEndpointRequest, GetNexusEndpointRequest, ListNexusEndpointsRequest,
-        UpdateNexusEndpointRequest,
+        CreateNexusEndpointRequest, DeleteNamespaceRequest, DeleteNexusEndpointRequest, GetNexusEndpointRequest,
+        ListNexusEndpointsRequest, UpdateNexusEndpointRequest,
     },
 };
 use perdure_tests::Database;
@@ -94,6 +94,10 @@ async fn bad_endpoints_are_refused() -> Result<()> {
         let status = refused.err().context(message)?;
         assert_eq!((status.code(), status.message()), (code, message));
     }
+    let namespace = DeleteNamespaceRequest { namespace: "default".into(), ..Default::default() };
+    let status = world.operator.delete_namespace(namespace).await.expect_err("an endpoint needs it");
+    let text = "cannot delete a namespace that is a target of a Nexus endpoint taken";
+    assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, text));
     let garbage = ListNexusEndpointsRequest { next_page_token: "x".into(), ..Default::default() };
     let status = world.operator.list_nexus_endpoints(garbage).await.expect_err("no token of ours");
     assert_eq!(status.code(), Code::InvalidArgument);

@@ -7,3 +7,4 @@ mod endpoints;
 mod operations;
 mod over_http;
 mod standalone;
+mod updates;
