@@ -10,8 +10,8 @@ use perdure_history::{
     nexus::http::HttpClient,
 };
 use perdure_matching::{
-    Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, StartedActivityTask, StartedTask,
-    StartedWorkflowTask,
+    DeploymentVersion, Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, QueueRouting,
+    StartedActivityTask, StartedTask, StartedWorkflowTask,
 };
 use perdure_proto::{
     api::{
@@ -28,8 +28,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) const QUEUE: &str = "queue";
+pub(crate) const DEPLOYMENT: &str = "deployment";
 const OWNER: &str = "node";
-const NAMESPACE: Uuid = Uuid::from_u128(7);
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(7);
 /// Longer than any machine needs: a wait that ends by it is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,6 +52,14 @@ pub(crate) fn start(workflow_id: &str) -> Start {
         task_timeout: 10_000_000_000,
         ..Start::default()
     }
+}
+
+fn queue(kind: QueueKind) -> QueueKey {
+    QueueKey { namespace_id: NAMESPACE, name: QUEUE.into(), kind }
+}
+
+fn version(build_id: &str) -> Option<DeploymentVersion> {
+    (!build_id.is_empty()).then(|| DeploymentVersion::new(DEPLOYMENT, build_id))
 }
 
 impl World {
@@ -87,6 +96,10 @@ impl World {
         Self { history: history.await.expect("open"), matching, store }
     }
 
+    pub(crate) fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
     pub(crate) fn target(&self, workflow_id: &str) -> Target {
         Target { workflow: WorkflowKey::new(NAMESPACE, workflow_id), run_id: None }
     }
@@ -110,14 +123,27 @@ impl World {
         }
     }
 
-    async fn poll(&self, kind: QueueKind) -> Poll {
-        let key = QueueKey { namespace_id: NAMESPACE, name: QUEUE.into(), kind };
-        let poller = PollerInfo { identity: "worker".into(), ..PollerInfo::default() };
-        self.matching.poll(key, poller, Instant::now() + PATIENCE).await
+    /// By a worker of this build of the deployment; empty: by an unversioned worker.
+    async fn poll_as(&self, kind: QueueKind, build_id: &str) -> Poll {
+        let poller = PollerInfo { identity: "worker".into(), deployment: version(build_id), ..PollerInfo::default() };
+        self.matching.poll(queue(kind), poller, Instant::now() + PATIENCE).await
+    }
+
+    /// From now on the queue's tasks go to this build, and these builds have the queue.
+    pub(crate) fn route(&self, current: &str, build_ids: &[&str], revision: i64) {
+        for kind in [QueueKind::Workflow, QueueKind::Activity] {
+            let versions = build_ids.iter().filter_map(|build_id| version(build_id)).collect();
+            let routing = QueueRouting { current: version(current), revision, versions, ..QueueRouting::default() };
+            self.matching.set_routing(queue(kind), Some(routing));
+        }
     }
 
     pub(crate) async fn poll_workflow_task(&self) -> StartedWorkflowTask {
-        match self.poll(QueueKind::Workflow).await {
+        self.poll_workflow_task_as("").await
+    }
+
+    pub(crate) async fn poll_workflow_task_as(&self, build_id: &str) -> StartedWorkflowTask {
+        match self.poll_as(QueueKind::Workflow, build_id).await {
             Poll::Task(task) => match *task {
                 StartedTask::Workflow(task) => task,
                 other => panic!("not a workflow task: {other:?}"),
@@ -127,7 +153,11 @@ impl World {
     }
 
     pub(crate) async fn poll_activity_task(&self) -> StartedActivityTask {
-        match self.poll(QueueKind::Activity).await {
+        self.poll_activity_task_as("").await
+    }
+
+    pub(crate) async fn poll_activity_task_as(&self, build_id: &str) -> StartedActivityTask {
+        match self.poll_as(QueueKind::Activity, build_id).await {
             Poll::Task(task) => match *task {
                 StartedTask::Activity(task) => task,
                 other => panic!("not an activity task: {other:?}"),
@@ -193,12 +223,15 @@ impl World {
 
     /// Activity tasks that wait for a worker.
     pub(crate) fn activity_backlog(&self) -> usize {
-        let key = QueueKey { namespace_id: NAMESPACE, name: QUEUE.into(), kind: QueueKind::Activity };
-        self.matching.describe(&key).levels.iter().map(|level| level.backlog_count).sum()
+        self.matching.describe(&queue(QueueKind::Activity)).levels.iter().map(|level| level.backlog_count).sum()
     }
 
     pub(crate) async fn answer_query(&self) {
-        match self.poll(QueueKind::Workflow).await {
+        self.answer_query_as("").await;
+    }
+
+    pub(crate) async fn answer_query_as(&self, build_id: &str) {
+        match self.poll_as(QueueKind::Workflow, build_id).await {
             Poll::Query(task) => {
                 assert!(self.matching.complete_query(&task.task_id, QueryAnswer::Answered(Some(Payloads::default()))));
             }
