@@ -150,25 +150,16 @@ impl OperatorService for Operator {
         self.nexus.list(&request.into_inner()).map(Response::new)
     }
 
-    /// Not built yet: says what is wrong with a bad request, so that a caller need not learn it later.
     async fn delete_namespace(
         &self,
         request: Request<DeleteNamespaceRequest>,
     ) -> Result<Response<DeleteNamespaceResponse>, Status> {
         let request = request.into_inner();
-        match (request.namespace.as_str(), request.namespace_id.as_str()) {
-            ("", "") => return Err(status::invalid("Namespace not set on request.")),
-            (SYSTEM_NAMESPACE, "") => return Err(status::failed_precondition("unable to delete system namespace")),
-            (name, "") => {
-                self.namespaces.resolve(name)?;
-            }
-            ("", id) => {
-                let known = uuid::Uuid::parse_str(id).ok().and_then(|id| self.namespaces.by_id(id));
-                known.ok_or_else(|| status::namespace_not_found(id))?;
-            }
-            _ => return Err(status::invalid("Only one of namespace name or Id should be set on request.")),
+        if request.namespace == SYSTEM_NAMESPACE && request.namespace_id.is_empty() {
+            return Err(status::failed_precondition("unable to delete system namespace"));
         }
-        Err(Status::unimplemented("Deletion of namespaces is not supported yet"))
+        self.nexus.check_not_targeted(&request)?;
+        self.namespaces.delete(request).await.map(Response::new)
     }
 }
 

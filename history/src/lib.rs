@@ -14,6 +14,7 @@ pub mod nexus;
 mod query;
 mod recorder;
 mod reset;
+mod retention;
 mod shard;
 mod shared;
 mod update;
@@ -121,7 +122,10 @@ impl History {
         let stop = CancellationToken::new();
         let keeper = lease::Keeper { shared: shared.clone(), owner, ranges, stop: stop.clone() };
         let task = tokio::spawn(keeper.run(leases, asked));
-        Ok(Self { shared, keeper: Arc::new(KeeperHandle { stop, task: parking_lot::Mutex::new(Some(task)) }) })
+        let keeper = Arc::new(KeeperHandle { stop: stop.clone(), task: parking_lot::Mutex::new(Some(task)) });
+        let history = Self { shared, keeper };
+        tokio::spawn(history.clone().keep_sweeping(stop));
+        Ok(history)
     }
 
     /// Finishes what the shards have taken, then gives the leases up. Later calls are answered `Unavailable`.

@@ -26,6 +26,8 @@ pub struct RunWrite {
     /// In order. More than one only where one would be too large to be read at once.
     pub journal: Vec<JournalRow>,
     pub snapshot: Option<Snapshot>,
+    /// Journal rows of earlier batches that the snapshot covers go: nobody reads the events of this run.
+    pub trim: bool,
     pub wake_at: WakeAt,
     pub visibility: Option<VisibilityRow>,
     /// The run goes, with all that is stored of it. Then nothing else of it is written.
@@ -85,6 +87,7 @@ impl RunWrite {
             create: None,
             journal: Vec::new(),
             snapshot: None,
+            trim: false,
             wake_at: WakeAt::Keep,
             visibility: None,
             delete: None,
@@ -93,6 +96,11 @@ impl RunWrite {
 
     pub fn delete(key: RunKey, workflow: WorkflowKey) -> Self {
         Self { delete: Some(DeleteRun { workflow }), ..Self::new(key) }
+    }
+
+    /// The last journal row that goes.
+    pub(crate) fn trims_to(&self) -> Option<i64> {
+        self.snapshot.as_ref().filter(|_| self.trim).map(|snapshot| snapshot.seq)
     }
 
     /// Something of a run's row changes that exists already.

@@ -22,4 +22,4 @@ pub use memory::MemoryStore;
 pub use postgres::{PostgresConfig, PostgresStore};
 pub use sqlite::SqliteStore;
 pub use store::{Lease, Store, StoredRun, TaskQueueConfigRow};
-pub use visibility::VisibilityRow;
+pub use visibility::{ExpiredRun, VisibilityRow};

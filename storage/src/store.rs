@@ -3,7 +3,7 @@
 use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
-use perdure_engine::Nanos;
+use perdure_engine::{Archetype, Nanos};
 use perdure_proto::{
     api::taskqueue::TaskQueueConfig,
     perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment},
@@ -15,7 +15,7 @@ use crate::{
     batch::{Batch, JournalRow, Snapshot},
     error::{CommitError, StoreError},
     keys::{RunKey, Slot, WorkflowKey},
-    visibility::{CountGroup, ListQuery, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
 };
 
 /// The right to write a range of slots, until it expires by the database's clock or another owner takes it over.
@@ -121,6 +121,17 @@ pub trait Store: Send + Sync + 'static {
 
     // === Visibility ===
 
+    /// Runs of a namespace and kind that closed before a time, the longest closed first, after a position, at most `limit`.
+    /// [`Nanos::MAX`]: all of them, open ones last.
+    async fn expired(
+        &self,
+        namespace_id: Uuid,
+        archetype: Archetype,
+        closed_before: Nanos,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError>;
+
     /// Rows of one namespace in the order asked for, after the query's position, at most `page_size`.
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError>;
 
@@ -136,6 +147,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Replaces the row with this id. `NotFound` if there is none.
     async fn update_namespace(&self, namespace: &Namespace) -> Result<(), StoreError>;
+
+    /// Removes the row and what else is stored under the namespace beside its runs. Nothing if it is gone already.
+    async fn delete_namespace(&self, id: Uuid) -> Result<(), StoreError>;
 
     /// All of them, by name: there are few, and the frontend caches them.
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError>;

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use perdure_engine::{Archetype, Nanos};
 use uuid::Uuid;
 
+use crate::keys::{RunKey, WorkflowKey};
+
 /// One row per run, written in the same commit as the change that it shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VisibilityRow {
@@ -54,6 +56,27 @@ pub struct Position {
     pub close_time: Nanos,
     pub start_time: Nanos,
     pub run_id: Uuid,
+}
+
+/// A run that its namespace no longer keeps, and its place among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredRun {
+    pub workflow: WorkflowKey,
+    pub key: RunKey,
+    pub position: Position,
+}
+
+impl ExpiredRun {
+    pub(crate) fn new(
+        namespace_id: Uuid,
+        archetype: Archetype,
+        workflow_id: impl Into<std::sync::Arc<str>>,
+        position: Position,
+    ) -> Self {
+        let workflow = WorkflowKey::of(archetype, namespace_id, workflow_id);
+        let key = RunKey { slot: workflow.slot(), run_id: position.run_id };
+        Self { workflow, key, position }
+    }
 }
 
 /// Stands for the close time of an open run where rows are ordered.

@@ -124,7 +124,14 @@ impl Namespaces {
         for stored in store.namespaces().await? {
             known.put(stored)?;
         }
-        Ok(Self(Arc::new(Inner { store, limits, quotas, cluster_name, known: RwLock::new(known), changes: Mutex::new(()) })))
+        Ok(Self(Arc::new(Inner {
+            store,
+            limits,
+            quotas,
+            cluster_name,
+            known: RwLock::new(known),
+            changes: Mutex::new(()),
+        })))
     }
 
     /// The namespace that a request names. INVALID_ARGUMENT for a bad name, NOT_FOUND for an unknown one,

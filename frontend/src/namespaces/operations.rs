@@ -7,6 +7,7 @@ use perdure_proto::{
     api::{
         enums::{IndexedValueType, NamespaceState},
         namespace::{NamespaceConfig, UpdateNamespaceInfo},
+        operatorservice::{DeleteNamespaceRequest, DeleteNamespaceResponse},
         replication::NamespaceReplicationConfig,
         workflowservice::{
             DeprecateNamespaceRequest, DeprecateNamespaceResponse, DescribeNamespaceRequest, DescribeNamespaceResponse,
@@ -103,6 +104,35 @@ impl Namespaces {
             id.and_then(|id| self.by_id(id)).ok_or_else(|| status::namespace_not_found(&request.id))?
         };
         Ok(self.0.describe(&namespace))
+    }
+
+    /// Takes the namespace out of use at once, under another name, so that its own is free. Its runs are deleted in the
+    /// background, and then the namespace itself.
+    pub(crate) async fn delete(&self, request: DeleteNamespaceRequest) -> Result<DeleteNamespaceResponse, Status> {
+        let name = match (request.namespace.as_str(), request.namespace_id.as_str()) {
+            ("", "") => return Err(status::invalid("Namespace not set on request.")),
+            ("", id) => {
+                let namespace = Uuid::parse_str(id).ok().and_then(|id| self.by_id(id));
+                namespace.ok_or_else(|| status::namespace_not_found(id))?.name().to_string()
+            }
+            (name, "") => name.to_owned(),
+            _ => return Err(status::invalid("Only one of namespace name or Id should be set on request.")),
+        };
+        let namespace = self.find(&name)?;
+        if namespace.state() == NamespaceState::Deleted {
+            return Ok(DeleteNamespaceResponse { deleted_namespace: name });
+        }
+        // The id makes the new name unique.
+        let id = namespace.id().simple().to_string();
+        let deleted_namespace = format!("{name}-deleted-{}", id.get(id.len() - 5..).unwrap_or(&id));
+        let renamed = deleted_namespace.clone();
+        self.change(&name, |stored| {
+            stored.name = renamed;
+            stored.set_state(NamespaceState::Deleted);
+            Ok(())
+        })
+        .await?;
+        Ok(DeleteNamespaceResponse { deleted_namespace })
     }
 
     /// Pages by name. The token is the last name shown: it grants nothing, so any bytes are a position.
@@ -205,8 +235,12 @@ impl Namespaces {
             return Ok(namespace);
         }
         self.0.store.update_namespace(&changed).await.map_err(error::of_store)?;
-        self.0.known.write().put(changed).map_err(error::of_store)?;
-        self.find(name)
+        let new_name = changed.name.clone();
+        let mut known = self.0.known.write();
+        known.by_name.remove(name);
+        known.put(changed).map_err(error::of_store)?;
+        drop(known);
+        self.find(&new_name)
     }
 
     fn check_replication(&self, replication: &NamespaceReplicationConfig) -> Result<(), Status> {

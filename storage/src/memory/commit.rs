@@ -46,11 +46,19 @@ impl State {
     }
 
     fn write(&mut self, write: RunWrite) {
+        let trims_to = write.trims_to();
         if let Some(create) = write.create {
             if create.make_current {
                 self.current_runs.insert(create.workflow.clone(), write.key.run_id);
             }
             self.runs.insert(write.key, Run { workflow: create.workflow, snapshot: None, wake_at: None });
+        }
+        if let Some(seq) = trims_to {
+            let covered: Vec<_> =
+                self.journal.range((write.key, i64::MIN)..=(write.key, seq)).map(|(key, _)| *key).collect();
+            covered.iter().for_each(|key| {
+                self.journal.remove(key);
+            });
         }
         if let Some(run) = self.runs.get_mut(&write.key) {
             match write.wake_at {

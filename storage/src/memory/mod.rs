@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use perdure_engine::Nanos;
+use perdure_engine::{Archetype, Nanos};
 use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     lease::{LeaseRow, check_free, equal_ranges, lost, nanos, now},
     store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ListQuery, Position, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
 };
 use state::State;
 
@@ -148,6 +148,24 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn expired(
+        &self,
+        namespace_id: Uuid,
+        archetype: Archetype,
+        closed_before: Nanos,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError> {
+        let mut rows = self.select(&ListQuery { namespace_id, archetype, ..ListQuery::default() });
+        rows.reverse();
+        let found = rows.into_iter().map(|row| (Position::of(&row), row.workflow_id));
+        let expired = found
+            .filter(|(position, _)| closed_before == Nanos::MAX || position.close_time < closed_before)
+            .filter(|(position, _)| after.is_none_or(|after| *position > after))
+            .take(limit);
+        Ok(expired.map(|(position, id)| ExpiredRun::new(namespace_id, archetype, id, position)).collect())
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
         let mut rows = self.select(query);
         rows.retain(|row| query.after.is_none_or(|after| Position::of(row) < after));
@@ -184,6 +202,15 @@ impl Store for MemoryStore {
         }
         let stored = state.namespaces.iter_mut().find(|stored| stored.id == namespace.id);
         *stored.ok_or(StoreError::NotFound)? = namespace.clone();
+        Ok(())
+    }
+
+    async fn delete_namespace(&self, id: Uuid) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        let text = id.to_string();
+        state.worker_deployments.retain(|(namespace_id, _), _| *namespace_id != text);
+        state.task_queue_configs.retain(|key, _| key.0 != id);
+        state.namespaces.retain(|namespace| namespace.id != text);
         Ok(())
     }
 

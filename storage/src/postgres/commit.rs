@@ -25,13 +25,15 @@ pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(
         batch.runs.iter().flat_map(|write| write.journal.iter().map(|row| (write.key, row))).collect();
     let visibility: Vec<_> = batch.runs.iter().filter_map(|write| write.visibility.as_ref()).collect();
     let deletes: Vec<_> = batch.runs.iter().filter_map(|write| Some((write, write.delete.as_ref()?))).collect();
+    let trims: Vec<_> = batch.runs.iter().filter_map(|write| Some((write.key, write.trims_to()?))).collect();
 
     let has = |rows_empty: bool, part: usize| if rows_empty { 0 } else { part };
     let parts = has(creates.is_empty(), part::CREATE)
         | has(updates.is_empty(), part::UPDATE)
         | has(journal.is_empty(), part::JOURNAL)
         | has(visibility.is_empty(), part::VISIBILITY)
-        | has(deletes.is_empty(), part::DELETE);
+        | has(deletes.is_empty(), part::DELETE)
+        | has(trims.is_empty(), part::TRIM);
     let lease = &batch.lease;
     let mut query = sqlx::query_as(statement(parts))
         .bind(slot_to_sql(lease.first_slot))
@@ -52,6 +54,12 @@ pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(
     }
     if !deletes.is_empty() {
         query = bind_deletes(query, &deletes, &creates);
+    }
+    if !trims.is_empty() {
+        query = query
+            .bind(column(&trims, |(key, _)| slot_to_sql(key.slot)))
+            .bind(column(&trims, |(key, _)| key.run_id))
+            .bind(column(&trims, |(_, seq)| *seq));
     }
     match connections.fetch_one(query).await? {
         (0,) => Err(CommitError::LeaseLost),

@@ -16,7 +16,7 @@ mod shapes;
 use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
-use perdure_engine::Nanos;
+use perdure_engine::{Archetype, Nanos};
 use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use prost::Message;
 use uuid::Uuid;
@@ -28,11 +28,11 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     sql::{
         list,
-        rows::{self, CountRecord, DueRecord, EventsRecord, VisibilityRecord, slot_to_sql},
+        rows::{self, CountRecord, DueRecord, EventsRecord, ExpiredRecord, VisibilityRecord, slot_to_sql},
         statements,
     },
     store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ListQuery, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
 };
 pub use connect::PostgresConfig;
 use connections::Connections;
@@ -123,6 +123,19 @@ impl Store for PostgresStore {
         leases::release(&self.keys, owner, leases).await
     }
 
+    async fn expired(
+        &self,
+        namespace_id: Uuid,
+        archetype: Archetype,
+        closed_before: Nanos,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError> {
+        let mut sql = list::expired(namespace_id, archetype, closed_before, after, limit);
+        let records = self.lists.fetch_all(sql.build_query_as::<ExpiredRecord>().persistent(false)).await?;
+        Ok(records.into_iter().map(|record| record.into_run(namespace_id, archetype)).collect())
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
         let mut sql = list::list(query);
         let query = sql.build_query_as::<VisibilityRecord>().persistent(false);
@@ -156,6 +169,14 @@ impl Store for PostgresStore {
             .bind(&namespace.name)
             .bind(namespace.encode_to_vec());
         rows::found(self.lists.execute(query).await?)
+    }
+
+    async fn delete_namespace(&self, id: Uuid) -> Result<(), StoreError> {
+        self.lists.execute(sqlx::query(statements::DELETE_TASK_QUEUE_CONFIGS).bind(id)).await?;
+        for statement in statements::DELETE_NAMESPACE {
+            self.lists.execute(sqlx::query(statement).bind(id.to_string())).await?;
+        }
+        Ok(())
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {

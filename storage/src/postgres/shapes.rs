@@ -1,7 +1,7 @@
 //! The statement of a commit: one round trip, one transaction.
 //!
 //! Each part writes one table from arrays and only if the fence found the lease. Parts that a batch has no rows for are left
-//! out, as even an empty one costs time: that makes thirty-two shapes, each prepared once per connection.
+//! out, as even an empty one costs time: that makes sixty-four shapes, each prepared once per connection.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,8 @@ pub(super) mod part {
     pub(in super::super) const JOURNAL: usize = 4;
     pub(in super::super) const VISIBILITY: usize = 8;
     pub(in super::super) const DELETE: usize = 16;
-    pub(super) const ALL: usize = 32;
+    pub(in super::super) const TRIM: usize = 32;
+    pub(super) const ALL: usize = 64;
 }
 
 /// The share lock holds off whoever takes the lease over until this transaction has ended; and a commit that comes second
@@ -31,6 +32,8 @@ const VISIBILITY_TYPES: [&str; 20] = [
 ];
 /// Arrays of `gone`, of which each table's part takes what it needs.
 const DELETE_TYPES: [&str; 6] = ["smallint", "uuid", "uuid", "smallint", "text", "boolean"];
+/// Arrays of `covered`: rows up to this seq.
+const TRIM_TYPES: [&str; 3] = ["smallint", "uuid", "bigint"];
 
 static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| (0..part::ALL).map(shape).collect());
 
@@ -100,6 +103,14 @@ fn shape(parts: usize) -> String {
              gone_current AS (DELETE FROM current_runs USING gone \
              WHERE current_runs.namespace_id = gone.namespace_id AND current_runs.archetype = gone.archetype \
              AND current_runs.workflow_id = gone.workflow_id AND current_runs.run_id = gone.run_id AND was_current)"
+        ));
+    }
+    if parts & part::TRIM != 0 {
+        // Rows of the same statement are not seen, so they stay until the next time.
+        let rows = arrays(&TRIM_TYPES);
+        sql.push_str(&format!(
+            ", trimmed AS (DELETE FROM journal USING fence, {rows} AS covered(slot, run_id, seq) \
+             WHERE journal.run_id = covered.run_id AND journal.slot = covered.slot AND journal.seq <= covered.seq)"
         ));
     }
     sql.push_str(" SELECT count(*) FROM fence");

@@ -12,7 +12,7 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     lease::LeaseRow,
     store::{EventBatch, Lease, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, OPEN, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, OPEN, Position, VisibilityRow},
 };
 
 /// Slots are stored as smallint, PostgreSQL's two bytes: below 16,384 they have room.
@@ -78,6 +78,21 @@ pub(crate) struct DueRecord {
 impl From<DueRecord> for (Nanos, RunKey) {
     fn from(record: DueRecord) -> Self {
         (record.wake_at, RunKey { slot: slot_from_sql(record.slot), run_id: record.run_id })
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct ExpiredRecord {
+    workflow_id: String,
+    close_time: i64,
+    start_time: i64,
+    run_id: Uuid,
+}
+
+impl ExpiredRecord {
+    pub(crate) fn into_run(self, namespace_id: Uuid, archetype: Archetype) -> ExpiredRun {
+        let position = Position { close_time: self.close_time, start_time: self.start_time, run_id: self.run_id };
+        ExpiredRun::new(namespace_id, archetype, self.workflow_id, position)
     }
 }
 

@@ -70,6 +70,11 @@ pub(crate) const TAKE_LEASES: &str = "UPDATE leases SET epoch = epoch + 1, owner
 /// $1 id, $2 name, $3 data.
 pub(crate) const INSERT_NAMESPACE: &str = "INSERT INTO namespaces (id, name, data) VALUES ($1, $2, $3)";
 pub(crate) const UPDATE_NAMESPACE: &str = "UPDATE namespaces SET name = $2, data = $3 WHERE id = $1";
+/// $1 namespace id.
+pub(crate) const DELETE_TASK_QUEUE_CONFIGS: &str = "DELETE FROM task_queue_config WHERE namespace_id = $1";
+/// What is left of a namespace, itself last: $1 its id as text.
+pub(crate) const DELETE_NAMESPACE: [&str; 2] =
+    ["DELETE FROM worker_deployments WHERE namespace_id = $1", "DELETE FROM namespaces WHERE id = $1"];
 pub(crate) const NAMESPACES: &str = "SELECT data FROM namespaces ORDER BY name";
 
 /// $1 id, $2 name, $3 version, $4 data.

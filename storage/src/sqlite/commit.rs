@@ -25,6 +25,7 @@ pub(super) async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> 
     }
     create_runs(&mut transaction, &batch.runs).await?;
     update_runs(&mut transaction, &batch.runs).await?;
+    trim_journals(&mut transaction, &batch.runs).await?;
     insert_journal(&mut transaction, &batch.runs).await?;
     upsert_visibility(&mut transaction, &batch.runs).await?;
     delete_runs(&mut transaction, &batch.runs).await?;
@@ -140,6 +141,18 @@ async fn upsert_visibility(connection: &mut SqliteConnection, runs: &[RunWrite])
         });
         sql.push(" ON CONFLICT (namespace_id, run_id) DO UPDATE SET ").push(VISIBILITY_UPDATES);
         sql.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Once in many commits of a run, so one by one.
+async fn trim_journals(connection: &mut SqliteConnection, runs: &[RunWrite]) -> Result<(), CommitError> {
+    for (key, seq) in runs.iter().filter_map(|write| Some((write.key, write.trims_to()?))) {
+        sqlx::query("DELETE FROM journal WHERE run_id = $1 AND seq <= $2")
+            .bind(key.run_id)
+            .bind(seq)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use perdure_engine::Nanos;
+use perdure_engine::{Archetype, Nanos};
 use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use prost::Message;
 use sqlx::SqliteConnection;
@@ -31,11 +31,11 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     sql::{
         list,
-        rows::{self, CountRecord, DueRecord, EventsRecord, VisibilityRecord, slot_to_sql},
+        rows::{self, CountRecord, DueRecord, EventsRecord, ExpiredRecord, VisibilityRecord, slot_to_sql},
         statements,
     },
     store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ListQuery, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
 };
 
 #[derive(Debug)]
@@ -139,6 +139,20 @@ impl Store for SqliteStore {
         leases::release(&mut *self.writer.lock().await, owner, leases).await
     }
 
+    async fn expired(
+        &self,
+        namespace_id: Uuid,
+        archetype: Archetype,
+        closed_before: Nanos,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<ExpiredRun>, StoreError> {
+        let mut sql = list::expired(namespace_id, archetype, closed_before, after, limit);
+        let query = sql.build_query_as::<ExpiredRecord>().persistent(false);
+        let records = query.fetch_all(&mut *self.reader().await).await?;
+        Ok(records.into_iter().map(|record| record.into_run(namespace_id, archetype)).collect())
+    }
+
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
         let mut sql = list::list(query);
         let query = sql.build_query_as::<VisibilityRecord>().persistent(false);
@@ -171,6 +185,15 @@ impl Store for SqliteStore {
             .bind(&namespace.name)
             .bind(namespace.encode_to_vec());
         rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+    }
+
+    async fn delete_namespace(&self, id: Uuid) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        sqlx::query(statements::DELETE_TASK_QUEUE_CONFIGS).bind(id).execute(&mut *writer).await?;
+        for statement in statements::DELETE_NAMESPACE {
+            sqlx::query(statement).bind(id.to_string()).execute(&mut *writer).await?;
+        }
+        Ok(())
     }
 
     async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {

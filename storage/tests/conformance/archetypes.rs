@@ -2,12 +2,12 @@
 
 use perdure_engine::Archetype;
 use perdure_storage::{
-    RunKey, RunWrite, Store, VisibilityRow, WakeAt, WorkflowKey, batch::CreateRun, visibility::ListQuery,
+    JournalRow, RunKey, RunWrite, Store, VisibilityRow, WakeAt, WorkflowKey, batch::CreateRun, visibility::ListQuery,
 };
 
 use crate::{
     on_all_stores,
-    rows::{NAMESPACE, commit, create, lease, run_key, visibility, write},
+    rows::{NAMESPACE, commit, create, journal_row, lease, run_key, snapshot, visibility, write},
 };
 
 on_all_stores!(
@@ -16,6 +16,7 @@ on_all_stores!(
     deleted_runs_leave_nothing,
     only_the_current_run_takes_its_id_along,
     a_new_run_takes_over_from_one_that_goes_in_the_same_batch,
+    a_snapshot_takes_the_place_of_rows_that_are_not_history,
 );
 
 fn activity_key(id: &str) -> WorkflowKey {
@@ -109,4 +110,23 @@ async fn a_new_run_takes_over_from_one_that_goes_in_the_same_batch(store: &dyn S
     commit(store, &lease, vec![RunWrite::delete(first, id.clone()), create(second, "w")]).await.unwrap();
     assert_eq!(store.current_runs(&[id]).await.unwrap(), [Some(second.run_id)]);
     assert_eq!(store.load_runs(&[first]).await.unwrap(), [None]);
+}
+
+async fn a_snapshot_takes_the_place_of_rows_that_are_not_history(store: &dyn Store) {
+    let lease = lease(store).await;
+    let (trimmed, other) = (run_key("trimmed"), run_key("other"));
+    commit(store, &lease, vec![create(trimmed, "trimmed"), create(other, "other")]).await.unwrap();
+    let row = |seq: i64| RunWrite { journal: vec![journal_row(seq, 2 * seq - 1, 2)], ..write(trimmed) };
+    commit(store, &lease, vec![row(2)]).await.unwrap();
+    let with_snapshot = RunWrite { snapshot: Some(snapshot(3, 10)), trim: true, ..row(3) };
+    commit(store, &lease, vec![with_snapshot]).await.unwrap();
+    commit(store, &lease, vec![row(4)]).await.unwrap();
+    // What is needed to load the run is there.
+    let loaded = store.load_runs(&[trimmed]).await.unwrap().remove(0).unwrap();
+    assert_eq!(loaded.snapshot, Some(snapshot(3, 10)));
+    assert_eq!(loaded.journal.iter().map(|row: &JournalRow| row.seq).collect::<Vec<_>>(), [4]);
+    // The first rows are gone; another run's are not.
+    let first = store.read_events_reverse(trimmed, 4, 10).await.unwrap();
+    assert!(first.is_empty(), "{first:?}");
+    assert_eq!(store.read_events(other, 1, 10, 10, 1000).await.unwrap().len(), 1);
 }

@@ -1,7 +1,8 @@
 //! Lists: order, pages, counts.
 
+use perdure_engine::Archetype;
 use perdure_storage::{
-    Store, VisibilityRow,
+    ExpiredRun, Store, VisibilityRow,
     visibility::{CompareOp, CountGroup, Field, Filter, ListQuery, Position, Value},
 };
 use uuid::Uuid;
@@ -18,6 +19,7 @@ on_all_stores!(
     counts_by_status,
     rows_come_back_whole,
     statements_of_many_terms,
+    expired_runs_from_the_longest_closed,
 );
 
 fn query(page_size: usize) -> ListQuery {
@@ -42,6 +44,32 @@ async fn default_order_is_open_first_then_newest(store: &dyn Store) {
         ["open, started 7", "open, started 3", "closed 60, started 9", "closed 60, started 8", "closed 50, started 1"];
     assert_eq!(ids(&store.list(&query(10)).await.unwrap()), expected);
     assert_eq!(ids(&store.list(&query(2)).await.unwrap()), expected[..2]);
+}
+
+async fn expired_runs_from_the_longest_closed(store: &dyn Store) {
+    let lease = lease(store).await;
+    let rows = [
+        closed(visibility("closed 50", 1), 50, 2),
+        closed(visibility("closed 40", 2), 40, 2),
+        visibility("open", 3),
+        closed(visibility("closed 60", 4), 60, 3),
+        VisibilityRow { archetype: Archetype::Activity, ..closed(visibility("activity", 5), 10, 2) },
+        VisibilityRow { namespace_id: Uuid::from_u128(99), ..closed(visibility("elsewhere", 6), 10, 2) },
+    ];
+    show(store, &lease, &rows).await;
+    let expired = async |archetype, before, after, limit| {
+        store.expired(NAMESPACE, archetype, before, after, limit).await.unwrap()
+    };
+    let ids = |runs: &[ExpiredRun]| runs.iter().map(|run| run.workflow.workflow_id.to_string()).collect::<Vec<_>>();
+    let workflows = Archetype::Workflow;
+    assert_eq!(ids(&expired(workflows, 60, None, 10).await), ["closed 40", "closed 50"], "before 60, not at 60");
+    assert_eq!(ids(&expired(Archetype::Activity, 60, None, 10).await), ["activity"]);
+    let first = expired(workflows, i64::MAX, None, 2).await;
+    assert_eq!(ids(&first), ["closed 40", "closed 50"]);
+    assert_eq!(first[0].key.run_id, rows[1].run_id);
+    assert_eq!(first[0].key.slot, first[0].workflow.slot());
+    let rest = expired(workflows, i64::MAX, Some(first[1].position), 10).await;
+    assert_eq!(ids(&rest), ["closed 60", "open"], "all: open ones last");
 }
 
 /// 41 rows with few different times: ties at every page's end.

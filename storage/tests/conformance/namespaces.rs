@@ -1,11 +1,18 @@
 //! Namespaces and the cluster's data.
 
-use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace};
+use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, WorkerDeployment};
 use perdure_storage::{Store, StoreError};
+use uuid::Uuid;
 
 use crate::on_all_stores;
 
-on_all_stores!(namespaces_have_unique_ids_and_names, namespace_is_replaced, first_cluster_metadata_wins, ping_answers);
+on_all_stores!(
+    namespaces_have_unique_ids_and_names,
+    namespace_is_replaced,
+    namespace_goes_with_what_is_under_it,
+    first_cluster_metadata_wins,
+    ping_answers,
+);
 
 fn namespace(id: &str, name: &str) -> Namespace {
     Namespace { id: id.to_owned(), name: name.to_owned(), description: "ü '; \"".to_owned(), ..Default::default() }
@@ -22,6 +29,21 @@ async fn namespaces_have_unique_ids_and_names(store: &dyn Store) {
     store.create_namespace(&namespace("3", "B")).await.unwrap();
     let stored = store.namespaces().await.unwrap();
     assert_eq!(stored, [namespace("3", "B"), namespace("2", "a"), namespace("1", "b")]);
+}
+
+async fn namespace_goes_with_what_is_under_it(store: &dyn Store) {
+    let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
+    for (id, name) in ids.iter().zip(["goes", "stays"]) {
+        store.create_namespace(&namespace(&id.to_string(), name)).await.unwrap();
+        let deployment =
+            WorkerDeployment { namespace_id: id.to_string(), name: "d".to_owned(), revision: 1, ..Default::default() };
+        store.create_worker_deployment(&deployment).await.unwrap();
+    }
+    store.delete_namespace(ids[0]).await.unwrap();
+    assert_eq!(store.namespaces().await.unwrap(), [namespace(&ids[1].to_string(), "stays")]);
+    let left = store.worker_deployments().await.unwrap();
+    assert_eq!(left.iter().map(|left| left.namespace_id.clone()).collect::<Vec<_>>(), [ids[1].to_string()]);
+    store.delete_namespace(ids[0]).await.unwrap();
 }
 
 async fn namespace_is_replaced(store: &dyn Store) {
