@@ -10,9 +10,10 @@ use perdure_proto::{
             endpoint_target::{External, Variant, Worker},
         },
         operatorservice::{
-            CreateNexusEndpointRequest, CreateNexusEndpointResponse, DeleteNexusEndpointRequest,
-            DeleteNexusEndpointResponse, GetNexusEndpointRequest, GetNexusEndpointResponse, ListNexusEndpointsRequest,
-            ListNexusEndpointsResponse, UpdateNexusEndpointRequest, UpdateNexusEndpointResponse,
+            CreateNexusEndpointRequest, CreateNexusEndpointResponse, DeleteNamespaceRequest,
+            DeleteNexusEndpointRequest, DeleteNexusEndpointResponse, GetNexusEndpointRequest, GetNexusEndpointResponse,
+            ListNexusEndpointsRequest, ListNexusEndpointsResponse, UpdateNexusEndpointRequest,
+            UpdateNexusEndpointResponse,
         },
     },
     perdure::persistence::v1::{NexusEndpoint, nexus_endpoint::Target},
@@ -124,6 +125,21 @@ impl EndpointApi {
         };
         let endpoints = found.iter().map(|endpoint| self.shown(endpoint)).collect();
         Ok(ListNexusEndpointsResponse { next_page_token, endpoints })
+    }
+
+    /// A namespace stays while an endpoint names its workers. Whether the namespace exists is for others to say.
+    pub(crate) fn check_not_targeted(&self, request: &DeleteNamespaceRequest) -> Result<(), Status> {
+        let named = || self.namespaces.resolve(&request.namespace).ok().map(|namespace| namespace.id());
+        let Some(id) = Uuid::parse_str(&request.namespace_id).ok().or_else(named) else { return Ok(()) };
+        let id = id.to_string();
+        let targets = |endpoint: &Arc<NexusEndpoint>| matches!(&endpoint.target, Some(Target::Worker(worker)) if worker.namespace_id == id);
+        match self.endpoints.list("", usize::MAX).into_iter().find(targets) {
+            None => Ok(()),
+            Some(endpoint) => Err(status::failed_precondition(format!(
+                "cannot delete a namespace that is a target of a Nexus endpoint {}",
+                endpoint.name
+            ))),
+        }
     }
 
     /// The id of the last endpoint that the caller has seen.
