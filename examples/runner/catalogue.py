@@ -26,6 +26,7 @@ FOLDERS = [
     "sdlc",
     "saga",
     "evolving",
+    "ambient_agents",
 ]
 
 

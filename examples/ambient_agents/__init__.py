@@ -1,0 +1,1 @@
+"""Agents that wake by schedules and look after a folder."""
