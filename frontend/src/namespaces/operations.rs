@@ -288,7 +288,7 @@ fn merge_info(stored: &mut Namespace, info: UpdateNamespaceInfo) -> Result<(), S
     Ok(())
 }
 
-/// Retention counts for runs that close from now on. Archival is not configured, so its settings change nothing, as on
+/// A new retention counts for runs that have closed already, too. Archival is not configured, so its settings change nothing, as on
 /// a Temporal server without an archive.
 fn merge_config(stored: &mut Namespace, config: NamespaceConfig) -> Result<(), Status> {
     if let Some(retention) = &config.workflow_execution_retention_ttl {
