@@ -281,9 +281,9 @@ class Stage:
 
     # The worker of activities.
 
-    async def activity_task(self) -> ws.PollActivityTaskQueueResponse:
+    async def activity_task(self, queue: str | None = None) -> ws.PollActivityTaskQueueResponse:
         request = ws.PollActivityTaskQueueRequest(
-            namespace=NAMESPACE, task_queue=TaskQueue(name=self.queue), identity=IDENTITY
+            namespace=NAMESPACE, task_queue=TaskQueue(name=queue or self.queue), identity=IDENTITY
         )
         while True:
             task = await self.rpc.poll_activity_task_queue(request)

@@ -45,9 +45,9 @@ pub(crate) fn is_refused(run: &RunState, taken_by: &TakenBy) -> bool {
     now.behavior == VersioningBehavior::Pinned && now.version != taken_by.version
 }
 
-/// The worker that took the workflow task is of another version.
+/// The worker that took the workflow task is of another version: routing sent it there.
 pub(crate) fn moves(run: &RunState, taken_by: &TakenBy) -> bool {
-    effective(run).version != taken_by.version
+    taken_by.target.is_some() && effective(run).version != taken_by.version
 }
 
 /// What becomes of an activity that a worker takes.

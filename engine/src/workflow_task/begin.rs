@@ -112,7 +112,14 @@ pub(super) fn write_started(tx: &mut Tx, scheduled_event_id: i64, started: &Task
 pub(crate) fn start_for_reset(tx: &mut Tx) {
     let Some(task) = tx.state.run.workflow_task.as_ref().filter(|task| task.started.is_none()) else { return };
     let scheduled_event_id = task.scheduled_event_id;
-    let started = TaskStarted { time: tx.now(), identity: SERVER_IDENTITY.into(), ..Default::default() };
+    let started = TaskStarted {
+        time: tx.now(),
+        identity: SERVER_IDENTITY.into(),
+        // As Temporal writes it.
+        request_id: "emptyUuid".into(),
+        history_size_bytes: tx.state.run.history_size_bytes,
+        ..Default::default()
+    };
     write_started(tx, scheduled_event_id, &started);
 }
 

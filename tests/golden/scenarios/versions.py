@@ -21,7 +21,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionOptions
 from temporalio.service import RPCError
 
-from commands import activity, child, complete, continue_as_new, fail, failure, retries
+from commands import accept, activity, child, complete, continue_as_new, fail, failure, place, respond, retries
 from stage import IDENTITY, NAMESPACE, Stage
 
 PINNED = VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
@@ -440,6 +440,93 @@ async def retry_of_auto_upgrade(stage: Stage) -> None:
     await workers.current("1")
     await stage.start(retry_policy=retries(2, 1))
     await workers.next("1", AUTO_UPGRADE, fail(failure("first")))
+    await workers.next("1", AUTO_UPGRADE, complete())
+
+
+async def reset_of_pinned(stage: Stage) -> None:
+    workers = Deployment(stage)
+    await workers.known("1", "2")
+    await workers.current("1")
+    run_id = await stage.start()
+    await workers.next("1", PINNED)
+    await stage.signal()
+    await workers.next("1", PINNED)
+    await workers.override(workers.pinned("2"))
+    await workers.described()
+    await _reset(stage, run_id, 8)
+    await workers.described()
+    await workers.next("2", PINNED, complete())
+    await workers.described()
+
+
+async def reset_before_it_was_pinned(stage: Stage) -> None:
+    workers = Deployment(stage)
+    await workers.known("1", "2")
+    await workers.current("1")
+    run_id = await stage.start()
+    await workers.next("1", PINNED)
+    await workers.current("2")
+    await _reset(stage, run_id, 4)
+    await workers.described()
+    await workers.next("2", PINNED, complete())
+    await workers.described()
+
+
+async def _reset(stage: Stage, run_id: str, event_id: int) -> None:
+    request = ws.ResetWorkflowExecutionRequest(
+        namespace=NAMESPACE,
+        workflow_execution=WorkflowExecution(workflow_id=stage.id, run_id=run_id),
+        reason="again",
+        workflow_task_finish_event_id=event_id,
+        request_id=f"{stage.id}-reset",
+    )
+    answer = await stage.rpc.reset_workflow_execution(request)
+    stage.note(stage.id, answer.run_id)
+
+
+async def update_on_another_version(stage: Stage) -> None:
+    workers = Deployment(stage)
+    await workers.known("1", "2")
+    await workers.current("1")
+    await stage.start()
+    await workers.next("1", AUTO_UPGRADE)
+    await workers.current("2")
+    update = asyncio.ensure_future(stage.update("move"))
+    task = await workers.task("2")
+    await workers.described()
+    messages = [accept(task.messages[0]), respond(task.messages[0])]
+    await workers.done(task, "2", AUTO_UPGRADE, *map(place, messages), messages=messages)
+    stage.answers.append(await update)
+    await workers.described()
+    await stage.signal()
+    await workers.next("2", AUTO_UPGRADE, complete())
+
+
+async def independent_activity_of_pinned(stage: Stage) -> None:
+    workers = Deployment(stage)
+    await workers.known("1")
+    await workers.current("1")
+    await stage.start()
+    other = f"{stage.id}-other"
+    await workers.next("1", PINNED, activity(other, "a"))
+    await stage.complete_activity(await stage.activity_task(other))
+    await workers.next("1", PINNED, complete())
+
+
+async def task_fails_on_the_next_version(stage: Stage) -> None:
+    workers = Deployment(stage)
+    await workers.known("1", "2")
+    await workers.current("1")
+    await stage.start()
+    await workers.next("1", AUTO_UPGRADE)
+    await workers.current("2")
+    await stage.signal()
+    await stage.fail_task(await workers.task("2"), failure("not ready"))
+    await workers.described()
+    await workers.current("1")
+    await workers.next("1", AUTO_UPGRADE)
+    await workers.described()
+    await stage.signal()
     await workers.next("1", AUTO_UPGRADE, complete())
 
 
