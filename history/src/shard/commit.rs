@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use perdure_engine::{Change, journal};
+use perdure_engine::{Archetype, Change, journal};
 use perdure_storage::{
     Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, WorkflowKey, batch::CreateRun,
 };
@@ -151,6 +151,7 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
         create: dirty.create.then(|| CreateRun { workflow: cell.workflow.clone(), make_current: true }),
         journal,
         snapshot: snapshot_due.then(|| snapshot_of(cell)),
+        trim: !has_history(cell),
         wake_at: wake_at_of(cell, now),
         visibility: dirty.visibility.then(|| visibility::row(cell)),
         delete: None,
@@ -196,7 +197,12 @@ fn farewell_of(cell: &mut Cell) -> RunWrite {
     };
     cell.stored_wake = exact;
     let snapshot = (cell.seq > cell.snapshot_seq).then(|| snapshot_of(cell));
-    RunWrite { snapshot, wake_at, ..RunWrite::new(cell.key) }
+    RunWrite { snapshot, trim: !has_history(cell), wake_at, ..RunWrite::new(cell.key) }
+}
+
+/// The rows of workflows are their history. Others would only grow: a schedule lives for ever.
+fn has_history(cell: &Cell) -> bool {
+    cell.workflow.archetype == Archetype::Workflow
 }
 
 fn snapshot_of(cell: &mut Cell) -> Snapshot {

@@ -5,6 +5,7 @@ mod deletions;
 mod refused;
 mod resets;
 mod retention;
+mod standalone_activities;
 mod update_with_start;
 mod updates;
 mod versions;
