@@ -60,7 +60,7 @@ fn described(actor: &Actor) -> Described {
     let schedule = Schedule {
         spec: Some(spec),
         action: actor.definition.action.clone(),
-        policies: actor.definition.policies.clone(),
+        policies: actor.definition.policies,
         state: Some(progress.state.clone().unwrap_or_default()),
     };
     Described { schedule, info, conflict_token: progress.conflict_token }

@@ -40,7 +40,7 @@ pub struct NewSchedule {
 /// What can happen to a schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ScheduleInput {
-    Update(ScheduleUpdate),
+    Update(Box<ScheduleUpdate>),
     Patch {
         patch: SchedulePatch,
         request_id: String,
@@ -49,7 +49,7 @@ pub enum ScheduleInput {
         action_id: i64,
         outcome: ActionStarted,
     },
-    ActionEnded(ActionEnded),
+    ActionEnded(Box<ActionEnded>),
     /// The workflow of this action was told to end.
     ActionTold {
         action_id: i64,
@@ -126,7 +126,7 @@ pub(crate) fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
 
 fn take(tx: &mut Tx, input: ScheduleInput) -> Result<(), Reject> {
     match input {
-        ScheduleInput::Update(update) => define(tx, update),
+        ScheduleInput::Update(update) => define(tx, *update),
         ScheduleInput::Patch { patch, request_id } => {
             if is_seen(&tx.state.run, &request_id) {
                 return Ok(());
@@ -144,7 +144,7 @@ fn take(tx: &mut Tx, input: ScheduleInput) -> Result<(), Reject> {
             actor.advance(ids);
         }),
         ScheduleInput::ActionEnded(ended) => act(tx, |actor, ids| {
-            actor.ended(ended);
+            actor.ended(*ended);
             actor.advance(ids);
         }),
         ScheduleInput::ActionTold { action_id } => act(tx, |actor, _| actor.told(action_id)),

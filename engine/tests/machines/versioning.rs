@@ -344,7 +344,8 @@ fn override_with(world: &mut World, versioning_override: Option<VersioningOverri
 
 #[test]
 fn an_override_is_set_and_unset() {
-    let cases: [(fn() -> World, Option<VersioningOverride>, Effective); 15] = [
+    type Case = (fn() -> World, Option<VersioningOverride>, Effective);
+    let cases: [Case; 15] = [
         (unversioned, pin("9"), is(Behavior::Pinned, "9")),
         (unversioned, once("9"), is(Behavior::Pinned, "9")),
         (unversioned, auto(), is(Behavior::AutoUpgrade, "")),
@@ -548,7 +549,8 @@ fn continue_as_new(world: &mut World, initial: ContinueAsNewVersioningBehavior) 
 fn what_the_next_run_inherits() {
     use ContinueAsNewVersioningBehavior::{AutoUpgrade, Unspecified, UseRampingVersion};
     let (stays, upgrades) = (Unspecified, AutoUpgrade);
-    let cases: [(fn() -> World, ContinueAsNewVersioningBehavior, Version, Version); 6] = [
+    type Case = (fn() -> World, ContinueAsNewVersioningBehavior, Version, Version);
+    let cases: [Case; 6] = [
         (unversioned, stays, None, None),
         (auto_upgrade, stays, None, v("1")),
         (auto_upgrade, UseRampingVersion, None, v("1")),

@@ -109,7 +109,7 @@ impl World {
     ) -> Vec<Task> {
         let first_run_id = format!("run-{action_id}");
         let ended = ActionEnded { action_id, first_run_id, start_time: self.now, status, result, failure };
-        self.schedule(ScheduleInput::ActionEnded(ended))
+        self.schedule(ScheduleInput::ActionEnded(Box::new(ended)))
     }
 
     fn described(&self) -> Described {
@@ -368,17 +368,17 @@ fn updates() {
     };
     let before = world.state.clone();
     let mut ctx = Ctx { now: world.now, ids: &mut world.ids, limits: &world.limits };
-    let wrong = Input::Schedule(Box::new(ScheduleInput::Update(update(Some(token + 1)))));
+    let wrong = Input::Schedule(Box::new(ScheduleInput::Update(Box::new(update(Some(token + 1))))));
     let reject = step(&mut world.state, wrong, &mut ctx).unwrap_err();
     assert_eq!(reject.to_string(), "mismatched conflict token");
     assert_eq!(world.state, before);
-    world.schedule(ScheduleInput::Update(update(Some(token))));
+    world.schedule(ScheduleInput::Update(Box::new(update(Some(token)))));
     assert_eq!(next_deadline(&world.state), Some(12 * HOUR + HOUR / 2));
     let described = world.described();
     assert!(described.conflict_token > token && described.info.update_time.is_some());
     assert_eq!(described.info.action_count, 1);
     // The same request again, now with a token that is old: it was taken already.
-    assert!(world.schedule(ScheduleInput::Update(update(Some(token)))).is_empty());
+    assert!(world.schedule(ScheduleInput::Update(Box::new(update(Some(token))))).is_empty());
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl Frontend {
             memo: request.memo,
             search_attributes: request.search_attributes,
         };
-        self.schedule_input(&target, ScheduleInput::Update(update)).await?;
+        self.schedule_input(&target, ScheduleInput::Update(Box::new(update))).await?;
         Ok(UpdateScheduleResponse {})
     }
 
@@ -139,9 +139,8 @@ impl Frontend {
     async fn wait_for_starts(&self, target: &Target) -> Result<(), Status> {
         let deadline = Instant::now() + LONGEST_START;
         loop {
-            let look = self.history.view(target.clone(), |state| {
-                (is_starting(&state.run), state.run.state_transition_count)
-            });
+            let look =
+                self.history.view(target.clone(), |state| (is_starting(&state.run), state.run.state_transition_count));
             let (starting, seen) = look.await.map_err(|error| error::of_call(error, target))?;
             if !starting {
                 return Ok(());

@@ -88,7 +88,7 @@ pub(super) fn watcher(cell: &Cell, callback: &Callback) -> Option<(Target, Actio
 
 /// A schedule that is gone needs to hear nothing.
 pub(super) async fn tell(shared: &Shared, to: &Target, ended: ActionEnded) -> Result<(), Error> {
-    let input = answer(ScheduleInput::ActionEnded(ended));
+    let input = answer(ScheduleInput::ActionEnded(Box::new(ended)));
     super::send::settled(shared.ask(to.clone(), |reply| Action::Input { input, reply }).await)
 }
 

@@ -23,7 +23,8 @@ use crate::{
 #[test]
 fn a_request_that_comes_again_changes_nothing() {
     let mut world = with(0);
-    let calls: [(&str, fn(&mut World) -> Answer); 6] = [
+    type Call = (&'static str, fn(&mut World) -> Answer);
+    let calls: [Call; 6] = [
         ("update", |world| operate(world, "u", update(OptionField::StartToCloseTimeout))),
         ("pause", |world| operate(world, "p", pause())),
         ("unpause", |world| operate(world, "n", unpause())),
