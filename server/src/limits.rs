@@ -176,6 +176,7 @@ fn set_number(limits: &mut Limits, key: &str, value: i64) -> bool {
             let Ok(value) = i32::try_from(value) else { return false };
             limits.failed_tasks_to_report = value;
         }
+        "matching.maxversionsintaskqueue" => limits.versions_per_task_queue = count,
         "matching.maxdeployments" => limits.worker_deployments = count,
         "matching.maxversionsindeployment" => limits.versions_per_deployment = count,
         "matching.maxtaskqueuesindeploymentversion" => limits.task_queues_per_deployment_version = count,
@@ -311,5 +312,21 @@ mod tests {
             assert!(set(&mut limits, key, &Value::parse("7s")), "{key}");
             assert_eq!(read(&limits), 7 * SECOND, "{key}");
         }
+    }
+
+    #[test]
+    fn addresses_of_callbacks() {
+        let expected: CallbackAddresses = [("localhost:*", true), ("*.example.org", false)]
+            .into_iter()
+            .map(|(pattern, allow_insecure)| CallbackAddress { pattern: pattern.to_owned(), allow_insecure })
+            .collect();
+        let value = Value::parse(r#"[{"Pattern":"localhost:*","AllowInsecure":true},{"Pattern":"*.example.org"}]"#);
+        for key in ["component.callbacks.allowedAddresses", "callback.allowedAddresses"] {
+            let mut limits = AllLimits::default();
+            assert!(set(&mut limits, key, &value));
+            assert_eq!(limits.callback_addresses, expected);
+        }
+        assert!(!set(&mut AllLimits::default(), "limit.maxIDLength", &value));
+        assert!(!set(&mut AllLimits::default(), "callback.allowedAddresses", &Value::Number(1)));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use perdure_proto::{
     DESCRIPTORS,
     api::{
@@ -21,6 +22,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use serde_json::{Value, json};
 
 const TEMPORAL: &str = "temporal.api.failure.v1.Failure";
+const PAYLOAD: &str = "temporal.api.common.v1.Payload";
 const HANDLER_ERROR: &str = "nexus.HandlerError";
 const OPERATION_ERROR: &str = "nexus.OperationError";
 
@@ -29,9 +31,8 @@ const OPERATION_ERROR: &str = "nexus.OperationError";
 #[error("malformed failure: {0}")]
 pub struct Malformed(String);
 
-/// Temporal's failures as messages of which the JSON form is known. Built when the first one is met.
-static FAILURE: LazyLock<Option<MessageDescriptor>> =
-    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).ok()?.get_message_by_name(TEMPORAL));
+/// Temporal's messages, of which the JSON form is known by their descriptors. Built when the first one is met.
+static MESSAGES: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).ok());
 
 /// The failure of a request: of the error's type, which decides whether it is tried again.
 pub fn handler_error(kind: &str, message: impl Into<String>, retry: RetryBehavior) -> Failure {
@@ -84,7 +85,7 @@ pub fn to_temporal(failure: nexus::Failure) -> Result<Failure, Malformed> {
     let plain = Failure { message, stack_trace, cause, ..Failure::default() };
     match metadata.get("type").map(String::as_str) {
         Some(TEMPORAL) => {
-            let stored = of_json(&details)?;
+            let stored: Failure = of_json(TEMPORAL, &details)?;
             let cause = plain.cause.or(stored.cause);
             Ok(Failure { message: plain.message, stack_trace: plain.stack_trace, cause, ..stored })
         }
@@ -133,22 +134,33 @@ fn of_handler_details(plain: Failure, details: &[u8]) -> Result<Failure, Malform
         _ => RetryBehavior::Unspecified,
     };
     let kind = details["type"].as_str().unwrap_or_default();
+    let encoded_attributes = match details["encodedAttributes"].as_str() {
+        Some(text) => {
+            let json = BASE64.decode(text).map_err(|error| Malformed(error.to_string()))?;
+            Some(of_json::<Payload>(PAYLOAD, &json)?)
+        }
+        None => None,
+    };
     let info = handler_error(kind, "", retry).failure_info;
-    Ok(Failure { failure_info: info, ..plain })
+    Ok(Failure { failure_info: info, encoded_attributes, ..plain })
 }
 
 fn parse(details: &[u8]) -> Result<Value, Malformed> {
     serde_json::from_slice(details).map_err(|error| Malformed(error.to_string()))
 }
 
-fn of_json(details: &[u8]) -> Result<Failure, Malformed> {
+fn descriptor(name: &str) -> Result<MessageDescriptor, Malformed> {
+    let known = MESSAGES.as_ref().and_then(|messages| messages.get_message_by_name(name));
+    known.ok_or_else(|| Malformed(format!("{name} has no JSON form")))
+}
+
+fn of_json<M: Message + Default>(name: &str, json: &[u8]) -> Result<M, Malformed> {
     let malformed = |error: &dyn std::fmt::Display| Malformed(error.to_string());
-    let descriptor = FAILURE.clone().ok_or_else(|| Malformed("failures have no JSON form".to_owned()))?;
-    let mut json = serde_json::Deserializer::from_slice(details);
+    let mut json = serde_json::Deserializer::from_slice(json);
     let options = prost_reflect::DeserializeOptions::new().deny_unknown_fields(false);
-    let message =
-        DynamicMessage::deserialize_with_options(descriptor, &mut json, &options).map_err(|error| malformed(&error))?;
-    Failure::decode(message.encode_to_vec().as_slice()).map_err(|error| malformed(&error))
+    let message = DynamicMessage::deserialize_with_options(descriptor(name)?, &mut json, &options)
+        .map_err(|error| malformed(&error))?;
+    M::decode(message.encode_to_vec().as_slice()).map_err(|error| malformed(&error))
 }
 
 /// For the wire: what [`to_temporal`] turns back into the same failure.
@@ -162,11 +174,14 @@ pub fn to_nexus(failure: &Failure) -> Result<nexus::Failure, Malformed> {
                 RetryBehavior::NonRetryable => details["retryableOverride"] = json!(false),
                 RetryBehavior::Unspecified => {}
             }
+            if let Some(attributes) = &failure.encoded_attributes {
+                details["encodedAttributes"] = json!(BASE64.encode(to_json(PAYLOAD, attributes)?));
+            }
             (HANDLER_ERROR, details.to_string())
         }
         _ => {
             let inner = Failure { message: String::new(), stack_trace: String::new(), cause: None, ..failure.clone() };
-            (TEMPORAL, to_json(&inner)?)
+            (TEMPORAL, to_json(TEMPORAL, &inner)?)
         }
     };
     Ok(nexus::Failure {
@@ -178,9 +193,8 @@ pub fn to_nexus(failure: &Failure) -> Result<nexus::Failure, Malformed> {
     })
 }
 
-fn to_json(failure: &Failure) -> Result<String, Malformed> {
-    let descriptor = FAILURE.clone().ok_or_else(|| Malformed("failures have no JSON form".to_owned()))?;
-    let message = DynamicMessage::decode(descriptor, failure.encode_to_vec().as_slice())
+fn to_json(name: &str, message: &impl Message) -> Result<String, Malformed> {
+    let message = DynamicMessage::decode(descriptor(name)?, message.encode_to_vec().as_slice())
         .map_err(|error| Malformed(error.to_string()))?;
     serde_json::to_string(&message).map_err(|error| Malformed(error.to_string()))
 }
@@ -200,6 +214,7 @@ mod tests {
         };
         let handler = Failure {
             cause: Some(Box::new(application.clone())),
+            encoded_attributes: application.encoded_attributes.clone(),
             ..handler_error("NOT_FOUND", "no", RetryBehavior::Retryable)
         };
         for failure in [application, handler, Failure::default()] {
