@@ -145,6 +145,10 @@ fn check(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
     if let Some(partition) = request.task_queue.strip_prefix("/_sys/") {
         return Err(invalid(format!("invalid task queue partition name /_sys/{partition}")));
     }
+    // Temporal takes any length.
+    if request.task_queue.len() > ids::MAX_LENGTH {
+        return Err(invalid("taskQueue length exceeds limit"));
+    }
     ids::no_nul("TaskQueue", &request.task_queue)
 }
 

@@ -7,6 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use perdure_engine::Nanos;
-use perdure_storage::{BacklogId, BacklogOrder};
+use perdure_storage::{BacklogId, BacklogOrder, Slot};
 use tokio::time::Instant;
 
 use crate::{
@@ -255,6 +256,23 @@ impl Backlog {
         (all, spill.filter(|spill| !spill.is_read_out()))
     }
 
+    /// Forgets the tasks of these slots that have waited until now.
+    pub(crate) fn forget(&mut self, slots: &Range<Slot>) {
+        let stays = |waiting: &Waiting| !slots.contains(&waiting.task.run.slot);
+        let before = self.heap.len() + self.held.len();
+        self.release_all();
+        self.heap.retain(|Reverse(waiting)| stays(waiting));
+        self.counts = [0; PRIORITIES];
+        for Reverse(waiting) in &self.heap {
+            self.counts[waiting.order.level as usize] += 1;
+        }
+        let mut gone = before - self.heap.len();
+        if let Some(spill) = &mut self.spill {
+            gone += spill.forget(slots, self.next_sequence);
+        }
+        self.budget.shrink(gone);
+    }
+
     // === What goes to the store and comes back ===
 
     fn spill_half(&mut self) {
@@ -293,9 +311,10 @@ impl Backlog {
     /// What came back from the store.
     pub(crate) fn accept(&mut self, page: Page) {
         let Some(spill) = &mut self.spill else { return };
-        let came = page.tasks.len();
+        let out = spill.out.len();
         let kept = spill.accept(page);
-        self.budget.grow(came);
+        // What was to go out was in memory already.
+        self.budget.grow(kept.len() - (out - spill.out.len()).min(kept.len()));
         kept.into_iter().for_each(|waiting| self.keep(waiting));
     }
 }

@@ -1,8 +1,8 @@
 //! The handle: what others ask of matching.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use perdure_storage::Store;
+use perdure_storage::{Slot, Store};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -77,6 +77,13 @@ impl Matching {
     pub fn offer(&self, key: &QueueKey, task: impl Into<Box<TaskRef>>) {
         let can_spill = self.shared.store().is_some();
         self.enter(key, |core| core.add(task.into(), can_spill));
+    }
+
+    /// The shard of these slots reloads: the tasks that wait are forgotten, since it offers again what is still owed.
+    pub fn forget(&self, slots: &Range<Slot>) {
+        for queue in self.queues.all() {
+            queue.lock().forget(slots);
+        }
     }
 
     /// How the queue's tasks are routed from now on; those that wait for the routing to decide are routed again. None:

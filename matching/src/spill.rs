@@ -9,15 +9,16 @@
 //! | memory runs low                     | a page is read, the horizon moves behind it, and its rows are deleted       |
 //! | the same, and nothing is stored     | what goes first of what is to go out stays; without any, the spill ends     |
 //! | something is to go out              | it is written, many tasks at a time                                         |
+//! | a shard reloads                     | its tasks are forgotten: those in the store when they are read              |
 //! | the store fails                     | nothing changes; it is asked again after a pause                            |
 //!
 //! Nothing here must survive a crash: the runs' states say what they owe. A row that could not be deleted may be read twice;
 //! history then says that its task is stale.
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range, sync::Arc};
 
 use perdure_engine::{Archetype, Nanos};
-use perdure_storage::{BacklogId, BacklogOrder, BacklogRow, RunKey, Store, StoreError, WorkflowKey};
+use perdure_storage::{BacklogId, BacklogOrder, BacklogRow, RunKey, Slot, Store, StoreError, WorkflowKey};
 use prost::Message;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -41,6 +42,8 @@ pub(crate) struct Spill {
     stored: usize,
     /// Tasks on their way to the store.
     writing: usize,
+    /// Tasks of these slots with a sequence below are not wanted.
+    forgotten: Vec<(Range<Slot>, i64)>,
     /// To be written, what goes first on top.
     pub(crate) out: BinaryHeap<Reverse<Waiting>>,
     /// Stored and to be written, by level.
@@ -55,6 +58,7 @@ impl Default for Spill {
             read_to: None,
             stored: 0,
             writing: 0,
+            forgotten: Vec::new(),
             out: BinaryHeap::new(),
             counts: [0; PRIORITIES],
         }
@@ -148,6 +152,26 @@ impl Spill {
         self.out.extend(tasks.into_iter().map(Reverse));
     }
 
+    /// Forgets what is to be written of these slots, and how many those were; what is stored is left out when it is read.
+    pub(crate) fn forget(&mut self, slots: &Range<Slot>, below: i64) -> usize {
+        self.forgotten.retain(|(known, _)| known != slots);
+        self.forgotten.push((slots.clone(), below));
+        let before = self.out.len();
+        self.out.retain(|Reverse(waiting)| {
+            let stays = !slots.contains(&waiting.task.run.slot);
+            if !stays {
+                self.counts[waiting.order.level as usize] -= 1;
+            }
+            stays
+        });
+        before - self.out.len()
+    }
+
+    fn is_forgotten(&self, waiting: &Waiting) -> bool {
+        let (slot, sequence) = (waiting.task.run.slot, waiting.order.sequence);
+        self.forgotten.iter().any(|(slots, below)| slots.contains(&slot) && sequence < *below)
+    }
+
     /// Takes note of a page; returns what belongs in memory now: the page, and what was to go out and is due before its end.
     pub(crate) fn accept(&mut self, page: Page) -> Vec<Waiting> {
         let mut kept = page.tasks;
@@ -166,6 +190,7 @@ impl Spill {
             let count = &mut self.counts[waiting.order.level as usize];
             *count = count.saturating_sub(1);
         }
+        kept.retain(|waiting| !self.is_forgotten(waiting));
         kept
     }
 }

@@ -170,6 +170,10 @@ async fn bad_settings_are_refused_and_change_nothing() -> Result<()> {
             },
             "Setting fairness key rate limit on workflow task queues is not allowed.",
         ),
+        (
+            api::UpdateTaskQueueConfigRequest { task_queue: "q".repeat(1001), ..weights("a", 1.0) },
+            "taskQueue length exceeds limit",
+        ),
         (weights("", 1.0), "fairness weight override key must not be empty"),
         (weights(&"k".repeat(65), 1.0), "fairness key length exceeds limit"),
         (weights("a", 0.0), "invalid fairness weight weight for key \"a\": must be greater than zero"),

@@ -164,7 +164,9 @@ impl Shard {
 
     /// Drops all memory. Replies that wait are dropped with it, which tells their callers `Unavailable`.
     fn forget(&mut self) {
-        self.lease = None;
+        if let Some(lease) = self.lease.take() {
+            self.shared.matching.forget(&lease.slots());
+        }
         self.generation += 1;
         self.cells.clear();
         self.current.clear();

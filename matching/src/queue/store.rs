@@ -1,8 +1,8 @@
 //! A queue and the store: backlogs beyond memory go out and come back.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use perdure_storage::BacklogId;
+use perdure_storage::{BacklogId, Slot};
 
 use super::{Core, Queue};
 use crate::spill::{Done, Job, Spill};
@@ -41,6 +41,15 @@ impl Queue {
 }
 
 impl Core {
+    /// A shard forgets what it handed out, and hands it out again.
+    pub(crate) fn forget(&mut self, slots: &Range<Slot>) {
+        self.lanes().for_each(|lane| lane.backlog.forget(slots));
+        for spill in &mut self.rerouted {
+            // It takes no new tasks.
+            spill.forget(slots, i64::MAX);
+        }
+    }
+
     pub(super) fn has_spill(&self) -> bool {
         let mut lanes = std::iter::once(&self.unversioned).chain(self.versioned.values());
         !self.rerouted.is_empty() || lanes.any(|lane| lane.backlog.has_spill())

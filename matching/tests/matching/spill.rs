@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use perdure_matching::{DeploymentVersion, MatchingLimits, Poll, QueueKind, QueueRouting, TaskPriority, TaskRef};
-use perdure_storage::MemoryStore;
+use perdure_storage::{MemoryStore, RunKey};
 use tokio::time::Instant;
 
 use crate::support::{World, id_of, poller, settle, task};
@@ -111,6 +111,28 @@ async fn a_new_routing_finds_what_was_spilled() {
         assert!(taken.insert(id_of(&task)), "{} is doubled", id_of(&task));
     }
     assert_eq!(taken.len(), 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_reloads_does_not_double_what_waits() {
+    let world = small();
+    let of_slot = |n: usize, slot: u16| {
+        let run = RunKey { slot, run_id: uuid::Uuid::from_u128(n as u128) };
+        TaskRef { run, ..task(&format!("{slot} {n:03}"), 0) }
+    };
+    let offer = |slot: u16| (0..400).for_each(|n| world.matching.offer(&world.key, of_slot(n, slot)));
+    offer(1);
+    offer(9);
+    settle().await;
+    world.matching.forget(&(0..5));
+    offer(1);
+    settle().await;
+    let taken = world.take_all().await;
+    let expected: BTreeSet<_> =
+        [1, 9].iter().flat_map(|slot| (0..400).map(move |n| format!("{slot} {n:03}"))).collect();
+    assert_eq!(taken.len(), 800, "none is doubled");
+    assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!((world.backlog(), world.matching.backlog_in_memory()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
