@@ -1,8 +1,12 @@
 //! Versions between runs and queues: which workers a run's tasks go to, and of which version the workers are that take them.
 
-use perdure_engine::{Effective, Reject, RunState, TakenBy, Target, effective, override_version, wants_ramping_version};
+use perdure_engine::{
+    Effective, Reject, RunState, TakenBy, Target, effective, override_version, wants_ramping_version,
+};
 use perdure_matching::{DeploymentVersion, Directive, Matching, PollerInfo, QueueKey, QueueKind};
-use perdure_proto::api::{deployment::WorkerDeploymentVersion, enums::VersioningBehavior, workflow::VersioningOverride};
+use perdure_proto::api::{
+    deployment::WorkerDeploymentVersion, enums::VersioningBehavior, workflow::VersioningOverride,
+};
 use uuid::Uuid;
 
 /// A run in its namespace, and what says where its tasks go.
@@ -16,15 +20,10 @@ pub(crate) struct Router<'a> {
 impl Router<'_> {
     /// Which workers may have the run's workflow tasks and queries.
     pub(crate) fn workflow_directive(&self) -> Directive {
-        if wants_ramping_version(self.run) {
-            let routing = self.matching.routing(&self.queue());
-            let ramping = routing.and_then(|routing| routing.ramping.as_ref()?.to.clone());
-            if let Some(version) = ramping {
-                return Directive::Pinned(version);
-            }
-        }
         match self.pinned_version() {
             Some(version) => Directive::Pinned(version),
+            // The lowest hash is on the side of every ramp.
+            None if wants_ramping_version(self.run) => Directive::ByRouting { hash_of: 0 },
             None => self.by_routing(),
         }
     }
