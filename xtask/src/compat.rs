@@ -155,7 +155,7 @@ async fn follow(
         let before = results.passed.len() + results.missed.len();
         take(results, &line);
         let now = results.passed.len() + results.missed.len();
-        if now != before && now % 20 == 0 {
+        if now != before && now.is_multiple_of(20) {
             println!("{} passed, {} missed", results.passed.len(), results.missed.len());
         }
     }

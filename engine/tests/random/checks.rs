@@ -131,8 +131,10 @@ fn told(state: &WorkflowState) -> RunState {
         *operation = NexusOperation { scheduled_event_id: operation.scheduled_event_id, ..Default::default() };
     }
     for callback in run.callbacks.values_mut() {
-        callback.phase = None;
-        callback.attempt = 0;
+        // How far its delivery is.
+        (callback.phase, callback.rejection) = (None, None);
+        (callback.attempt, callback.last_attempt_complete_time) = (0, 0);
+        callback.last_attempt_failure = None;
     }
     run
 }

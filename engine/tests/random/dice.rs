@@ -6,25 +6,27 @@ use perdure_proto::api::{
     failure::{ApplicationFailureInfo, Failure, failure::FailureInfo},
 };
 use prost_types::Duration;
-use rand::{Rng, SeedableRng, rngs::StdRng};
 
 pub(crate) const SECOND: Nanos = 1_000_000_000;
 
-/// All that is random in a script comes from here: the same seed makes the same script.
-pub(crate) struct Dice(StdRng);
+/// All that is random in a script comes from here: the same seed makes the same script. The generator is SplitMix64.
+pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(StdRng::seed_from_u64(seed))
+        Self(seed)
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     /// Below `count`, which is above 0.
     pub(crate) fn below(&mut self, count: usize) -> usize {
-        self.0.random_range(0..count)
-    }
-
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0.random()
+        (self.number() % count as u64) as usize
     }
 
     /// True once in so many times.

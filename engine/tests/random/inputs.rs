@@ -1,14 +1,10 @@
 //! What happens to a run: every kind of input, mostly such as fit the state, often stale, sometimes nonsense.
 
 use perdure_engine::{
-    ActivityOperation, ActivityRef, ActivitySelector, CallbackOutcome, Input, Jitter, NexusCancelOutcome,
-    NexusCompletion, NexusResult, NexusStartOutcome, OptionField, OptionsUpdate, PauseRequest, RunState, Signal,
-    TakenBy, Target, WorkflowState, WorkflowTaskRef, input::ExternalInitiator, schedule::ScheduleInput,
-    standalone_activity::ActivityControl, standalone_nexus::NexusControl, state::ActivityPhase,
+    ActivityRef, CallbackOutcome, Input, NexusCancelOutcome, NexusCompletion, NexusResult, NexusStartOutcome, RunState,
+    Signal, TakenBy, Target, WorkflowState, WorkflowTaskRef, state::ActivityPhase,
 };
 use perdure_proto::api::{
-    activity::ActivityOptions,
-    common::{Callback, callback},
     deployment::WorkerDeploymentVersion,
     enums::{EventType, TimeoutType},
     history::{
@@ -18,19 +14,12 @@ use perdure_proto::api::{
     protocol::Message,
     taskqueue::{StickyExecutionAttributes, TaskQueue},
     update::{self, Acceptance, Outcome, Rejection, Response, outcome::Value},
-    workflow::{
-        VersioningOverride, WorkflowExecutionOptions,
-        versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior},
-    },
     workflowservice::{RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest},
 };
 use prost::Message as _;
 use prost_types::Any;
 
-use crate::{
-    commands::commands,
-    dice::{Dice, SECOND},
-};
+use crate::{commands::commands, dice::Dice, operators};
 
 /// So many kinds of inputs exist; `kind` numbers them.
 pub(crate) const KINDS: usize = 33;
@@ -71,7 +60,7 @@ pub(crate) fn kind(input: &Input) -> usize {
         Input::Delete => 30,
         // Those of other archetypes, which a workflow refuses.
         Input::ControlActivity(_) => 31,
-        Input::ControlNexusOperation(_) | Input::Schedule(_) => 32,
+        Input::ControlNexusOperation(_) | Input::Schedule(_) | Input::Batch(_) => 32,
     }
 }
 
@@ -82,18 +71,18 @@ pub(crate) fn input(state: &WorkflowState, dice: &mut Dice) -> Input {
         25 => fail_task(state, dice),
         26..=29 => start_activity(&state.run, dice),
         30..=36 => answer_activity(&state.run, dice),
-        37 => operate(&state.run, dice),
+        37 => operators::operate(&state.run, dice),
         38..=41 => from_other_runs(&state.run, dice),
         42..=45 => nexus(&state.run, dice),
         46..=48 => update(dice),
         49 | 50 => Input::Signal(Box::new(signal(dice))),
-        51 => operators(dice),
-        52 => attach(dice),
+        51 => operators::seldom(dice),
+        52 => operators::attach(dice),
         _ => Input::Wake,
     }
 }
 
-fn identity() -> String {
+pub(crate) fn identity() -> String {
     "worker".into()
 }
 
@@ -129,7 +118,7 @@ fn start_task(state: &WorkflowState, dice: &mut Dice) -> Input {
 }
 
 /// One of few versions of a deployment, or none.
-fn version(dice: &mut Dice) -> Option<WorkerDeploymentVersion> {
+pub(crate) fn version(dice: &mut Dice) -> Option<WorkerDeploymentVersion> {
     let build_id = dice.pick(["one", "two", ""]).filter(|build_id| !build_id.is_empty())?;
     Some(WorkerDeploymentVersion { deployment_name: "deployment".into(), build_id: build_id.into() })
 }
@@ -267,57 +256,6 @@ fn answer_activity(run: &RunState, dice: &mut Dice) -> Input {
     }
 }
 
-fn operate(run: &RunState, dice: &mut Dice) -> Input {
-    let operation = Box::new(operation(dice));
-    let ids = run.activities.values().map(|activity| activity.activity_id.clone());
-    let activity = match dice.below(4) {
-        0 => ActivitySelector::All,
-        1 => ActivitySelector::Type("act".into()),
-        _ => ActivitySelector::Id(dice.pick(ids).unwrap_or_default()),
-    };
-    Input::OperateActivity { activity, operation }
-}
-
-/// What is asked of an activity of its own.
-fn control(dice: &mut Dice) -> ActivityControl {
-    let (request_id, identity, reason) = (dice.name(), "client".to_owned(), "r".to_owned());
-    match dice.below(8) {
-        0 => ActivityControl::Terminate { request_id, identity, reason },
-        1 | 2 => ActivityControl::Cancel { request_id, identity, reason },
-        _ => ActivityControl::Operate { request_id, operation: operation(dice) },
-    }
-}
-
-fn operation(dice: &mut Dice) -> ActivityOperation {
-    let jitter = Jitter { within: dice.below(3) as i64 * SECOND, seed: dice.number() };
-    match dice.below(8) {
-        0 | 1 => ActivityOperation::Pause { identity: "operator".into(), reason: "r".into(), request_id: dice.name() },
-        2 | 3 => ActivityOperation::Unpause { reset_attempts: dice.one_in(2), reset_heartbeat: dice.one_in(2), jitter },
-        4 | 5 => ActivityOperation::Reset {
-            reset_heartbeat: dice.one_in(2),
-            keep_paused: dice.one_in(2),
-            restore_options: dice.one_in(2),
-            jitter,
-        },
-        6 => ActivityOperation::RestoreOptions,
-        _ => ActivityOperation::UpdateOptions {
-            options: Box::new(ActivityOptions {
-                schedule_to_close_timeout: dice.duration(),
-                start_to_close_timeout: dice.duration(),
-                heartbeat_timeout: dice.duration(),
-                retry_policy: dice.retry_policy(),
-                ..Default::default()
-            }),
-            fields: vec![
-                OptionField::ScheduleToCloseTimeout,
-                OptionField::StartToCloseTimeout,
-                OptionField::HeartbeatTimeout,
-                OptionField::RetryPolicy,
-            ],
-        },
-    }
-}
-
 /// Answers of children, of runs that were signalled, of the parent.
 fn from_other_runs(run: &RunState, dice: &mut Dice) -> Input {
     let child = dice.pick(run.children.keys().copied()).unwrap_or(dice.below(10) as i64);
@@ -416,67 +354,4 @@ pub(crate) fn signal(dice: &mut Dice) -> Signal {
         skip_workflow_task: dice.one_in(10),
         ..Default::default()
     }
-}
-
-/// Seldom things.
-fn operators(dice: &mut Dice) -> Input {
-    let pause = PauseRequest { identity: "operator".into(), reason: "r".into(), request_id: dice.name() };
-    match dice.below(20) {
-        12 if dice.one_in(4) => Input::Delete,
-        13 => Input::ControlActivity(Box::new(control(dice))),
-        14 => Input::ControlNexusOperation(NexusControl::Terminate {
-            request_id: dice.name(),
-            identity: identity(),
-            reason: "r".into(),
-        }),
-        15 => Input::Schedule(Box::new(ScheduleInput::ActionTold { action_id: dice.below(3) as i64 })),
-        0 => Input::Terminate { reason: "r".into(), details: None, identity: identity(), links: Vec::new() },
-        10 | 11 => Input::UpdateOptions(Box::new(options(dice))),
-        1 => Input::WasReset { run_id: "another".into() },
-        2..=4 => Input::ResetSticky,
-        5 | 6 => Input::Pause(pause),
-        7..=9 => Input::Unpause(pause),
-        _ => Input::RequestCancel {
-            reason: "r".into(),
-            identity: identity(),
-            request_id: dice.name(),
-            external: dice.one_in(3).then(|| ExternalInitiator { workflow_id: "other".into(), ..Default::default() }),
-            links: Vec::new(),
-        },
-    }
-}
-
-fn options(dice: &mut Dice) -> OptionsUpdate {
-    let pinned = PinnedOverride { behavior: PinnedOverrideBehavior::Pinned.into(), version: version(dice) };
-    let versioning_override = match dice.below(3) {
-        0 => None,
-        1 => Some(Override::AutoUpgrade(true)),
-        _ => Some(Override::Pinned(pinned)),
-    };
-    let options = WorkflowExecutionOptions {
-        versioning_override: versioning_override
-            .map(|chosen| VersioningOverride { r#override: Some(chosen), ..Default::default() }),
-        ..Default::default()
-    };
-    OptionsUpdate { options, paths: vec!["versioning_override".into()], identity: "operator".into() }
-}
-
-fn attach(dice: &mut Dice) -> Input {
-    Input::AttachStart {
-        request_id: dice.name(),
-        attach_request_id: !dice.one_in(3),
-        attach_callbacks: dice.one_in(2),
-        attach_links: dice.one_in(2),
-        callbacks: callbacks(dice),
-        links: Vec::new(),
-    }
-}
-
-pub(crate) fn callbacks(dice: &mut Dice) -> Vec<Callback> {
-    (0..dice.below(3))
-        .map(|number| {
-            let nexus = callback::Nexus { url: format!("http://localhost/{number}"), ..Default::default() };
-            Callback { variant: Some(callback::Variant::Nexus(nexus)), ..Default::default() }
-        })
-        .collect()
 }
