@@ -65,6 +65,8 @@ pub struct Limits {
     pub worker_deployments: usize,
     pub versions_per_deployment: usize,
     pub task_queues_per_deployment_version: usize,
+    /// Of all deployments together.
+    pub versions_per_task_queue: usize,
     /// After a version has lost its role, before it is first asked whether it is drained.
     pub drainage_grace: Nanos,
     /// Between two such questions.
@@ -116,6 +118,7 @@ impl Default for Limits {
             worker_deployments: 100,
             versions_per_deployment: 100,
             task_queues_per_deployment_version: 100,
+            versions_per_task_queue: 200,
             drainage_grace: 180 * SECOND,
             drainage_refresh: 180 * SECOND,
         }

@@ -16,7 +16,7 @@ use perdure_proto::{
 use prost::{Message, bytes::Bytes};
 use tonic::Status;
 
-use super::{Found, Next, names, room, state};
+use super::{Found, Next, names, room, routing, state};
 use crate::status;
 
 /// A worker of the version polls the queue.
@@ -42,6 +42,15 @@ pub(super) fn register(
     let Some(version) = deployment.versions.get_mut(build_id) else { return Ok(Next::Same) };
     if state::has_queue(version, queue, kind) {
         return Ok(Next::Same);
+    }
+    let key = routing::key(found.namespace_id, queue, kind);
+    let versions = key.and_then(|key| found.matching.routing(&key)).map_or(0, |routing| routing.versions.len());
+    let limit = found.limits.versions_per_task_queue;
+    // One more, so that a version of this deployment that nobody needs can go first.
+    if versions > limit {
+        return Err(room::limit_reached(format!(
+            "exceeding maximum number of Deployment Versions in this task queue (limit = {limit})"
+        )));
     }
     let limit = found.limits.task_queues_per_deployment_version;
     if !version.task_queues.contains_key(queue) && version.task_queues.len() >= limit {

@@ -8,7 +8,7 @@ use perdure_proto::api::{
         versioning_override::{Override, PinnedOverride},
     },
 };
-use perdure_storage::{Batch, Lease, RunKey, RunWrite, Store, VisibilityRow, WakeAt};
+use perdure_storage::{Batch, Lease, RunKey, RunWrite, Store, VisibilityRow};
 
 use super::*;
 
@@ -24,15 +24,7 @@ async fn pinned_run(world: &World, lease: &Lease, build_id: &str, status: Workfl
         }),
         ..VisibilityRow::default()
     };
-    let run = RunWrite {
-        key: RunKey { slot: 0, run_id: NAMESPACE },
-        create: None,
-        journal: Vec::new(),
-        snapshot: None,
-        wake_at: WakeAt::Keep,
-        visibility: Some(row),
-        delete: None,
-    };
+    let run = RunWrite { visibility: Some(row), ..RunWrite::new(RunKey { slot: 0, run_id: NAMESPACE }) };
     world.store.commit(&Batch { lease: lease.clone(), runs: vec![run] }).await.unwrap();
 }
 

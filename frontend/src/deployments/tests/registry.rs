@@ -61,6 +61,17 @@ async fn limits() {
 }
 
 #[tokio::test]
+async fn versions_of_a_queue_are_limited_over_all_deployments() {
+    let world = open(Arc::default(), Limits { versions_per_task_queue: 1, ..Limits::default() }).await;
+    for deployment in ["a", "b"] {
+        world.poll(deployment, "1", "q").await.unwrap();
+    }
+    let expected = "exceeding maximum number of Deployment Versions in this task queue (limit = 1)".to_owned();
+    assert_eq!(text(world.poll("c", "1", "q").await), (Code::ResourceExhausted, expected));
+    world.poll("c", "1", "other").await.unwrap();
+}
+
+#[tokio::test]
 async fn refusals_change_nothing() {
     let world = world().await;
     world.poll("d", "1", "q").await.unwrap();
