@@ -129,8 +129,7 @@ fn check(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
         if workflow {
             return Err(invalid(format!("Setting {words} on workflow task queues is not allowed.")));
         }
-        // Also what is not a number.
-        if !(limit.requests_per_second >= 0.0) {
+        if limit.requests_per_second.is_nan() || limit.requests_per_second < 0.0 {
             return Err(invalid(format!("RequestsPerSecond for {field} rate limit must be non-negative.")));
         }
         if reason.len() > LONGEST_REASON {
@@ -168,7 +167,7 @@ fn check_weights(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
         }
     }
     for (key, weight) in set {
-        if !(*weight > 0.0) {
+        if weight.is_nan() || *weight <= 0.0 {
             let text = format!("invalid fairness weight weight for key \"{key}\": must be greater than zero");
             return Err(invalid(text));
         }
