@@ -22,8 +22,7 @@ impl Router<'_> {
     pub(crate) fn workflow_directive(&self) -> Directive {
         match self.pinned_version() {
             Some(version) => Directive::Pinned(version),
-            // The lowest hash is on the side of every ramp.
-            None if wants_ramping_version(self.run) => Directive::ByRouting { hash_of: 0 },
+            None if wants_ramping_version(self.run) => self.to_ramping_version(),
             None => self.by_routing(),
         }
     }
@@ -61,6 +60,16 @@ impl Router<'_> {
     fn pinned_version(&self) -> Option<DeploymentVersion> {
         let Effective { behavior, version } = effective(self.run);
         version.filter(|_| behavior == VersioningBehavior::Pinned).map(|version| known(&version))
+    }
+
+    /// The lowest hash is on the side of every ramp, but for one that takes no part of the runs yet.
+    fn to_ramping_version(&self) -> Directive {
+        let routing = self.matching.routing(&self.queue());
+        let ramp = routing.as_ref().and_then(|routing| routing.ramping.as_ref());
+        match ramp.and_then(|ramp| ramp.to.clone().filter(|_| ramp.percentage <= 0.0)) {
+            Some(version) => Directive::Pinned(version),
+            None => Directive::ByRouting { hash_of: 0 },
+        }
     }
 
     fn by_routing(&self) -> Directive {

@@ -4,9 +4,9 @@ use perdure_engine::{Input, OptionsUpdate, Reject, effective, in_transition};
 use perdure_history::Error;
 use perdure_matching::StartedWorkflowTask;
 use perdure_proto::api::{
-    command::Command,
+    command::{Command, command::Attributes},
     deployment::{WorkerDeploymentOptions, WorkerDeploymentVersion},
-    enums::{VersioningBehavior as Behavior, WorkerVersioningMode},
+    enums::{ContinueAsNewVersioningBehavior, VersioningBehavior as Behavior, WorkerVersioningMode},
     query::WorkflowQuery,
     workflow::{
         VersioningOverride, WorkflowExecutionOptions,
@@ -200,6 +200,25 @@ async fn children_and_next_runs_stay_with_the_version() {
     complete(&world, &task, "1", Behavior::Pinned, vec![command::continue_as_new("Type")]).await;
     let next = world.poll_workflow_task_as("1").await;
     assert_ne!(next.info.run_id, task.info.run_id);
+}
+
+#[tokio::test]
+async fn the_first_task_of_a_next_run_may_go_to_the_ramping_version() {
+    for percentage in [0.0, 1.0, 100.0] {
+        let world = World::open().await;
+        world.route("1", &["1"], 1);
+        world.history.start(start("w")).await.expect("start");
+        let task = world.poll_workflow_task_as("1").await;
+        world.ramp("1", "2", percentage);
+        let initial = ContinueAsNewVersioningBehavior::UseRampingVersion;
+        let mut command = command::continue_as_new("Type");
+        if let Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes)) = &mut command.attributes {
+            attributes.initial_versioning_behavior = initial as i32;
+        }
+        complete(&world, &task, "1", Behavior::Pinned, vec![command]).await;
+        let next = world.poll_workflow_task_as("2").await;
+        assert_ne!(next.info.run_id, task.info.run_id);
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use perdure_history::{
 };
 use perdure_matching::{
     DeploymentVersion, Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, QueueRouting,
-    StartedActivityTask, StartedTask, StartedWorkflowTask,
+    Ramp, StartedActivityTask, StartedTask, StartedWorkflowTask,
 };
 use perdure_proto::{
     api::{
@@ -136,6 +136,14 @@ impl World {
             let routing = QueueRouting { current: version(current), revision, versions, ..QueueRouting::default() };
             self.matching.set_routing(queue(kind), Some(routing));
         }
+    }
+
+    /// A part of the queue's workflows, which may be none, goes to another build.
+    pub(crate) fn ramp(&self, current: &str, to: &str, percentage: f32) {
+        let versions = [current, to].into_iter().filter_map(version).collect();
+        let ramping = Some(Ramp { to: version(to), percentage });
+        let routing = QueueRouting { current: version(current), ramping, versions, ..QueueRouting::default() };
+        self.matching.set_routing(queue(QueueKind::Workflow), Some(routing));
     }
 
     pub(crate) async fn poll_workflow_task(&self) -> StartedWorkflowTask {
