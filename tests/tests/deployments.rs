@@ -7,9 +7,7 @@ use perdure_proto::api::{
     command::{Command, CompleteWorkflowExecutionCommandAttributes, command::Attributes},
     common::{WorkflowExecution, WorkflowType},
     deployment::{WorkerDeploymentOptions, WorkerDeploymentVersion},
-    enums::{
-        CommandType, VersioningBehavior, WorkerDeploymentVersionStatus as VersionStatus, WorkerVersioningMode,
-    },
+    enums::{CommandType, VersioningBehavior, WorkerDeploymentVersionStatus as VersionStatus, WorkerVersioningMode},
     taskqueue::TaskQueue,
     workflowservice::{self as api, workflow_service_client::WorkflowServiceClient},
 };
@@ -153,10 +151,8 @@ impl World {
     }
 
     async fn describe(&self) -> Result<api::DescribeWorkerDeploymentResponse> {
-        let request = api::DescribeWorkerDeploymentRequest {
-            namespace: namespace(),
-            deployment_name: DEPLOYMENT.to_owned(),
-        };
+        let request =
+            api::DescribeWorkerDeploymentRequest { namespace: namespace(), deployment_name: DEPLOYMENT.to_owned() };
         Ok(self.client.clone().describe_worker_deployment(request).await?.into_inner())
     }
 
