@@ -302,7 +302,7 @@ fn what_is_in_the_way_is_ended() {
         // Not known to run yet: it waits for that, and then ends it.
         assert!(world.sleep_until(2 * HOUR).is_empty());
         let end = Task::EndScheduled { action_id: 1, terminate };
-        assert_eq!(world.started(1), [end.clone()], "{policy:?}");
+        assert_eq!(world.started(1), std::slice::from_ref(&end), "{policy:?}");
         assert_eq!(obligations(&world.state), [end]);
         world.schedule(ScheduleInput::ActionTold { action_id: 1 });
         assert!(obligations(&world.state).is_empty());
