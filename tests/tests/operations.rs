@@ -259,9 +259,8 @@ async fn quotas_refuse_what_is_too_much() -> Result<()> {
     let refused = loop {
         // Until the parked poll has arrived this one takes its place, and is given up.
         let tried = client.poll_workflow_task_queue(poll.clone());
-        match tokio::time::timeout(std::time::Duration::from_millis(200), tried).await {
-            Ok(Err(status)) => break status,
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Err(status)) = tokio::time::timeout(std::time::Duration::from_millis(200), tried).await {
+            break status;
         }
     };
     let text = "namespace concurrent poller limit exceeded";

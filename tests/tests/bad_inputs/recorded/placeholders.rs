@@ -180,7 +180,7 @@ pub(crate) fn lookup(value: &Value, path: &str) -> Value {
         value = match &value {
             Value::Array(items) => match part.split_once('=') {
                 Some((key, wanted)) => {
-                    let found = items.iter().find(|item| item.get(key).is_some_and(|found| is(found, wanted)));
+                    let found = items.iter().find(|item| item.get(key).and_then(Value::as_str) == Some(wanted));
                     found.cloned().unwrap_or_default()
                 }
                 None if part == "#" => items.len().into(),
@@ -199,8 +199,4 @@ fn item(items: &[Value], index: i64) -> Option<&Value> {
         Ok(index) => items.get(index),
         Err(_) => items.len().checked_sub(usize::try_from(-index).ok()?).and_then(|index| items.get(index)),
     }
-}
-
-fn is(found: &Value, wanted: &str) -> bool {
-    found.as_str().map_or_else(|| found.to_string() == wanted, |text| text == wanted)
 }
