@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from temporalio.api.common.v1 import Priority
+from temporalio.api.enums.v1 import ParentClosePolicy
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy as Conflict
 
 from commands import activity, child, complete, continue_as_new, fail, retries, seconds
@@ -30,9 +31,12 @@ async def priority_of_activities(stage: Stage) -> None:
 
 async def priority_of_children(stage: Stage) -> None:
     await stage.start(priority=FIRST)
-    await stage.next(child(f"{stage.id}-1", f"{stage.queue}-child"))
+    # They outlive the parent, so that it does not matter how fast its end reaches them.
+    abandon = {"parent_close_policy": ParentClosePolicy.PARENT_CLOSE_POLICY_ABANDON}
+    await stage.next(child(f"{stage.id}-1", f"{stage.queue}-child", **abandon))
     await stage.until("child_workflow_execution_started")
-    await stage.next(child(f"{stage.id}-2", f"{stage.queue}-child", priority=Priority(priority_key=5)))
+    own = Priority(priority_key=5)
+    await stage.next(child(f"{stage.id}-2", f"{stage.queue}-child", priority=own, **abandon))
     # The task that follows tells that the second one has started, too.
     await stage.finish()
 
