@@ -90,6 +90,13 @@ fn shape(parts: usize) -> String {
              ON CONFLICT (namespace_id, run_id) DO UPDATE SET {updates})"
         ));
     }
+    push_removals(&mut sql, parts, &mut arrays);
+    sql.push_str(" SELECT count(*) FROM fence");
+    sql
+}
+
+/// What goes.
+fn push_removals(sql: &mut String, parts: usize, arrays: &mut impl FnMut(&[&str]) -> String) {
     if parts & part::DELETE != 0 {
         let rows = arrays(&DELETE_TYPES);
         sql.push_str(&format!(
@@ -113,6 +120,4 @@ fn shape(parts: usize) -> String {
              WHERE journal.run_id = covered.run_id AND journal.slot = covered.slot AND journal.seq <= covered.seq)"
         ));
     }
-    sql.push_str(" SELECT count(*) FROM fence");
-    sql
 }
