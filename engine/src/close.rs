@@ -49,7 +49,12 @@ use crate::{
 };
 
 /// The workflow returned.
-pub(crate) fn complete(tx: &mut Tx, command: CompleteWorkflowExecutionCommandAttributes, completed_event_id: i64, extras: EventExtras) {
+pub(crate) fn complete(
+    tx: &mut Tx,
+    command: CompleteWorkflowExecutionCommandAttributes,
+    completed_event_id: i64,
+    extras: EventExtras,
+) {
     let next = chain::by_cron(&tx.state.run, tx.ctx.now);
     let result = command.result.clone();
     let next_run = next.and_then(|next| chain::again(tx, next, None, result));
@@ -62,7 +67,12 @@ pub(crate) fn complete(tx: &mut Tx, command: CompleteWorkflowExecutionCommandAtt
 }
 
 /// The workflow failed.
-pub(crate) fn fail(tx: &mut Tx, command: FailWorkflowExecutionCommandAttributes, completed_event_id: i64, extras: EventExtras) {
+pub(crate) fn fail(
+    tx: &mut Tx,
+    command: FailWorkflowExecutionCommandAttributes,
+    completed_event_id: i64,
+    extras: EventExtras,
+) {
     let failure = command.failure.unwrap_or_default();
     let Following { retry_state, next } = chain::after_failure(&tx.state.run, &failure, tx.ctx.now);
     let next_run = next.and_then(|next| {
@@ -81,7 +91,12 @@ pub(crate) fn fail(tx: &mut Tx, command: FailWorkflowExecutionCommandAttributes,
 }
 
 /// The workflow accepted its cancellation.
-pub(crate) fn cancel(tx: &mut Tx, command: CancelWorkflowExecutionCommandAttributes, completed_event_id: i64, extras: EventExtras) {
+pub(crate) fn cancel(
+    tx: &mut Tx,
+    command: CancelWorkflowExecutionCommandAttributes,
+    completed_event_id: i64,
+    extras: EventExtras,
+) {
     let attributes = WorkflowExecutionCanceledEventAttributes {
         workflow_task_completed_event_id: completed_event_id,
         details: command.details,
@@ -89,19 +104,13 @@ pub(crate) fn cancel(tx: &mut Tx, command: CancelWorkflowExecutionCommandAttribu
     end(tx, Attributes::WorkflowExecutionCanceledEventAttributes(attributes), extras, None);
 }
 
-/// The workflow goes on as a new run. Memo and search attributes are taken over unless the command has its own.
+/// The workflow goes on as a new run. Its memo and search attributes are those of the command: SDKs send what is to stay.
 pub(crate) fn continue_as_new(
     tx: &mut Tx,
     mut command: ContinueAsNewWorkflowExecutionCommandAttributes,
     completed_event_id: i64,
     extras: EventExtras,
 ) {
-    if command.memo.is_none() {
-        command.memo.clone_from(&tx.state.run.memo);
-    }
-    if command.search_attributes.is_none() {
-        command.search_attributes.clone_from(&tx.state.run.search_attributes);
-    }
     command.memo = command.memo.filter(|memo| !memo.fields.is_empty());
     command.search_attributes = command.search_attributes.filter(|given| !given.indexed_fields.is_empty());
     let next_run = chain::as_new(tx, &command);

@@ -27,6 +27,13 @@ async def continued_as_new_with_properties(stage: Stage) -> None:
     await stage.finish()
 
 
+async def continued_as_new_without_properties(stage: Stage) -> None:
+    attributes = SearchAttributes(indexed_fields={"GoldenKeyword": payload("value")})
+    await stage.start(memo=Memo(fields={"old": payload("memo")}), search_attributes=attributes)
+    await stage.next(continue_as_new(stage.queue))
+    await stage.finish()
+
+
 async def continued_as_new_with_empty_maps(stage: Stage) -> None:
     await stage.start(memo=Memo(fields={"old": payload("memo")}), header=Header())
     empty = {"header": Header(), "memo": Memo(), "search_attributes": SearchAttributes()}
