@@ -179,7 +179,7 @@ async fn a_child_whose_start_is_on_its_way_is_started_once() {
         world.respond(&task, request).await.expect("complete");
         // Behind the next task's Scheduled, which follows the child's Initiated.
         let new = world.history.reset(world.target("w"), to(7, "r")).await.expect("reset");
-        let mut tasks = vec![world.poll_workflow_task().await, world.poll_workflow_task().await];
+        let mut tasks = [world.poll_workflow_task().await, world.poll_workflow_task().await];
         tasks.sort_by_key(|task| task.info.workflow_id.clone());
         assert_eq!(tasks[1].info.run_id, new.to_string());
         world.complete(&tasks[0], vec![command::complete()]).await;
