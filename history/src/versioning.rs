@@ -22,7 +22,7 @@ impl Router<'_> {
     pub(crate) fn workflow_directive(&self) -> Directive {
         match self.pinned_version() {
             Some(version) => Directive::Pinned(version),
-            None if wants_ramping_version(self.run) => self.to_ramping_version(),
+            None if wants_ramping_version(self.run) => self.ramping_directive(),
             None => self.by_routing(),
         }
     }
@@ -63,7 +63,7 @@ impl Router<'_> {
     }
 
     /// The lowest hash is on the side of every ramp, but for one that takes no part of the runs yet.
-    fn to_ramping_version(&self) -> Directive {
+    fn ramping_directive(&self) -> Directive {
         let routing = self.matching.routing(&self.queue());
         let ramp = routing.as_ref().and_then(|routing| routing.ramping.as_ref());
         match ramp.and_then(|ramp| ramp.to.clone().filter(|_| ramp.percentage <= 0.0)) {
