@@ -105,8 +105,7 @@ impl Frontend {
         // That there is no such run is told first.
         let known = self.history.view(target.clone(), |_| ()).await;
         known.map_err(|error| error::of_call(error, target))?;
-        let token: StateToken =
-            self.sealer.open(token).map_err(|_| status::invalid("invalid long poll token"))?;
+        let token: StateToken = self.sealer.open(token).map_err(|_| status::invalid("invalid long poll token"))?;
         if token.run_id != run_id.to_string() {
             return Err(status::invalid("long poll token does not match execution"));
         }
