@@ -12,7 +12,7 @@ use perdure_proto::api::{
 use perdure_storage::WorkflowKey;
 use tonic::Status;
 
-use crate::{Frontend, call::Call, error, links, namespaces::AuthorizedNamespace, status, validate};
+use crate::{Frontend, call::Call, error, links, namespaces::AuthorizedNamespace, validate};
 
 impl Frontend {
     pub(crate) async fn start_workflow(
@@ -76,11 +76,7 @@ impl Frontend {
 
     /// A deprecated namespace lets its runs end, but takes no new ones.
     pub(crate) fn namespace_for_start(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
-        let namespace = self.namespaces.resolve(name)?;
-        match namespace.state() {
-            NamespaceState::Registered => Ok(namespace),
-            state => Err(status::namespace_invalid_state(name, state, &[NamespaceState::Registered])),
-        }
+        self.namespaces.resolve_in(name, &[NamespaceState::Registered])
     }
 
     async fn admit(&self, namespace: &AuthorizedNamespace, start: Start) -> Result<Started, Status> {

@@ -137,17 +137,19 @@ impl Namespaces {
     /// The namespace that a request names. INVALID_ARGUMENT for a bad name, NOT_FOUND for an unknown one,
     /// FAILED_PRECONDITION for a deleted one, RESOURCE_EXHAUSTED for one that asks for too much.
     pub fn resolve(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
+        self.resolve_in(name, &[NamespaceState::Registered, NamespaceState::Deprecated])
+    }
+
+    /// The same for a call that is served in these states only.
+    pub(crate) fn resolve_in(&self, name: &str, allowed: &[NamespaceState]) -> Result<AuthorizedNamespace, Status> {
         if name.is_empty() {
             return Err(status::invalid("Namespace is empty."));
         }
         let namespace = self.find(name)?;
-        match namespace.state() {
-            state @ NamespaceState::Deleted => {
-                let allowed = [NamespaceState::Registered, NamespaceState::Deprecated];
-                Err(status::namespace_invalid_state(name, state, &allowed))
-            }
-            _ => self.0.quotas.namespace(namespace.id()).map(|()| namespace),
+        if !allowed.contains(&namespace.state()) {
+            return Err(status::namespace_invalid_state(name, namespace.state(), allowed));
         }
+        self.0.quotas.namespace(namespace.id()).map(|()| namespace)
     }
 
     /// For tokens, which carry the id.

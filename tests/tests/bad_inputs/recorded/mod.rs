@@ -5,7 +5,7 @@ mod case;
 mod placeholders;
 mod run;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use perdure_tests::{
@@ -13,7 +13,8 @@ use perdure_tests::{
     raw::{RETRIED, Raw, descriptors, inside},
 };
 use serde_json::{Value, json};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tonic::Code;
 
 use case::{Call, Case, Expected};
 use placeholders::{Namespaces, lookup};
@@ -27,6 +28,12 @@ const SETTINGS: [&str; 4] = [
     "history.maximumSignalsPerExecution=5",
     "history.workflowTaskHeartbeatTimeout=3s",
     r#"component.callbacks.allowedAddresses=[{"Pattern":"localhost:1","AllowInsecure":true}]"#,
+];
+/// Set-ups of one setting each.
+const RATES: [(&str, &str); 3] = [
+    ("namespace-rps", "frontend.namespaceRPS=5"),
+    ("pollers", "frontend.namespaceCount=1"),
+    ("host-rps", "frontend.rps=5"),
 ];
 const WORKFLOWS: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const OPERATORS: &str = "temporal.api.operatorservice.v1.OperatorService";
@@ -50,13 +57,25 @@ async fn with_other_limits() -> Result<()> {
     check(server, |case| case.server.as_deref() == Some("settings")).await
 }
 
+#[tokio::test]
+async fn with_other_rates() -> Result<()> {
+    for (set_up, setting) in RATES {
+        let name = format!("bad_inputs_{set_up}");
+        let server = Server::start_with(&name, Database::SqliteMemory, &[setting]).await?;
+        check(server, |case| case.server.as_deref() == Some(set_up)).await.context(set_up)?;
+    }
+    Ok(())
+}
+
 /// Every other set-up is one that no server of ours can have yet.
 #[test]
 fn no_case_is_forgotten() -> Result<()> {
     let mut count = 0;
     for (case, expected) in case::all()? {
         count += 1;
-        let is_known = matches!(case.server.as_deref(), None | Some("1.32" | "settings"));
+        let is_known = case.server.as_deref().is_none_or(|set_up| {
+            matches!(set_up, "1.32" | "settings") || RATES.iter().any(|(known, _)| *known == set_up)
+        });
         ensure!(is_known || matches!(expected, Expected::NotSent), "{} is sent by no test", case.id);
     }
     ensure!(count == 553, "{count} cases");
@@ -143,5 +162,11 @@ async fn namespaces(client: &Client) -> Result<Namespaces> {
 
 async fn must(client: &Client, rpc: &str, request: Value) -> Result<Value> {
     let call: Call = serde_json::from_value(json!({"rpc": rpc}))?;
-    Ok(client.send(rpc, request, &call).await??)
+    loop {
+        match client.send(rpc, request.clone(), &call).await? {
+            // Where rates are tested.
+            Err(status) if status.code() == Code::ResourceExhausted => sleep(Duration::from_millis(100)).await,
+            answer => return Ok(answer?),
+        }
+    }
 }
