@@ -105,7 +105,8 @@ mod tests {
     fn what_is_excluded() {
         use ResetReapplyExcludeType as E;
         use ResetReapplyType as T;
-        let cases: [(T, &[i32], (bool, bool, bool)); 7] = [
+        type Case = (T, &'static [i32], (bool, bool, bool));
+        let cases: [Case; 7] = [
             (T::Unspecified, &[], (false, false, false)),
             (T::AllEligible, &[], (false, false, false)),
             (T::Signal, &[], (false, true, false)),

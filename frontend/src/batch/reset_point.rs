@@ -91,7 +91,6 @@ impl Frontend {
         let request = DescribeWorkflowExecutionRequest {
             namespace: namespace.to_owned(),
             execution: Some(execution.clone()),
-            ..Default::default()
         };
         let info = self.describe_workflow(call, request).await?.workflow_execution_info.unwrap_or_default();
         let points = info.auto_reset_points.map(|points| points.points).unwrap_or_default();
