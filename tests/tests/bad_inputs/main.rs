@@ -11,3 +11,4 @@ mod standalone_activities;
 mod starts;
 mod table;
 mod workers;
+mod workflow_options;
