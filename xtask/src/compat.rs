@@ -246,7 +246,11 @@ mod tests {
     fn lines_of_features() {
         let mut results = Results::default();
         take_feature_line(&mut results, "python", "Feature result variant= feature=a/b outcome=PASSED");
-        take_feature_line(&mut results, "python", "Feature result variant= feature=a/c outcome=FAILED message=\"no way\"");
+        take_feature_line(
+            &mut results,
+            "python",
+            "Feature result variant= feature=a/c outcome=FAILED message=\"no way\"",
+        );
         assert_eq!(results.passed, BTreeSet::from(["python/a/b".to_owned()]));
         assert_eq!(results.missed, BTreeMap::from([("python/a/c".to_owned(), "\"no way\"".to_owned())]));
     }
