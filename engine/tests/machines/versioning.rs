@@ -1,21 +1,17 @@
 //! Every cell of the tables in `versioning`.
 
+mod inheritance;
+mod overrides;
+
 use perdure_engine::{
     Effective, Input, OptionsUpdate, Reject, Reply, TakenBy, Target, Task, WorkflowTaskRef, effective, in_transition,
     obligations, replay,
 };
 use perdure_proto::api::{
-    command::{
-        Command, ContinueAsNewWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes,
-        ScheduleActivityTaskCommandAttributes, command::Attributes as C,
-    },
-    common::{ActivityType, Priority, RetryPolicy, WorkerVersionStamp},
+    command::{Command, ScheduleActivityTaskCommandAttributes, command::Attributes as C},
+    common::{ActivityType, WorkerVersionStamp},
     deployment::{WorkerDeploymentOptions, WorkerDeploymentVersion},
-    enums::{
-        CommandType, ContinueAsNewVersioningBehavior, EventType as T, VersioningBehavior as Behavior,
-        WorkerVersioningMode,
-    },
-    history::history_event::Attributes as A,
+    enums::{CommandType, EventType as T, VersioningBehavior as Behavior, WorkerVersioningMode},
     taskqueue::{StickyExecutionAttributes, TaskQueue},
     workflow::{
         VersioningOverride, WorkflowExecutionOptions,
@@ -343,138 +339,6 @@ fn override_with(world: &mut World, versioning_override: Option<VersioningOverri
 }
 
 #[test]
-fn an_override_is_set_and_unset() {
-    type Case = (fn() -> World, Option<VersioningOverride>, Effective);
-    let cases: [Case; 15] = [
-        (unversioned, pin("9"), is(Behavior::Pinned, "9")),
-        (unversioned, once("9"), is(Behavior::Pinned, "9")),
-        (unversioned, auto(), is(Behavior::AutoUpgrade, "")),
-        (unversioned, None, is(Behavior::Unspecified, "")),
-        (auto_upgrade, pin("9"), is(Behavior::Pinned, "9")),
-        (auto_upgrade, once("9"), is(Behavior::Pinned, "9")),
-        (auto_upgrade, auto(), is(Behavior::AutoUpgrade, "1")),
-        (pinned, pin("9"), is(Behavior::Pinned, "9")),
-        (pinned, once("9"), is(Behavior::Pinned, "9")),
-        (pinned, auto(), is(Behavior::AutoUpgrade, "1")),
-        (pinned, None, is(Behavior::Pinned, "1")),
-        (|| moving().0, pin("9"), is(Behavior::Pinned, "9")),
-        (|| moving().0, once("9"), is(Behavior::Pinned, "9")),
-        (|| moving().0, auto(), is(Behavior::AutoUpgrade, "2")),
-        (|| moving().0, None, is(Behavior::AutoUpgrade, "2")),
-    ];
-    for (from, wanted, expected) in cases {
-        let mut world = from();
-        let was = effective(&world.state.run);
-        let before = world.state.clone();
-        let is_started = world.state.run.workflow_task.is_some();
-        if !is_started {
-            signal(&mut world);
-        }
-        let step = override_with(&mut world, wanted.clone());
-        assert_eq!(effective(&world.state.run), expected, "{was:?} {wanted:?}");
-        let moves = was != expected;
-        assert_eq!(offers_activity(&step), moves, "{was:?} {wanted:?}");
-        // A task that a worker has runs on.
-        assert_eq!(offers_workflow_task(&step), moves && !is_started, "{was:?} {wanted:?}");
-        if moves && !is_started {
-            assert!(world.state.run.workflow_task.as_ref().is_some_and(|task| !task.sticky));
-        }
-        if wanted.is_none() {
-            assert!(step.events.is_empty(), "nothing was set");
-            continue;
-        }
-        // Unset again, the run is what its worker said; a transition that the override ended has ended.
-        override_with(&mut world, None);
-        let ended = in_transition(&before.run) && !in_transition(&world.state.run);
-        let again = if ended { is(Behavior::AutoUpgrade, "1") } else { was };
-        assert_eq!(effective(&world.state.run), again, "{wanted:?}");
-    }
-}
-
-#[test]
-fn an_auto_upgrade_run_is_what_its_worker_said_once_nothing_is_set() {
-    let mut world = auto_upgrade();
-    override_with(&mut world, pin("9"));
-    override_with(&mut world, None);
-    assert_eq!(effective(&world.state.run), is(Behavior::AutoUpgrade, "1"));
-}
-
-#[test]
-fn a_one_time_override_ends_on_its_target() {
-    let mut world = pinned();
-    override_with(&mut world, once("2"));
-    signal(&mut world);
-    assert_eq!(take(&mut world, by("1", "1", 1)), Err(Reject::StaleTask));
-    let token = take(&mut world, by("2", "1", 1)).unwrap();
-    complete(&mut world, token, completion("2", Behavior::Pinned, vec![]));
-    let info = world.state.run.versioning.info.clone().unwrap();
-    assert_eq!((info.versioning_override, info.deployment_version), (None, v("2")));
-    // A pinned one stays.
-    override_with(&mut world, pin("3"));
-    signal(&mut world);
-    let token = take(&mut world, by("3", "1", 1)).unwrap();
-    complete(&mut world, token, completion("3", Behavior::AutoUpgrade, vec![]));
-    assert_eq!(effective(&world.state.run), is(Behavior::Pinned, "3"));
-}
-
-#[test]
-fn options_are_merged_by_their_mask() {
-    let mut world = World::new();
-    let update = |priority: Option<Priority>, path: &str| {
-        let options = WorkflowExecutionOptions { priority, ..Default::default() };
-        Input::UpdateOptions(Box::new(OptionsUpdate { options, paths: vec![path.into()], identity: "me".into() }))
-    };
-    let priority = |priority_key: i32, fairness_key: &str| {
-        Some(Priority { priority_key, fairness_key: fairness_key.into(), ..Default::default() })
-    };
-    let step = world.step(update(priority(2, "x"), "priority.priority_key")).unwrap();
-    match step.attributes(T::WorkflowExecutionOptionsUpdated) {
-        A::WorkflowExecutionOptionsUpdatedEventAttributes(event) => {
-            assert_eq!((event.priority.clone(), event.identity.as_str()), (priority(2, ""), "me"));
-            // As Temporal says it, wherever there is no override.
-            assert!(event.unset_versioning_override);
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(offers_workflow_task(&step));
-    world.step(update(priority(5, "k"), "priority.fairness_key")).unwrap();
-    assert_eq!(world.state.run.priority, priority(2, "k"));
-    let step = world.step(update(priority(2, "k"), "priority")).unwrap();
-    assert!(step.events.is_empty() && step.tasks.is_empty());
-    for (path, text) in [
-        ("versioning_override.behavior", "versioning_override fields must be updated together"),
-        ("versioning_override.deployment", "versioning_override fields must be updated together"),
-        ("versioning_override.pinned", "versioning_override doesn't support partial updates"),
-    ] {
-        let text = format!("error applying update_options: {text}");
-        assert_eq!(world.step(update(None, path)).unwrap_err(), Reject::InvalidArgument(text));
-    }
-    world
-        .step(Input::Terminate { reason: String::new(), details: None, identity: String::new(), links: vec![] })
-        .unwrap();
-    assert_eq!(world.step(update(None, "priority")).unwrap_err(), Reject::WorkflowClosed);
-}
-
-#[test]
-fn an_override_while_a_worker_has_the_task() {
-    let mut world = pinned();
-    signal(&mut world);
-    let token = take(&mut world, by("1", "1", 1)).unwrap();
-    let step = override_with(&mut world, pin("2"));
-    assert!(step.events.is_empty(), "the event is kept back");
-    assert_eq!(effective(&world.state.run), is(Behavior::Pinned, "2"));
-    let request = RespondWorkflowTaskCompletedRequest {
-        return_new_workflow_task: true,
-        force_create_new_workflow_task: true,
-        ..completion("1", Behavior::Pinned, vec![])
-    };
-    let step = complete(&mut world, token, request);
-    assert_eq!(effective(&world.state.run), is(Behavior::Pinned, "2"));
-    assert!(offers_workflow_task(&step) && world.state.run.sticky.is_none());
-    assert_eq!(world.state.run.workflow_task.as_ref().map(|task| task.sticky), Some(false));
-}
-
-#[test]
 fn what_describe_and_lists_tell() {
     let attributes = |world: &World| {
         let all = perdure_engine::search_attributes(&world.state.run).unwrap_or_default();
@@ -525,151 +389,6 @@ fn what_describe_and_lists_tell() {
     let set = info.versioning_override.clone().unwrap();
     assert_eq!((set.pinned_version.as_str(), set.behavior()), ("d.2", Behavior::Pinned));
     assert_eq!((info.version.as_str(), info.behavior()), ("d.1", Behavior::Pinned));
-}
-
-/// `initial`: what the command wants for the first task of the next run.
-fn continue_as_new(world: &mut World, initial: ContinueAsNewVersioningBehavior) -> perdure_engine::Start {
-    signal(world);
-    let now = effective(&world.state.run);
-    let build_id = now.version.as_ref().map(|version| version.build_id.clone()).unwrap_or_default();
-    let token = take(world, TakenBy { version: now.version, target: None }).unwrap();
-    let attributes = ContinueAsNewWorkflowExecutionCommandAttributes {
-        initial_versioning_behavior: initial as i32,
-        ..Default::default()
-    };
-    let command = command(
-        CommandType::ContinueAsNewWorkflowExecution,
-        C::ContinueAsNewWorkflowExecutionCommandAttributes(attributes),
-    );
-    let step = complete(world, token, completion(&build_id, now.behavior, vec![command]));
-    *step.next_run.unwrap()
-}
-
-#[test]
-fn what_the_next_run_inherits() {
-    use ContinueAsNewVersioningBehavior::{AutoUpgrade, Unspecified, UseRampingVersion};
-    let (stays, upgrades) = (Unspecified, AutoUpgrade);
-    type Case = (fn() -> World, ContinueAsNewVersioningBehavior, Version, Version);
-    let cases: [Case; 6] = [
-        (unversioned, stays, None, None),
-        (auto_upgrade, stays, None, v("1")),
-        (auto_upgrade, UseRampingVersion, None, v("1")),
-        (pinned, stays, v("1"), None),
-        (pinned, upgrades, None, v("1")),
-        (pinned, UseRampingVersion, None, v("1")),
-    ];
-    for (from, initial, pinned_version, upgraded) in cases {
-        let mut world = from();
-        let next = continue_as_new(&mut world, initial);
-        let source = next.inherited.auto_upgrade.clone();
-        assert_eq!(next.inherited.pinned_version, pinned_version);
-        assert_eq!(source.clone().and_then(|source| source.source_deployment_version), upgraded);
-        assert_eq!(source.map(|source| source.source_deployment_revision_number), upgraded.as_ref().map(|_| 1));
-        assert_eq!(next.inherited.reset_points.len(), 1);
-        let expected = match (pinned_version, upgraded) {
-            (Some(version), _) => Effective { behavior: Behavior::Pinned, version: Some(version) },
-            (None, Some(version)) => Effective { behavior: Behavior::AutoUpgrade, version: Some(version) },
-            (None, None) => Effective::default(),
-        };
-        let first = World::with(|start| {
-            start.inherited = next.inherited.clone();
-            start.continued = next.continued.clone();
-        });
-        assert_eq!(effective(&first.state.run), expected);
-        assert_eq!(perdure_engine::wants_ramping_version(&first.state.run), initial == UseRampingVersion);
-        // On a queue that the version does not have.
-        let mut other = next.inherited;
-        other.keep_for_queue(|_| false);
-        assert_eq!((other.pinned_version, other.auto_upgrade), (None, None));
-    }
-    let mut world = pinned();
-    override_with(&mut world, pin("2"));
-    let next = continue_as_new(&mut world, upgrades);
-    assert_eq!(next.inherited.versioning_override, pin("2"));
-    let mut world = pinned();
-    override_with(&mut world, auto());
-    assert_eq!(continue_as_new(&mut world, stays).inherited.versioning_override, None);
-}
-
-fn fail(world: &mut World) -> perdure_engine::Start {
-    let now = effective(&world.state.run);
-    let build_id = now.version.as_ref().map(|version| version.build_id.clone()).unwrap_or_default();
-    let token = take(world, TakenBy { version: now.version, target: None }).unwrap();
-    let failure = Some(crate::world::application_failure("error"));
-    let attributes = C::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes { failure });
-    let command = command(CommandType::FailWorkflowExecution, attributes);
-    *complete(world, token, completion(&build_id, now.behavior, vec![command])).next_run.unwrap()
-}
-
-#[test]
-fn what_a_retry_inherits() {
-    let policy = || {
-        Some(RetryPolicy {
-            initial_interval: seconds(1),
-            backoff_coefficient: 1.0,
-            maximum_attempts: 3,
-            ..Default::default()
-        })
-    };
-    let run = |behavior: Behavior, inherits: bool| {
-        let mut world = World::with(|start| {
-            start.retry_policy = policy();
-            start.inherited.pinned_version = v("1").filter(|_| inherits);
-        });
-        let token = take(&mut world, by("1", "1", 4)).unwrap();
-        complete(&mut world, token, completion("1", behavior, vec![]));
-        signal(&mut world);
-        fail(&mut world)
-    };
-    assert_eq!(run(Behavior::Pinned, true).inherited.pinned_version, v("1"));
-    assert_eq!(run(Behavior::Pinned, false).inherited.pinned_version, None);
-    let source = run(Behavior::AutoUpgrade, false).inherited.auto_upgrade.unwrap();
-    assert_eq!((source.source_deployment_version, source.source_deployment_revision_number), (v("1"), 4));
-}
-
-#[test]
-fn what_a_child_inherits() {
-    let inherited = |world: &World| perdure_engine::inherited_by_child(&world.state.run);
-    assert_eq!(inherited(&unversioned()), Default::default());
-    assert_eq!(inherited(&pinned()).pinned_version, v("1"));
-    let source = inherited(&auto_upgrade()).auto_upgrade.unwrap();
-    assert_eq!(source.source_deployment_version, v("1"));
-    for (wanted, expected) in [(pin("2"), pin("2")), (once("2"), once("2")), (auto(), None)] {
-        let mut world = pinned();
-        override_with(&mut world, wanted);
-        assert_eq!(inherited(&world).versioning_override, expected);
-    }
-}
-
-#[test]
-fn a_pinned_workflow_hears_of_another_target() {
-    let told = |world: &mut World, target: &str, revision: i64| {
-        signal(world);
-        let token = take(world, by("1", target, revision)).unwrap();
-        let is_told = match &world.history.last().unwrap().attributes {
-            Some(A::WorkflowTaskStartedEventAttributes(started)) => started.target_worker_deployment_version_changed,
-            other => panic!("{other:?}"),
-        };
-        complete(world, token, completion("1", Behavior::Pinned, vec![]));
-        is_told
-    };
-    let mut world = pinned();
-    assert!(!told(&mut world, "1", 1));
-    assert!(told(&mut world, "2", 2));
-    // Old news changes nothing.
-    assert!(told(&mut world, "1", 1));
-    let next = continue_as_new(&mut world, ContinueAsNewVersioningBehavior::Unspecified);
-    assert_eq!(next.inherited.declined_upgrade.as_ref().map(|declined| declined.revision_number), Some(2));
-    let mut next = World::with(|start| {
-        start.inherited = next.inherited.clone();
-        start.continued = next.continued.clone();
-    });
-    next.wake_after(2 * SECOND);
-    assert!(!told(&mut next, "2", 2), "it did not want to go there");
-    assert!(told(&mut next, "3", 3));
-    assert!(!told(&mut next, "1", 4), "it is where it should be");
-    override_with(&mut next, pin("1"));
-    assert!(!told(&mut next, "3", 5), "an operator decides");
 }
 
 #[test]
