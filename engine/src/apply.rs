@@ -8,10 +8,10 @@
 use perdure_proto::api::history::{HistoryEvent, history_event::Attributes as A};
 
 use crate::{
-    batch,
-    activity, attributes, callback, cancel,
+    activity, attributes, batch, callback, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, standalone_nexus, start,
+    child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, standalone_nexus,
+    start,
     state::{RequestIdInfo, RunState, WorkflowState},
     timer, update, versioning, workflow_task,
 };

@@ -65,9 +65,7 @@ pub use ctx::{Ctx, Ids};
 pub use deadlines::next_deadline;
 pub use input::{ActivityRef, Input, Signal, Start, WorkflowTaskRef};
 pub use limits::Limits;
-pub use nexus::{
-    BadNexusHeader, NexusCancelOutcome, NexusCompletion, NexusResult, NexusStartOutcome, nexus_header,
-};
+pub use nexus::{BadNexusHeader, NexusCancelOutcome, NexusCompletion, NexusResult, NexusStartOutcome, nexus_header};
 pub use obligations::obligations;
 pub use outcome::{Notice, Outcome, Reply, Task};
 pub use pause::PauseRequest;

@@ -3,8 +3,7 @@
 use perdure_proto::api::enums::ParentClosePolicy;
 
 use crate::{
-    batch,
-    child, close, nexus,
+    batch, child, close, nexus,
     outcome::Task,
     pause, schedule,
     state::{Activity, ActivityPhase, Child, RunState, WorkflowState},

@@ -18,10 +18,9 @@ use perdure_proto::api::{
 };
 
 use crate::{
-    batch,
     admit::start_request_id,
     apply::Corrupt,
-    callback,
+    batch, callback,
     change::{Created, Kind},
     cron,
     ctx::Ctx,

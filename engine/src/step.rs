@@ -1,8 +1,7 @@
 //! Dispatch of an input to the machine that it belongs to.
 
 use crate::{
-    batch,
-    Archetype, activity, callback, cancel,
+    Archetype, activity, batch, callback, cancel,
     change::Kind,
     check, child, close,
     ctx::Ctx,
@@ -124,6 +123,8 @@ fn dispatch_to_workflow(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         Input::WasReset { run_id } => reset::note(tx, run_id),
         Input::ResetSticky => workflow_task::reset_sticky(tx),
         // Ids of different archetypes never meet.
-        Input::ControlActivity(_) | Input::ControlNexusOperation(_) | Input::Schedule(_) | Input::Batch(_) => Err(Reject::NotAwaited),
+        Input::ControlActivity(_) | Input::ControlNexusOperation(_) | Input::Schedule(_) | Input::Batch(_) => {
+            Err(Reject::NotAwaited)
+        }
     }
 }

@@ -3,9 +3,8 @@
 use perdure_engine::Input;
 use perdure_history::{InputReply, Target};
 use perdure_proto::api::workflowservice::{
-    DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse,
-    RequestCancelWorkflowExecutionRequest, RequestCancelWorkflowExecutionResponse, TerminateWorkflowExecutionRequest,
-    TerminateWorkflowExecutionResponse,
+    DeleteWorkflowExecutionRequest, DeleteWorkflowExecutionResponse, RequestCancelWorkflowExecutionRequest,
+    RequestCancelWorkflowExecutionResponse, TerminateWorkflowExecutionRequest, TerminateWorkflowExecutionResponse,
 };
 use tonic::Status;
 use uuid::Uuid;

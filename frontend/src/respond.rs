@@ -54,8 +54,7 @@ impl Frontend {
             deployment,
             ..PollerInfo::default()
         };
-        let responded =
-            self.history.respond_workflow_task(target.clone(), task, request, endpoints, poller).await;
+        let responded = self.history.respond_workflow_task(target.clone(), task, request, endpoints, poller).await;
         let responded = responded.map_err(|error| error::of_call(error, &target))?;
         if let Some(text) = responded.failed {
             return Err(status::invalid(text));

@@ -17,13 +17,8 @@ use crate::{History, api::Target, error::Error};
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Runs that are deleted at a time: few commits, and room for others between them.
 const PAGE: usize = 500;
-const ARCHETYPES: [Archetype; 5] = [
-    Archetype::Workflow,
-    Archetype::Activity,
-    Archetype::NexusOperation,
-    Archetype::Schedule,
-    Archetype::Batch,
-];
+const ARCHETYPES: [Archetype; 5] =
+    [Archetype::Workflow, Archetype::Activity, Archetype::NexusOperation, Archetype::Schedule, Archetype::Batch];
 
 impl History {
     /// Sweeps until told to stop.

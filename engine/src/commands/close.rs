@@ -13,7 +13,14 @@ use prost::Message;
 use prost_types::Duration;
 
 use super::{Batch, WorkflowTaskFailure};
-use crate::{change::Kind, close, retry, state::Nanos, time::duration, tx::{EventExtras, Tx}, validate};
+use crate::{
+    change::Kind,
+    close, retry,
+    state::Nanos,
+    time::duration,
+    tx::{EventExtras, Tx},
+    validate,
+};
 
 pub(super) fn complete(
     tx: &mut Tx,

@@ -156,8 +156,12 @@ fn run_command(tx: &mut Tx, batch: &mut Batch, command: Command) -> Result<(), W
         (Ok(T::CompleteWorkflowExecution), A::CompleteWorkflowExecutionCommandAttributes(a)) => {
             close::complete(tx, batch, a, extras)
         }
-        (Ok(T::FailWorkflowExecution), A::FailWorkflowExecutionCommandAttributes(a)) => close::fail(tx, batch, a, extras),
-        (Ok(T::CancelWorkflowExecution), A::CancelWorkflowExecutionCommandAttributes(a)) => close::cancel(tx, batch, a, extras),
+        (Ok(T::FailWorkflowExecution), A::FailWorkflowExecutionCommandAttributes(a)) => {
+            close::fail(tx, batch, a, extras)
+        }
+        (Ok(T::CancelWorkflowExecution), A::CancelWorkflowExecutionCommandAttributes(a)) => {
+            close::cancel(tx, batch, a, extras)
+        }
         (Ok(T::ContinueAsNewWorkflowExecution), A::ContinueAsNewWorkflowExecutionCommandAttributes(a)) => {
             close::continue_as_new(tx, batch, a, extras)
         }

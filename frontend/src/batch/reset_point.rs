@@ -88,10 +88,8 @@ impl Frontend {
         build_id: &str,
         current_run_only: bool,
     ) -> Result<ResetPoint, Status> {
-        let request = DescribeWorkflowExecutionRequest {
-            namespace: namespace.to_owned(),
-            execution: Some(execution.clone()),
-        };
+        let request =
+            DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution.clone()) };
         let info = self.describe_workflow(call, request).await?.workflow_execution_info.unwrap_or_default();
         let points = info.auto_reset_points.map(|points| points.points).unwrap_or_default();
         let found = points.into_iter().find(|point| {

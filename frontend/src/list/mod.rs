@@ -103,7 +103,12 @@ impl Lists {
     }
 
     /// INVALID_ARGUMENT for a filter that no list would take.
-    pub(crate) fn check(&self, namespace: &AuthorizedNamespace, archetype: Archetype, text: &str) -> Result<(), Status> {
+    pub(crate) fn check(
+        &self,
+        namespace: &AuthorizedNamespace,
+        archetype: Archetype,
+        text: &str,
+    ) -> Result<(), Status> {
         query::read_of(archetype, text, namespace).map(|_| ())
     }
 

@@ -20,7 +20,8 @@ fn token(world: &World, stale: bool) -> ActivityRef {
 
 fn act(world: &mut World, what: u8, detail: u8) -> Answer {
     let request_id = format!("r{}", detail % 4);
-    let token = if detail.is_multiple_of(5) { ActivityRef::Id("a".into()) } else { token(world, detail.is_multiple_of(7)) };
+    let token =
+        if detail.is_multiple_of(5) { ActivityRef::Id("a".into()) } else { token(world, detail.is_multiple_of(7)) };
     match what {
         0..=3 => {
             let attempt = world.state.run.activities.get(&ONLY).map_or(1, |activity| activity.attempt);
