@@ -152,9 +152,12 @@ async fn follow(
     let output = child.stdout.take().context("a pipe was asked for")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
-        let before = results.passed.len() + results.missed.len();
+        let (missed, before) = (results.missed.len(), results.passed.len() + results.missed.len());
         take(results, &line);
         let now = results.passed.len() + results.missed.len();
+        if results.missed.len() != missed {
+            println!("missed: {line}");
+        }
         if now != before && now.is_multiple_of(20) {
             println!("{} passed, {} missed", results.passed.len(), results.missed.len());
         }
@@ -168,6 +171,8 @@ fn take_pytest_line(results: &mut Results, line: &str) {
     const OUTCOMES: [&str; 4] = ["PASSED", "FAILED", "ERROR", "SKIPPED"];
     let Some((outcome, at)) = OUTCOMES.iter().find_map(|outcome| Some((*outcome, line.find(outcome)?))) else { return };
     let (before, after) = (line[..at].trim(), line[at + outcome.len()..].trim());
+    // Some plugins tell the share that is done a second time.
+    let after = if after.ends_with("%]") { after.rfind(" [").map_or(after, |end| after[..end].trim()) } else { after };
     let (name, why) = match after.split_once(" - ") {
         Some((name, why)) => (name, why),
         None if after.starts_with("tests/") => (after, ""),
@@ -228,7 +233,7 @@ mod tests {
         for line in [
             "[gw0] [  3%] PASSED tests/a.py::one ",
             "tests/a.py::two PASSED   [ 10%]",
-            "[gw1] [  4%] FAILED tests/a.py::three[x y] ",
+            "[gw1] [  4%] FAILED tests/a.py::three[x y]  [  4%]",
             "[gw1] [  5%] SKIPPED tests/a.py::four ",
             "[gw1] [  5%] ERROR tests/a.py::one ",
             "FAILED tests/a.py::three[x y] - AssertionError: no",
