@@ -95,7 +95,7 @@ impl<'a, 'c> Tx<'a, 'c> {
         let versions = versioning::basis(&self.state.run, &event);
         self.change(Change::Event { event: Box::new(event), encoded });
         if let Some(before) = versions {
-            self.out.visibility_changed |= before != versioning::basis_of(&self.state.run);
+            self.out.visibility_may_wait |= before != versioning::basis_of(&self.state.run);
         }
         id
     }

@@ -50,8 +50,11 @@ impl Shard {
     /// Takes an outcome apart: changes for the batch, tasks and notices for after it, the reply for the caller.
     pub(super) fn book(&mut self, key: RunKey, outcome: Outcome, dispatch: Dispatch) -> Reply {
         self.steps += 1;
-        let Outcome { changes, tasks, notices, reply, next_run, visibility_changed } = outcome;
+        let Outcome { changes, tasks, notices, reply, next_run, visibility_changed, visibility_may_wait } = outcome;
         self.book_changes(key, changes, visibility_changed);
+        if visibility_may_wait && !visibility_changed {
+            self.show_later(key);
+        }
         self.book_deadline(key);
         if let Some(next) = next_run {
             self.start_next_run(key, *next);

@@ -39,6 +39,8 @@ pub(crate) struct Cell {
     pub deleted: bool,
     /// Changes for the next batch.
     pub dirty: Option<Dirty>,
+    /// When lists must show a change that could wait so far.
+    pub shown_by: Option<Nanos>,
     /// Batches with writes of this run that are not durable yet.
     pub in_flight: u32,
     /// Last event that is durable, and whether the run's close is.
@@ -98,6 +100,7 @@ impl Cell {
             damaged: false,
             deleted: false,
             dirty: None,
+            shown_by: None,
             in_flight: 0,
             durable_event_id: 0,
             durable_transitions: 0,
@@ -120,6 +123,7 @@ impl Cell {
     /// Nobody would notice if the run left the cache now.
     pub(crate) fn is_idle(&self) -> bool {
         self.dirty.is_none()
+            && self.shown_by.is_none()
             && self.in_flight == 0
             && self.queries.is_empty()
             && self.update_waiters.is_empty()

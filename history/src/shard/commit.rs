@@ -144,6 +144,9 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
         let nothing = RunWrite::new(cell.key);
         return if dirty.create { nothing } else { RunWrite::delete(cell.key, cell.workflow.clone()) };
     }
+    if dirty.visibility {
+        cell.shown_by = None;
+    }
     let journal = journal_of(cell, &dirty.changes);
     let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
     RunWrite {

@@ -28,6 +28,7 @@ mod query;
 mod refuse;
 mod reset;
 mod scan;
+mod show;
 mod start;
 
 use std::{
@@ -61,6 +62,8 @@ pub(crate) struct Shard {
     /// Current runs of the workflows that have a cached run.
     current: HashMap<WorkflowKey, Uuid>,
     deadlines: BTreeSet<(Nanos, RunKey)>,
+    /// Runs with a change that lists do not show yet, in the order of the times by which they must.
+    to_show: VecDeque<(Nanos, RunKey)>,
     loader: Loader,
     scanner: Scanner,
     /// Runs with changes for the next batch, in order.
@@ -89,6 +92,7 @@ impl Shard {
             cells: HashMap::new(),
             current: HashMap::new(),
             deadlines: BTreeSet::new(),
+            to_show: VecDeque::new(),
             loader: Loader::default(),
             scanner: Scanner::default(),
             dirty: Vec::new(),
@@ -120,6 +124,7 @@ impl Shard {
                 () = tokio::time::sleep(sleep) => {}
             }
             self.wake_due();
+            self.show_due();
             self.scan_ahead();
             self.load_wanted();
             self.evict_closed();
@@ -171,6 +176,7 @@ impl Shard {
         self.cells.clear();
         self.current.clear();
         self.deadlines.clear();
+        self.to_show.clear();
         self.loader = Loader::default();
         self.scanner = Scanner::default();
         self.dirty.clear();
@@ -187,7 +193,9 @@ impl Shard {
         if self.lease.is_none() {
             return LONGEST;
         }
-        let next = self.deadlines.first().map(|(time, _)| *time).into_iter().chain(self.scanner.next_time()).min();
+        let deadline = self.deadlines.first().map(|(time, _)| *time);
+        let to_show = self.to_show.front().map(|(time, _)| *time);
+        let next = [deadline, to_show, self.scanner.next_time()].into_iter().flatten().min();
         next.map_or(LONGEST, |time| {
             let wait = time.saturating_sub(self.shared.clock.now()).max(0);
             Duration::from_nanos(wait as u64).min(LONGEST)

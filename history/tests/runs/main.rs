@@ -2,6 +2,7 @@
 
 mod activity_operations;
 mod deletions;
+mod lists;
 mod refused;
 mod resets;
 mod retention;
