@@ -21,8 +21,8 @@ pub struct Outcome {
     pub next_run: Option<Box<Start>>,
     /// A field that lists show has changed (start, close, search attributes, memo, status).
     pub visibility_changed: bool,
-    /// What changed of that is which workers the run has to do with: lists may show it a little later, with the next
-    /// change if one comes soon. Most runs close first.
+    /// What changed of that is which builds of unversioned workers the run has to do with: lists may show it a little later,
+    /// with the next change if one comes soon. Most runs close first.
     pub visibility_may_wait: bool,
 }
 
