@@ -148,7 +148,9 @@ async fn follow(
 ) -> Result<()> {
     let mut command = tokio::process::Command::from(command);
     command.stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().context("cannot start the suite")?;
+    let program = command.as_std().get_program().to_owned();
+    let told = || format!("cannot start {}: is the suite ready to run, and --python right?", program.display());
+    let mut child = command.spawn().with_context(told)?;
     let output = child.stdout.take().context("a pipe was asked for")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
