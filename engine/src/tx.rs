@@ -12,7 +12,7 @@ use crate::{
     ctx::Ctx,
     event::{changes_visibility, event_type},
     outcome::{Notice, Outcome, Task, encode_event},
-    state::{Nanos, Versioning, WorkflowState},
+    state::{Nanos, WorkflowState},
     system_attributes,
     time::timestamp,
     versioning, workflow_task,
@@ -95,20 +95,10 @@ impl<'a, 'c> Tx<'a, 'c> {
         let versions = versioning::basis(&self.state.run, &event);
         self.change(Change::Event { event: Box::new(event), encoded });
         if let Some(before) = versions {
-            self.note_versions(&before);
+            self.out.visibility_changed |= before.is_counted_otherwise(&self.state.run);
+            self.out.visibility_may_wait |= before.differs(&self.state.run);
         }
         id
-    }
-
-    /// Versions that drain are counted by what lists show: that must not wait. Builds of unversioned workers may.
-    fn note_versions(&mut self, before: &(bool, Versioning)) {
-        let now = &self.state.run.versioning;
-        let was = &before.1;
-        let counted = was.info != now.info
-            || was.used_versions != now.used_versions
-            || was.worker_deployment_name != now.worker_deployment_name;
-        self.out.visibility_changed |= counted;
-        self.out.visibility_may_wait |= *before != versioning::basis_of(&self.state.run);
     }
 
     pub(crate) fn durable(&mut self, kind: Kind) {

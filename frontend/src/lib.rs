@@ -42,9 +42,9 @@ mod update;
 mod validate;
 mod worker;
 pub mod workers;
+mod workflow_options;
 
 pub use validate::callbacks::{CallbackAddress, CallbackAddresses};
-mod workflow_options;
 
 use perdure_engine::Limits;
 use perdure_history::{History, NexusEndpoints};

@@ -29,27 +29,20 @@ impl Frontend {
         request: PollWorkflowTaskQueueRequest,
     ) -> Result<PollWorkflowTaskQueueResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let stamp = request.worker_version_capabilities.map(stamp);
-        let worker =
-            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
+        let worker = Worker {
+            identity: request.identity,
+            stamp: request.worker_version_capabilities.map(stamp),
+            options: request.deployment_options,
+            instance_key: request.worker_instance_key,
+            max_tasks_per_second: None,
+        };
         let queue = worker.check(call, request.task_queue.as_ref())?;
         let kind = match queue.kind() {
             TaskQueueKind::Sticky => QueueKind::StickyWorkflow,
             _ => QueueKind::Workflow,
         };
         let key = queue_key(&namespace, &queue.name, kind);
-        let deployment = versioning::deployment(request.deployment_options.as_ref());
-        self.deployments.register(&key, deployment.as_ref()).await?;
-        let poller = PollerInfo {
-            identity: request.identity.clone(),
-            worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
-            worker_instance_key: request.worker_instance_key,
-            deployment,
-            deployment_options: request.deployment_options.clone().map(Box::new),
-            ..PollerInfo::default()
-        };
-        let _seat = self.quotas.wait(namespace.id(), Waiting::WorkflowTask)?;
-        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let (poll, advice) = self.poll(call, key, worker, Waiting::WorkflowTask).await?;
         let response = match poll {
             Poll::Task(task) => match *task {
                 StartedTask::Workflow(task) => self.workflow_task_response(&namespace, task).await?,
@@ -62,7 +55,7 @@ impl Frontend {
             Poll::Nexus(_) => return Err(wrong_kind()),
             Poll::Empty => PollWorkflowTaskQueueResponse::default(),
         };
-        Ok(PollWorkflowTaskQueueResponse { poller_scaling_decision: advice.map(scaling), ..response })
+        Ok(PollWorkflowTaskQueueResponse { poller_scaling_decision: advice, ..response })
     }
 
     pub(crate) async fn poll_activity_task_queue(
@@ -71,22 +64,15 @@ impl Frontend {
         request: PollActivityTaskQueueRequest,
     ) -> Result<PollActivityTaskQueueResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let stamp = request.worker_version_capabilities.map(stamp);
-        let worker =
-            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
-        let key = queue_key(&namespace, &worker.check(call, request.task_queue.as_ref())?.name, QueueKind::Activity);
-        let deployment = versioning::deployment(request.deployment_options.as_ref());
-        self.deployments.register(&key, deployment.as_ref()).await?;
-        let poller = PollerInfo {
-            identity: request.identity.clone(),
-            worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
-            worker_instance_key: request.worker_instance_key,
+        let worker = Worker {
+            identity: request.identity,
+            stamp: request.worker_version_capabilities.map(stamp),
+            options: request.deployment_options,
+            instance_key: request.worker_instance_key,
             max_tasks_per_second: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
-            deployment,
-            deployment_options: request.deployment_options.clone().map(Box::new),
         };
-        let _seat = self.quotas.wait(namespace.id(), Waiting::ActivityTask)?;
-        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let key = queue_key(&namespace, &worker.check(call, request.task_queue.as_ref())?.name, QueueKind::Activity);
+        let (poll, advice) = self.poll(call, key, worker, Waiting::ActivityTask).await?;
         let response = match poll {
             Poll::Task(task) => match *task {
                 StartedTask::Activity(task) => self.activity_task_response(&namespace, task),
@@ -95,31 +81,55 @@ impl Frontend {
             Poll::Query(_) | Poll::Nexus(_) => return Err(wrong_kind()),
             Poll::Empty => PollActivityTaskQueueResponse::default(),
         };
-        Ok(PollActivityTaskQueueResponse { poller_scaling_decision: advice.map(scaling), ..response })
+        Ok(PollActivityTaskQueueResponse { poller_scaling_decision: advice, ..response })
+    }
+
+    /// Waits for a task on behalf of a worker, whose deployment is known from then on. With it comes advice to the worker, which
+    /// may follow it where its pollers scale by themselves.
+    pub(crate) async fn poll(
+        &self,
+        call: &Call,
+        key: QueueKey,
+        worker: Worker,
+        waiting: Waiting,
+    ) -> Result<(Poll, Option<PollerScalingDecision>), Status> {
+        let deployment = versioning::deployment(worker.options.as_ref());
+        self.deployments.register(&key, deployment.as_ref()).await?;
+        let poller = PollerInfo {
+            identity: worker.identity,
+            worker_version: worker.stamp.filter(|stamp| !stamp.build_id.is_empty()),
+            worker_instance_key: worker.instance_key,
+            max_tasks_per_second: worker.max_tasks_per_second,
+            deployment,
+            deployment_options: worker.options.map(Box::new),
+        };
+        let _seat = self.quotas.wait(key.namespace_id, waiting)?;
+        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let advice =
+            advice.map(|poll_request_delta_suggestion| PollerScalingDecision { poll_request_delta_suggestion });
+        Ok((poll, advice))
     }
 }
 
 /// What a poll says about the worker.
-pub(crate) struct Worker<'a> {
-    pub(crate) identity: &'a str,
-    pub(crate) stamp: Option<&'a WorkerVersionStamp>,
-    pub(crate) options: Option<&'a WorkerDeploymentOptions>,
+pub(crate) struct Worker {
+    pub(crate) identity: String,
+    pub(crate) stamp: Option<WorkerVersionStamp>,
+    pub(crate) options: Option<WorkerDeploymentOptions>,
+    pub(crate) instance_key: String,
+    /// Of activity polls.
+    pub(crate) max_tasks_per_second: Option<f64>,
 }
 
-impl Worker<'_> {
+impl Worker {
     pub(crate) fn check<'q>(&self, call: &Call, queue: Option<&'q TaskQueue>) -> Result<&'q TaskQueue, Status> {
         if call.timeout.is_some_and(|timeout| timeout < MIN_POLL_TIMEOUT) {
             return Err(status::failed_precondition("Context timeout is too short."));
         }
-        ids::optional("Identity", self.identity)?;
-        versioning::check(self.stamp, self.options, queue)?;
+        ids::optional("Identity", &self.identity)?;
+        versioning::check(self.stamp.as_ref(), self.options.as_ref(), queue)?;
         task_queue::check(queue)
     }
-}
-
-/// Advice to the worker, which may follow it where its pollers scale by themselves.
-pub(crate) fn scaling(poll_request_delta_suggestion: i32) -> PollerScalingDecision {
-    PollerScalingDecision { poll_request_delta_suggestion }
 }
 
 pub(crate) fn stamp(capabilities: WorkerVersionCapabilities) -> WorkerVersionStamp {

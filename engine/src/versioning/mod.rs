@@ -50,7 +50,7 @@ pub(crate) use self::{
     describe::{info, older_text, reset_points},
     inherit::{apply_started, inherited_by_next_run, inherited_by_retry},
     options::{apply_options, update_options},
-    search_attributes::{Shown, basis, basis_of, shown},
+    search_attributes::{Shown, basis, shown},
     target::{apply_target_seen, note_target},
     transition::{ActivityTaken, activity_taken, apply_transition, is_refused, moves, start_transition},
 };

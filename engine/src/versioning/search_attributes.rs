@@ -85,13 +85,33 @@ fn within_limit(mut values: Vec<String>) -> Vec<String> {
     values
 }
 
-/// What the attributes follow from, where an event may change them: to compare before and after it.
-pub(crate) fn basis(run: &RunState, event: &HistoryEvent) -> Option<(bool, Versioning)> {
-    let may_change =
-        matches!(event.event_type(), EventType::WorkflowTaskCompleted | EventType::WorkflowExecutionOptionsUpdated);
-    may_change.then(|| basis_of(run))
+/// What the attributes follow from, as it was before an event that may change it.
+pub(crate) struct Basis {
+    no_task_completed: bool,
+    known: Versioning,
 }
 
-pub(crate) fn basis_of(run: &RunState) -> (bool, Versioning) {
-    (run.last_completed_event_id == 0, run.versioning.clone())
+/// None: the event leaves it as it is.
+pub(crate) fn basis(run: &RunState, event: &HistoryEvent) -> Option<Basis> {
+    let may_change =
+        matches!(event.event_type(), EventType::WorkflowTaskCompleted | EventType::WorkflowExecutionOptionsUpdated);
+    may_change.then(|| Basis { no_task_completed: has_no_task_completed(run), known: run.versioning.clone() })
+}
+
+fn has_no_task_completed(run: &RunState) -> bool {
+    run.last_completed_event_id == 0
+}
+
+impl Basis {
+    /// Versions that drain are counted by what lists show: that must not wait.
+    pub(crate) fn is_counted_otherwise(&self, run: &RunState) -> bool {
+        let (was, now) = (&self.known, &run.versioning);
+        was.info != now.info
+            || was.used_versions != now.used_versions
+            || was.worker_deployment_name != now.worker_deployment_name
+    }
+
+    pub(crate) fn differs(&self, run: &RunState) -> bool {
+        self.no_task_completed != has_no_task_completed(run) || self.known != run.versioning
+    }
 }

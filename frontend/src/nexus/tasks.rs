@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_matching::{NexusAnswer, NexusTask, Poll, PollerInfo, QueueKind};
+use perdure_matching::{NexusAnswer, NexusTask, Poll, QueueKind};
 use perdure_proto::{
     api::{
         failure::failure::FailureInfo,
@@ -19,14 +19,13 @@ use tonic::Status;
 
 use crate::{
     Frontend,
-    call::{Call, POLL_TIMEOUT},
+    call::Call,
     namespaces::AuthorizedNamespace,
-    poll::{Worker, queue_key, scaling, stamp, wrong_kind},
+    poll::{Worker, queue_key, stamp, wrong_kind},
     quotas::Waiting,
     status,
     task_response::id_bytes,
     token::TaskToken,
-    validate::versioning,
 };
 
 /// Longest operation token of a handler, in bytes.
@@ -44,30 +43,23 @@ impl Frontend {
         request: PollNexusTaskQueueRequest,
     ) -> Result<PollNexusTaskQueueResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let stamp = request.worker_version_capabilities.map(stamp);
-        let worker =
-            Worker { identity: &request.identity, stamp: stamp.as_ref(), options: request.deployment_options.as_ref() };
+        let worker = Worker {
+            identity: request.identity,
+            stamp: request.worker_version_capabilities.map(stamp),
+            options: request.deployment_options,
+            instance_key: request.worker_instance_key,
+            max_tasks_per_second: None,
+        };
         let queue = &worker.check(call, request.task_queue.as_ref())?.name;
         self.workers.record(namespace.id(), call.received, request.worker_heartbeat);
         let key = queue_key(&namespace, queue, QueueKind::Nexus);
-        let deployment = versioning::deployment(request.deployment_options.as_ref());
-        self.deployments.register(&key, deployment.as_ref()).await?;
-        let poller = PollerInfo {
-            identity: request.identity.clone(),
-            worker_version: stamp.filter(|stamp| !stamp.build_id.is_empty()),
-            worker_instance_key: request.worker_instance_key,
-            deployment,
-            deployment_options: request.deployment_options.clone().map(Box::new),
-            ..PollerInfo::default()
-        };
-        let _seat = self.quotas.wait(namespace.id(), Waiting::NexusTask)?;
-        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let (poll, advice) = self.poll(call, key, worker, Waiting::NexusTask).await?;
         let response = match poll {
             Poll::Nexus(task) => self.nexus_task_response(&namespace, queue, *task),
             Poll::Task(_) | Poll::Query(_) => return Err(wrong_kind()),
             Poll::Empty => PollNexusTaskQueueResponse::default(),
         };
-        Ok(PollNexusTaskQueueResponse { poller_scaling_decision: advice.map(scaling), ..response })
+        Ok(PollNexusTaskQueueResponse { poller_scaling_decision: advice, ..response })
     }
 
     fn nexus_task_response(
