@@ -64,10 +64,45 @@ fn no_default_namespace() {
 }
 
 #[test]
+fn what_is_not_understood_is_told() {
+    let unknown = |name: &str| vec![format!("{name} has no effect: this server does not know it")];
+    let cases = [
+        ("TEMPORAL_TLS_CLIENT9_CA_CERT", unknown("TEMPORAL_TLS_CLIENT9_CA_CERT")),
+        ("POSTGRES_SSLMODE", unknown("POSTGRES_SSLMODE")),
+        ("MYSQL_SEEDS", unknown("MYSQL_SEEDS")),
+        ("SKIP_DB_CREATE", vec!["SKIP_DB_CREATE has no effect: a database is only created where it is missing".into()]),
+        ("TEMPORAL_ADDRESS", vec![]),
+        ("TEMPORAL_CLI_ADDRESS", vec![]),
+        ("TEMPORAL_CORS_ORIGINS", vec![]),
+        ("TEMPORAL_FRONTEND_SERVICE_HOST", vec![]),
+        ("PERDURE_SERVICE_PORT_GRPC", vec![]),
+        ("PERDURE_PORT", vec![]),
+        ("PERDURE_PORT_7233_TCP_ADDR", vec![]),
+        ("PATH", vec![]),
+    ];
+    for (name, expected) in cases {
+        let (settings, notices) = from_environment(&[(name, "x")]).unwrap();
+        assert_eq!((settings, notices), (Settings::default(), expected), "{name}");
+    }
+}
+
+#[test]
+fn search_attributes_of_auto_setup() {
+    for (value, expected) in [("false", 7), ("true", 0), ("", 0)] {
+        let (settings, _) = from_environment(&[("SKIP_ADD_CUSTOM_SEARCH_ATTRIBUTES", value)]).unwrap();
+        assert_eq!(settings.search_attributes.len(), expected, "{value:?}");
+    }
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let cases = [
         (("DB", "cassandra"), "DB=cassandra is not supported: use DB=postgres12 or DB=sqlite"),
         (("DB_PORT", "x"), "DB_PORT=x: a number is needed"),
+        (
+            ("POSTGRES_TLS_ENABLED", "true"),
+            "POSTGRES_TLS_ENABLED=true: TLS to the database is not built yet; use a tunnel, or unset it",
+        ),
         (
             ("SQL_TLS_ENABLED", "true"),
             "SQL_TLS_ENABLED=true: TLS to the database is not built yet; use a tunnel, or unset it",
