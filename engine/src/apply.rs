@@ -10,8 +10,8 @@ use perdure_proto::api::history::{HistoryEvent, history_event::Attributes as A};
 use crate::{
     activity, attributes, batch, callback, cancel,
     change::{Change, Kind, VolatileChange},
-    child, close, external, marker, nexus, pause, reset, schedule, signal, standalone_activity, standalone_nexus,
-    start,
+    child, close, external, import, marker, nexus, pause, reset, schedule, signal, standalone_activity,
+    standalone_nexus, start,
     state::{RequestIdInfo, RunState, WorkflowState},
     timer, update, versioning, workflow_task,
 };
@@ -104,6 +104,7 @@ impl WorkflowState {
             Kind::ProblemsReported(reported) => run.problems_reported = *reported,
             Kind::UpdateForgotten(update_id) => update::forget(self, update_id),
             Kind::DeleteRequested(_) => run.delete_requested = true,
+            Kind::Imported(_) => return import::apply_imported(run),
             Kind::Schedule(change) => return schedule::apply(run, change),
             Kind::Batch(change) => return batch::apply(run, change),
             Kind::StandaloneNexus(change) => return standalone_nexus::apply(run, change),

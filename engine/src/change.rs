@@ -35,7 +35,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 48, 50, 51, 55, 60, 61"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 48, 50, 51, 55, 60, 61, 70"
     )]
     pub kind: Option<Kind>,
 }
@@ -119,6 +119,9 @@ pub enum Kind {
     Schedule(Box<ScheduleChange>),
     #[prost(message, tag = "61")]
     Batch(Box<BatchChange>),
+    /// The events before this change are another server's.
+    #[prost(bool, tag = "70")]
+    Imported(bool),
     /// An attempt to start a Nexus operation failed, and there will be another.
     #[prost(message, tag = "40")]
     NexusStartRetry(NexusRetryChange),

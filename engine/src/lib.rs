@@ -24,6 +24,7 @@ mod delete;
 mod describe;
 pub mod event;
 mod external;
+mod import;
 pub mod input;
 pub mod journal;
 pub mod limits;
@@ -50,6 +51,7 @@ mod timer;
 mod tx;
 mod update;
 pub mod validate;
+mod verify;
 mod versioning;
 mod workflow_task;
 
@@ -63,6 +65,7 @@ pub use check::check;
 pub use child::name as child_name;
 pub use ctx::{Ctx, Ids};
 pub use deadlines::next_deadline;
+pub use import::{Import, import};
 pub use input::{ActivityRef, Input, Signal, Start, WorkflowTaskRef};
 pub use limits::Limits;
 pub use nexus::{BadNexusHeader, NexusCancelOutcome, NexusCompletion, NexusResult, NexusStartOutcome, nexus_header};
@@ -76,6 +79,7 @@ pub use start::start;
 pub use state::{Nanos, RunState, WorkflowState};
 pub use step::step;
 pub use system_attributes::search_attributes;
+pub use verify::{Violation, is_close, verify};
 pub use versioning::{
     Effective, Inherited, OptionsUpdate, TakenBy, Target, effective, fill_pinned_version, in_transition,
     inherited_by_child, normalized_override, override_version, wants_ramping_version,

@@ -11,6 +11,7 @@ mod commands;
 mod delete;
 mod describe;
 mod external;
+mod import;
 mod nexus;
 mod nexus_commands;
 mod pause;

@@ -157,6 +157,8 @@ pub(crate) fn history(world: &World) {
     let run = &world.state.run;
     assert_eq!(run.next_event_id, world.history.len() as i64 + 1);
     assert_eq!(run.close.is_some(), closed, "the state and the history agree on the close");
+    let wrong = perdure_engine::verify(&world.history);
+    assert!(wrong.is_empty(), "{wrong:?}");
     if !closed && run.buffered.is_empty() {
         let timers: BTreeSet<i64> = run.timers.values().map(|timer| timer.started_event_id).collect();
         assert_eq!(open.timers, timers, "the timers that run");
