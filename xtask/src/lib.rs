@@ -4,6 +4,7 @@ pub mod ci;
 pub mod compat;
 pub mod debian;
 pub mod demo;
+pub mod dist;
 pub mod http;
 pub mod ports;
 pub mod postgres;

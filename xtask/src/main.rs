@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{ci, compat, demo, test, tidy, workspace::Workspace};
+use xtask::{ci, compat, demo, dist, test, tidy, workspace::Workspace};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's commands")]
@@ -47,6 +47,8 @@ enum Command {
     },
     /// Run a client suite of Temporal's against our server, and compare with a score sheet.
     Compat(compat::Compat),
+    /// Build the server as one static file, `target/dist/perdure`.
+    Dist,
     /// Check the rules of style that a compiler does not know.
     Tidy,
     /// Everything that must pass before a change is merged.
@@ -74,6 +76,7 @@ async fn main() -> ExitCode {
             in_workspace(async |workspace| test::run_one(workspace, "stress", &variables).await).await
         }
         Command::Compat(arguments) => in_workspace(async |workspace| compat::run(workspace, &arguments).await).await,
+        Command::Dist => in_workspace(async |workspace| dist::run(workspace).await).await,
         Command::Tidy => in_workspace(async |workspace| tidy::run(&workspace.root)).await,
         Command::Ci => in_workspace(ci::run).await,
     };
