@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     Directive, QueryAnswer, QueryTask,
-    nexus::{NexusAnswer, NexusTask},
+    nexus::{NexusAnswer, NexusTask, Receipt},
     queue::Queue,
 };
 
@@ -40,7 +40,7 @@ impl DirectTask {
 #[derive(Debug)]
 pub(crate) enum DirectAnswer {
     Query(QueryAnswer),
-    Nexus(Box<NexusAnswer>),
+    Nexus(Box<NexusAnswer>, Receipt),
 }
 
 /// Why a caller got no answer.

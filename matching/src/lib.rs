@@ -34,7 +34,7 @@ pub use describe::{LevelStats, PollerDescription, QueueDescription};
 pub use dispatch::Reservation;
 pub use limits::MatchingLimits;
 pub use matching::Matching;
-pub use nexus::{NexusAnswer, NexusDispatchError, NexusTask};
+pub use nexus::{NexusAnswer, NexusAnswered, NexusDispatchError, NexusTask, Receipt};
 pub use query::QueryDispatchError;
 pub use task::{
     Poll, PollerInfo, QueryAnswer, QueryTask, QueueKey, QueueKind, RecordError, Recorder, StartedActivityTask,

@@ -11,7 +11,7 @@ use crate::{
     QueueConfig, QueueDescription, QueueKey, QueueKind, QueueRouting, RateSource, Recorder, Reservation, TaskPriority,
     TaskRef,
     direct::{Caller, DirectAnswer, DirectTask},
-    nexus::{self, NexusAnswer, NexusDispatchError, NexusTask},
+    nexus::{self, NexusAnswer, NexusAnswered, NexusDispatchError, NexusTask, Receipt},
     poll::Ticket,
     query,
     queue::{Core, Queue},
@@ -136,13 +136,17 @@ impl Matching {
         key: QueueKey,
         task: NexusTask,
         deadline: Instant,
-    ) -> Result<NexusAnswer, NexusDispatchError> {
+    ) -> Result<(NexusAnswer, Receipt), NexusDispatchError> {
         nexus::answer(self.direct(&key, DirectTask::Nexus(Box::new(task))), deadline).await
     }
 
-    /// False: the task is unknown, or nobody waits for its answer any more.
-    pub fn complete_nexus(&self, task_id: &str, answer: NexusAnswer) -> bool {
-        self.shared.answer(task_id, DirectAnswer::Nexus(Box::new(answer)))
+    /// Returns when the answer is safe with its caller ([`Receipt`]).
+    pub async fn complete_nexus(&self, task_id: &str, answer: NexusAnswer) -> NexusAnswered {
+        let (receipt, confirmed) = Receipt::new();
+        if !self.shared.answer(task_id, DirectAnswer::Nexus(Box::new(answer), receipt)) {
+            return NexusAnswered::Unknown;
+        }
+        if confirmed.await.is_ok() { NexusAnswered::Taken } else { NexusAnswered::Lost }
     }
 
     fn direct(&self, key: &QueueKey, task: DirectTask) -> Caller {

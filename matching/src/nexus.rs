@@ -9,6 +9,8 @@
 //! | waiting, handed out | the server shuts down      | refused: Unavailable                             |
 //! | handed out | its poller went before it took it   | waiting, at the head                             |
 //! | handed out | answered                            | answered                                         |
+//! | answered | the caller has written it down        | done: the worker hears that it was taken         |
+//! | answered | the caller goes away before           | lost: the worker hears that nobody has it        |
 //!
 //! Nothing of it is durable: the operation's own state makes the request again.
 
@@ -16,7 +18,7 @@ use perdure_proto::api::{
     failure::Failure,
     nexus::{HandlerError, Request, Response},
 };
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::direct::{Caller, DirectAnswer, Unanswered};
 
@@ -41,6 +43,33 @@ pub enum NexusAnswer {
     HandlerError(HandlerError),
 }
 
+/// Held by whoever waits for an answer until it is safe there: the worker is told that it was taken only then.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Sender<()>);
+
+impl Receipt {
+    /// The other half is the worker's.
+    pub(crate) fn new() -> (Self, oneshot::Receiver<()>) {
+        let (sender, confirmed) = oneshot::channel();
+        (Self(sender), confirmed)
+    }
+
+    pub fn confirm(self) {
+        // The worker may have gone away.
+        let _ = self.0.send(());
+    }
+}
+
+/// What became of a worker's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NexusAnswered {
+    Taken,
+    /// The task is unknown, or nobody waits for its answer any more.
+    Unknown,
+    /// Who waited went away with it; the request will be made again.
+    Lost,
+}
+
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NexusDispatchError {
@@ -50,9 +79,12 @@ pub enum NexusDispatchError {
     Unavailable,
 }
 
-pub(crate) async fn answer(mut caller: Caller, deadline: Instant) -> Result<NexusAnswer, NexusDispatchError> {
+pub(crate) async fn answer(
+    mut caller: Caller,
+    deadline: Instant,
+) -> Result<(NexusAnswer, Receipt), NexusDispatchError> {
     match caller.wait(deadline).await {
-        Ok(DirectAnswer::Nexus(answer)) => Ok(*answer),
+        Ok(DirectAnswer::Nexus(answer, receipt)) => Ok((*answer, receipt)),
         Err(Unanswered::Late) => Err(NexusDispatchError::Timeout),
         // Ids are random: no other kind of answer names a request.
         Ok(DirectAnswer::Query(_)) | Err(Unanswered::Refused) => Err(NexusDispatchError::Unavailable),

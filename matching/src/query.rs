@@ -42,6 +42,6 @@ pub(crate) async fn answer(mut caller: Caller, deadline: Instant) -> Result<Quer
             Err(QueryDispatchError::Timeout)
         }
         // Ids are random: no other kind of answer names a query.
-        Ok(DirectAnswer::Nexus(_)) | Err(_) => Err(QueryDispatchError::NoPoller),
+        Ok(DirectAnswer::Nexus(..)) | Err(_) => Err(QueryDispatchError::NoPoller),
     }
 }

@@ -21,12 +21,21 @@ use crate::{
 pub(crate) fn completed(tx: &mut Tx, completion: NexusCompletion) -> Result<Reply, Reject> {
     let run = &tx.state.run;
     if run.close.is_some() {
-        return Err(if standalone_nexus::is_standalone(run) { not_found() } else { Reject::WorkflowClosed });
+        return match standalone_nexus::is_standalone(run) {
+            // Told again, after a crash of the teller.
+            true if standalone_nexus::was_told(run, &completion) => Ok(Reply::Done),
+            true => Err(not_found()),
+            false => Err(Reject::WorkflowClosed),
+        };
     }
     let is_meant =
         |operation: &&NexusOperation| [operation.request_id.as_str(), ""].contains(&completion.request_id.as_str());
     let operation = run.nexus_operations.get(&completion.scheduled_event_id).filter(is_meant).cloned();
-    let Some(mut operation) = operation else { return Err(not_found()) };
+    let Some(mut operation) = operation else {
+        // Told again, and the first is not in the history yet.
+        let mut kept_back = run.buffered.iter().filter_map(|event| event.attributes.as_ref());
+        return if kept_back.any(|event| completion.became(event)) { Ok(Reply::Done) } else { Err(not_found()) };
+    };
     if operation.started().is_none() {
         write_started(tx, &operation, completion.operation_token, completion.links, completion.start_time);
         // With the token, which its failure names.
@@ -36,6 +45,25 @@ pub(crate) fn completed(tx: &mut Tx, completion: NexusCompletion) -> Result<Repl
     }
     end(tx, &operation, completion.result, Vec::new());
     Ok(Reply::Done)
+}
+
+impl NexusCompletion {
+    /// The event is what this completion makes of its operation.
+    pub fn became(&self, event: &Attributes) -> bool {
+        let (scheduled_event_id, request_id) = match (event, &self.result) {
+            (Attributes::NexusOperationCompletedEventAttributes(end), NexusResult::Succeeded(_)) => {
+                (end.scheduled_event_id, &end.request_id)
+            }
+            (Attributes::NexusOperationFailedEventAttributes(end), NexusResult::Failed(_)) => {
+                (end.scheduled_event_id, &end.request_id)
+            }
+            (Attributes::NexusOperationCanceledEventAttributes(end), NexusResult::Canceled(_)) => {
+                (end.scheduled_event_id, &end.request_id)
+            }
+            _ => return false,
+        };
+        scheduled_event_id == self.scheduled_event_id && *request_id == self.request_id
+    }
 }
 
 fn not_found() -> Reject {

@@ -8,9 +8,9 @@ use perdure_proto::api::{
 
 use super::{StandaloneNexusClosed, StandaloneNexusKind, start::link, write};
 use crate::{
-    nexus::{NexusResult, timeout_failure},
+    nexus::{NexusCompletion, NexusResult, timeout_failure},
     outcome::Notice,
-    state::{NexusOperation, NexusOperationPhase, NexusOutcome},
+    state::{NexusOperation, NexusOperationPhase, NexusOutcome, RunState},
     tx::Tx,
 };
 
@@ -23,6 +23,18 @@ pub(crate) fn end(tx: &mut Tx, operation: &NexusOperation, result: NexusResult, 
     };
     link(tx, links);
     close(tx, status, outcome, is_attempted(operation), String::new());
+}
+
+/// The operation ended in this way, and of this request.
+pub(crate) fn was_told(run: &RunState, completion: &NexusCompletion) -> bool {
+    let status = match completion.result {
+        NexusResult::Succeeded(_) => Status::Completed,
+        NexusResult::Failed(_) => Status::Failed,
+        NexusResult::Canceled(_) => Status::Canceled,
+    };
+    let last = run.standalone_nexus.as_ref().and_then(|standalone| standalone.last.as_ref());
+    last.is_some_and(|last| last.request_id == completion.request_id)
+        && run.close.as_ref().is_some_and(|close| close.status == status as i32)
 }
 
 /// `by_attempt`: so little time was left that no attempt was made.

@@ -21,7 +21,7 @@ mod start;
 pub(crate) use self::{
     change::apply,
     control::cancel_ended,
-    end::{delete, end, time_out},
+    end::{delete, end, time_out, was_told},
     start::{start, started},
 };
 pub use self::{

@@ -20,6 +20,7 @@ use perdure_history::{
     CompleteError,
     nexus::{self, CALLBACK_TOKEN, Envelope, OPERATION_TOKEN, RequestError, failure, links, payload, wire},
 };
+use perdure_matching::Receipt;
 use perdure_proto::{
     api::{
         enums::NexusHandlerErrorRetryBehavior as RetryBehavior,
@@ -297,7 +298,17 @@ async fn try_start(
         callback_header: wire::prefixed(&asked.header, "nexus-callback-"),
         links: wire::links_of(&asked.header),
     };
-    Ok(nexus::start(&frontend.matching, &target, asked.envelope(endpoint)?, request).await?)
+    let mut receipt = None;
+    let outcome = nexus::start(&frontend.matching, &target, asked.envelope(endpoint)?, request, &mut receipt).await;
+    passed_on(receipt);
+    Ok(outcome?)
+}
+
+/// Who asked is outside: the answer goes on to them, and nothing of it is kept here.
+fn passed_on(receipt: Option<Receipt>) {
+    if let Some(receipt) = receipt {
+        receipt.confirm();
+    }
 }
 
 fn started(outcome: NexusStartOutcome, asked: &Asked) -> Response {
@@ -359,5 +370,8 @@ async fn try_cancel(nexus: &NexusHttp, target: Result<Workers, Refusal>, asked: 
         operation_token: token,
     };
     let frontend = nexus.frontend()?;
-    Ok(nexus::cancel(&frontend.matching, &target, asked.envelope(endpoint)?, request).await?)
+    let mut receipt = None;
+    let answer = nexus::cancel(&frontend.matching, &target, asked.envelope(endpoint)?, request, &mut receipt).await;
+    passed_on(receipt);
+    Ok(answer?)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_matching::{NexusAnswer, NexusTask, Poll, QueueKind};
+use perdure_matching::{NexusAnswer, NexusAnswered, NexusTask, Poll, QueueKind};
 use perdure_proto::{
     api::{
         failure::failure::FailureInfo,
@@ -95,7 +95,7 @@ impl Frontend {
         if let Some(start::Variant::OperationError(error)) = start_of(&response) {
             check_details(error.failure.as_ref())?;
         }
-        self.answer_nexus_task(&token, NexusAnswer::Completed(response))?;
+        self.answer_nexus_task(&token, NexusAnswer::Completed(response)).await?;
         Ok(RespondNexusTaskCompletedResponse {})
     }
 
@@ -118,15 +118,15 @@ impl Frontend {
             (None, Some(failure)) => NexusAnswer::Failed(Box::new(failure)),
             (None, None) => return Err(status::invalid("request must contain error or failure")),
         };
-        self.answer_nexus_task(&token, answer)?;
+        self.answer_nexus_task(&token, answer).await?;
         Ok(RespondNexusTaskFailedResponse {})
     }
 
-    fn answer_nexus_task(&self, token: &NexusTaskToken, answer: NexusAnswer) -> Result<(), Status> {
-        if self.matching.complete_nexus(&token.task_id, answer) {
-            Ok(())
-        } else {
-            Err(status::not_found(NexusTaskToken::NOT_FOUND))
+    async fn answer_nexus_task(&self, token: &NexusTaskToken, answer: NexusAnswer) -> Result<(), Status> {
+        match self.matching.complete_nexus(&token.task_id, answer).await {
+            NexusAnswered::Taken => Ok(()),
+            NexusAnswered::Unknown => Err(status::not_found(NexusTaskToken::NOT_FOUND)),
+            NexusAnswered::Lost => Err(status::unavailable()),
         }
     }
 }

@@ -13,7 +13,7 @@ mod send;
 use std::{sync::Arc, time::Duration};
 
 use perdure_engine::{
-    Input, Limits, Signal, Start, Task, child_name, inherited_by_child,
+    Input, Signal, Start, Task, child_name, inherited_by_child,
     input::ExternalInitiator,
     merge_priority,
     schedule::ActionEnded,
@@ -34,6 +34,7 @@ use uuid::Uuid;
 use crate::{
     api::Target,
     error::Error,
+    limits::LiveLimits,
     shard::{cell::Cell, message::Action},
     shared::Shared,
 };
@@ -106,7 +107,7 @@ enum Message {
 
 impl Delivery {
     /// The message behind a task; None where the state no longer owes it.
-    pub(crate) fn of(cell: &Cell, task: &Task, limits: &Limits) -> Option<Self> {
+    pub(crate) fn of(cell: &Cell, task: &Task, limits: &LiveLimits) -> Option<Self> {
         let message = match task {
             Task::StartChild { initiated_event_id } => start_child(cell, *initiated_event_id),
             Task::SignalExternal { initiated_event_id } => signal(cell, *initiated_event_id),
@@ -135,9 +136,13 @@ impl Delivery {
     pub(crate) async fn run(self, shared: Arc<Shared>) {
         let mut wait = FIRST_WAIT;
         loop {
-            match self.message.send(&shared, &self.from).await {
+            let mut receipt = None;
+            match self.message.send(&shared, &self.from, &mut receipt).await {
                 Ok(answer) => {
                     if self.book(&shared, answer).await {
+                        if let Some(receipt) = receipt {
+                            receipt.confirm();
+                        }
                         return;
                     }
                 }

@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use perdure_engine::{
-    Archetype, Input, Nanos, NexusCancelOutcome, NexusStartOutcome, RunState, state::NexusOperation, time::timestamp,
+    Archetype, Input, Limits, Nanos, NexusCancelOutcome, NexusStartOutcome, RunState, state::NexusOperation, time::timestamp,
 };
+use perdure_matching::Receipt;
 use perdure_proto::{
     api::{
         common::{
@@ -63,8 +64,8 @@ impl Operation {
         })
     }
 
-    pub(super) async fn start(&self, shared: &Shared) -> Input {
-        let outcome = match self.try_start(shared).await {
+    pub(super) async fn start(&self, shared: &Shared, receipt: &mut Option<Receipt>) -> Input {
+        let outcome = match self.try_start(shared, receipt).await {
             Ok(outcome) => outcome,
             Err(RequestError { failure, retryable }) => NexusStartOutcome::HandlerError { failure, retryable },
         };
@@ -72,7 +73,11 @@ impl Operation {
         Input::NexusOperationStartDone { scheduled_event_id, attempt: self.attempt, outcome }
     }
 
-    async fn try_start(&self, shared: &Shared) -> Result<NexusStartOutcome, RequestError> {
+    async fn try_start(
+        &self,
+        shared: &Shared,
+        receipt: &mut Option<Receipt>,
+    ) -> Result<NexusStartOutcome, RequestError> {
         let operation = &self.operation;
         let now = shared.clock.now();
         let endpoint = shared.nexus.endpoint(&operation.endpoint_id, &operation.endpoint)?;
@@ -95,16 +100,16 @@ impl Operation {
         };
         let envelope = self.envelope(&endpoint, header, now, timeout);
         let outcome = match &endpoint.target {
-            Some(Target::Worker(target)) => nexus::start(&shared.matching, target, envelope, request).await?,
+            Some(Target::Worker(target)) => nexus::start(&shared.matching, target, envelope, request, receipt).await?,
             Some(Target::ExternalUrl(url)) => shared.nexus.http.start(url, envelope, request).await?,
             None => return Err(RequestError::handler("NOT_FOUND", "the endpoint has no target")),
         };
-        check_size(&outcome, shared)?;
+        check_size(&outcome, shared.limits.load().of(&self.namespace))?;
         Ok(outcome)
     }
 
-    pub(super) async fn cancel(&self, shared: &Shared) -> Input {
-        let outcome = match self.try_cancel(shared).await {
+    pub(super) async fn cancel(&self, shared: &Shared, receipt: &mut Option<Receipt>) -> Input {
+        let outcome = match self.try_cancel(shared, receipt).await {
             Ok(()) => NexusCancelOutcome::Delivered,
             Err(RequestError { failure, retryable }) => NexusCancelOutcome::Failed { failure, retryable },
         };
@@ -112,7 +117,7 @@ impl Operation {
         Input::NexusCancelDone { scheduled_event_id, attempt: self.attempt, outcome }
     }
 
-    async fn try_cancel(&self, shared: &Shared) -> Result<(), RequestError> {
+    async fn try_cancel(&self, shared: &Shared, receipt: &mut Option<Receipt>) -> Result<(), RequestError> {
         let operation = &self.operation;
         let now = shared.clock.now();
         let endpoint = shared.nexus.endpoint(&operation.endpoint_id, &operation.endpoint)?;
@@ -129,7 +134,7 @@ impl Operation {
         };
         let envelope = self.envelope(&endpoint, operation.nexus_header.clone(), now, timeout);
         match &endpoint.target {
-            Some(Target::Worker(target)) => nexus::cancel(&shared.matching, target, envelope, request).await,
+            Some(Target::Worker(target)) => nexus::cancel(&shared.matching, target, envelope, request, receipt).await,
             Some(Target::ExternalUrl(url)) => shared.nexus.http.cancel(url, envelope, request).await,
             None => Err(RequestError::handler("NOT_FOUND", "the endpoint has no target")),
         }
@@ -185,11 +190,11 @@ fn caller(run: &RunState, scheduled_event_id: i64) -> Link {
 }
 
 /// A result goes into the run's history, which takes no larger one.
-fn check_size(outcome: &NexusStartOutcome, shared: &Shared) -> Result<(), RequestError> {
+fn check_size(outcome: &NexusStartOutcome, limits: &Limits) -> Result<(), RequestError> {
     use prost::Message;
     match outcome {
         NexusStartOutcome::Completed { result: Some(result), .. }
-            if result.encoded_len() as i64 > shared.limits.blob_size =>
+            if result.encoded_len() as i64 > limits.blob_size =>
         {
             Err(RequestError::call("http: response body too large", false))
         }

@@ -4,6 +4,7 @@ use perdure_engine::{
     CallbackOutcome, Input, Reject, Start, WorkflowState, input::ExternalInitiator, normalized_override,
     override_version,
 };
+use perdure_matching::Receipt;
 use perdure_proto::api::{
     common::Header,
     deployment::WorkerDeploymentVersion,
@@ -26,8 +27,13 @@ use crate::{
 };
 
 impl Message {
-    /// The answer for the sender; Err: try again.
-    pub(super) async fn send(&self, shared: &Shared, from: &Target) -> Result<Input, Error> {
+    /// The answer for the sender; Err: try again. `receipt`: of a worker who waits until the answer is booked.
+    pub(super) async fn send(
+        &self,
+        shared: &Shared,
+        from: &Target,
+        receipt: &mut Option<Receipt>,
+    ) -> Result<Input, Error> {
         match self {
             Message::StartChild { initiated_event_id, start, other_queue, .. } => {
                 let initiated_event_id = *initiated_event_id;
@@ -67,8 +73,8 @@ impl Message {
                 settled(close_child(shared, from, *initiated_event_id, to, chain, *policy).await)?;
                 Ok(Input::ChildReleased { initiated_event_id: *initiated_event_id })
             }
-            Message::StartOperation(operation) => Ok(operation.start(shared).await),
-            Message::CancelOperation(operation) => Ok(operation.cancel(shared).await),
+            Message::StartOperation(operation) => Ok(operation.start(shared, receipt).await),
+            Message::CancelOperation(operation) => Ok(operation.cancel(shared, receipt).await),
             Message::Callback(call) => Ok(call.invoke(shared).await),
             Message::ActionEnded { callback_id, attempt, to, ended } => {
                 schedule::tell(shared, to, (**ended).clone()).await?;

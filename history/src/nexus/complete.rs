@@ -2,12 +2,16 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as TEXT};
 use perdure_engine::{Archetype, Input, NexusCompletion, Reject};
-use perdure_proto::token::NexusCallbackToken;
-use perdure_storage::WorkflowKey;
+use perdure_proto::{RawHistory, token::NexusCallbackToken};
+use perdure_storage::{RunKey, WorkflowKey};
 use uuid::Uuid;
 
 use super::NexusConfig;
 use crate::{History, api::Target, error::Error, shard::message::Action, shared::Shared};
+
+/// Events of a run that are read at once.
+const PAGE_BATCHES: usize = 256;
+const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Why a completion was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -52,12 +56,35 @@ impl Shared {
         let archetype = Archetype::try_from(token.archetype).map_err(|_| CompleteError::BadToken)?;
         let workflow = WorkflowKey::of(archetype, namespace_id, token.workflow_id.as_str());
         let to = Target { workflow: workflow.clone(), run_id: Some(run_id) };
-        match self.tell_operation(to, completion.clone()).await {
+        let run = RunKey { slot: workflow.slot(), run_id };
+        let told = match self.tell_operation(to, completion.clone()).await {
             // The run may have been reset: the one in its place waits for the same operation.
             Err(Error::Reject(Reject::WorkflowClosed) | Error::RunNotFound) => {
-                self.tell_operation(Target { workflow, run_id: None }, completion).await.map_err(refused)
+                self.tell_operation(Target { workflow, run_id: None }, completion.clone()).await
             }
-            answer => answer.map_err(refused),
+            answer => answer,
+        };
+        match told.map_err(refused) {
+            Err(CompleteError::NotFound(_)) if self.was_told(run, &completion).await? => Ok(()),
+            told => told,
+        }
+    }
+
+    /// The end is in the run's history. Who tells of an end does so again after a crash that came before it wrote down that
+    /// it had; the run, which has forgotten the operation by then, must not look as if it had never heard of it.
+    async fn was_told(&self, run: RunKey, completion: &NexusCompletion) -> Result<bool, CompleteError> {
+        let mut from = completion.scheduled_event_id + 1;
+        loop {
+            let read = self.store.read_events(run, from, i64::MAX, PAGE_BATCHES, PAGE_BYTES);
+            let batches = read.await.map_err(|_| CompleteError::Unavailable)?;
+            let Some(last) = batches.last() else { return Ok(false) };
+            from = last.first_event_id + i64::from(last.event_count);
+            for batch in batches {
+                let events = RawHistory::from_encoded(batch.events).events().map_err(|_| CompleteError::Unavailable)?;
+                if events.iter().filter_map(|event| event.attributes.as_ref()).any(|event| completion.became(event)) {
+                    return Ok(true);
+                }
+            }
         }
     }
 

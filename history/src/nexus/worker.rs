@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perdure_engine::NexusStartOutcome as Outcome;
-use perdure_matching::{Matching, NexusAnswer, NexusDispatchError, NexusTask, QueueKey, QueueKind};
+use perdure_matching::{Matching, NexusAnswer, NexusDispatchError, NexusTask, QueueKey, QueueKind, Receipt};
 use perdure_proto::{
     api::{
         enums::NexusHandlerErrorRetryBehavior as RetryBehavior,
@@ -40,26 +40,30 @@ pub struct Envelope {
     pub timeout: Duration,
 }
 
+/// `receipt`: to be confirmed when the answer is safe.
 pub async fn start(
     matching: &Matching,
     target: &NexusWorkerTarget,
     envelope: Envelope,
     request: StartOperationRequest,
+    receipt: &mut Option<Receipt>,
 ) -> Result<Outcome, RequestError> {
-    let response = send(matching, target, envelope, Variant::StartOperation(request)).await?;
+    let response = send(matching, target, envelope, Variant::StartOperation(request), receipt).await?;
     match response.variant {
         Some(response::Variant::StartOperation(StartOperationResponse { variant: Some(variant) })) => outcome(variant),
         _ => Err(RequestError::handler("INTERNAL", "empty outcome")),
     }
 }
 
+/// `receipt`: to be confirmed when the answer is safe.
 pub async fn cancel(
     matching: &Matching,
     target: &NexusWorkerTarget,
     envelope: Envelope,
     request: CancelOperationRequest,
+    receipt: &mut Option<Receipt>,
 ) -> Result<(), RequestError> {
-    send(matching, target, envelope, Variant::CancelOperation(request)).await.map(|_| ())
+    send(matching, target, envelope, Variant::CancelOperation(request), receipt).await.map(|_| ())
 }
 
 async fn send(
@@ -67,6 +71,7 @@ async fn send(
     target: &NexusWorkerTarget,
     envelope: Envelope,
     variant: Variant,
+    receipt: &mut Option<Receipt>,
 ) -> Result<Response, RequestError> {
     let Ok(namespace_id) = Uuid::parse_str(&target.namespace_id) else {
         return Err(RequestError::handler("NOT_FOUND", "namespace not found"));
@@ -87,7 +92,11 @@ async fn send(
         operation_deadline: operation_timeout.and_then(|timeout| now.checked_add(timeout)),
     };
     let key = QueueKey { namespace_id, name: target.task_queue.as_str().into(), kind: QueueKind::Nexus };
-    match matching.nexus(key, task, deadline).await {
+    let answer = matching.nexus(key, task, deadline).await.map(|(answer, given)| {
+        *receipt = Some(given);
+        answer
+    });
+    match answer {
         Ok(NexusAnswer::Completed(response)) => Ok(response),
         Ok(NexusAnswer::Failed(failure)) => Err(RequestError::of(Failure { source: String::new(), ..*failure })),
         Ok(NexusAnswer::HandlerError(error)) => Err(RequestError::of(failure::of_handler_error(error)?)),

@@ -1,10 +1,11 @@
 //! Nexus operations while a workflow task runs, and in a run that is reset.
 
-use perdure_engine::{NexusResult, Task, obligations};
+use perdure_engine::{Input, NexusResult, Reject, Task, obligations};
 use perdure_proto::api::{enums::EventType as T, history::HistoryEvent};
 
 use super::{
-    State, cancel, complete, operation, payload, reach, request_id, signal, start_done, started, state, with_operation,
+    State, application_failure, cancel, complete, completion, operation, payload, reach, request_id, signal,
+    start_done, started, state, with_operation,
 };
 
 #[test]
@@ -28,6 +29,21 @@ fn news_waits_for_the_end_of_the_task_that_runs() {
     );
     assert_eq!(state(&world, id), State::None);
     assert!(!obligations(&world.state).iter().any(|task| matches!(task, Task::CancelNexusOperation { .. })));
+}
+
+#[test]
+fn an_end_that_is_kept_back_may_be_told_again() {
+    let (mut world, id) = reach(State::Started);
+    let told = completion(&world, id, NexusResult::Succeeded(payload("2")));
+    let another = completion(&world, id, NexusResult::Failed(Box::new(application_failure("F"))));
+    let token = world.start_task();
+    world.step(Input::NexusOperationCompleted(Box::new(told.clone()))).unwrap();
+    let again = world.step(Input::NexusOperationCompleted(Box::new(told))).unwrap();
+    assert_eq!(again.types(), []);
+    let another = world.step(Input::NexusOperationCompleted(Box::new(another)));
+    assert_eq!(another.unwrap_err(), Reject::NotFound("operation not found".into()));
+    let step = world.try_complete(token, Vec::new()).unwrap();
+    assert_eq!(step.types()[1..], [T::NexusOperationCompleted, T::WorkflowTaskScheduled]);
 }
 
 #[test]
