@@ -7,8 +7,10 @@ mod batch;
 mod deliver;
 mod error;
 mod ids;
+mod import;
 mod known;
 mod lease;
+mod limits;
 mod multi;
 pub mod nexus;
 mod query;
@@ -23,7 +25,7 @@ mod visibility;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use perdure_engine::{Input, Limits, Reject, Start, WorkflowState, WorkflowTaskRef};
+use perdure_engine::{Input, Reject, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{Matching, PollerInfo};
 use perdure_proto::{
     RawHistory,
@@ -44,6 +46,8 @@ pub use api::{
 };
 pub use batch::{BatchPage, BatchPageDone, BatchRunner};
 pub use error::Error;
+pub use limits::{ByNamespace, LiveLimits};
+pub use import::Imported;
 pub use multi::{MultiError, UpdateRequest};
 pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};
 pub use reset::ResetRequest;
@@ -64,7 +68,7 @@ pub struct HistoryConfig {
     pub store: Arc<dyn Store>,
     pub matching: Matching,
     pub clock: Arc<dyn Clock>,
-    pub limits: Limits,
+    pub limits: LiveLimits,
     pub nexus: NexusConfig,
     /// Names this process in the database.
     pub owner: String,
@@ -106,6 +110,7 @@ impl History {
             known: Arc::default(),
             failed: Notify::new(),
             batches: batch::Runner::default(),
+            imports: parking_lot::Mutex::default(),
             mailboxes: std::sync::OnceLock::new(),
         });
         let mut mailboxes = Vec::with_capacity(leases.len());

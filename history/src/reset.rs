@@ -108,7 +108,7 @@ impl History {
     }
 
     /// All events of a run before this one, and the first ids of their batches.
-    async fn events(&self, run: RunKey, end_event_id: i64) -> Result<(Vec<HistoryEvent>, Vec<i64>), Error> {
+    pub(crate) async fn events(&self, run: RunKey, end_event_id: i64) -> Result<(Vec<HistoryEvent>, Vec<i64>), Error> {
         const BATCHES: usize = 1_000;
         const BYTES: usize = 4 * 1024 * 1024;
         let (mut events, mut boundaries) = (Vec::new(), Vec::new());

@@ -1,11 +1,12 @@
 //! What all shards of a node share.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use perdure_engine::{Limits, Start, WorkflowState};
+use perdure_engine::{Start, WorkflowState};
 use perdure_matching::Matching;
 use perdure_storage::{SLOTS, Store, WorkflowKey};
 use tokio::sync::{Notify, mpsc, oneshot};
+use uuid::Uuid;
 
 use crate::{
     api::{Clock, Started, Target},
@@ -13,6 +14,7 @@ use crate::{
     deliver::Delivery,
     error::Error,
     known::KnownWorkflows,
+    limits::LiveLimits,
     nexus::NexusConfig,
     shard::message::{self, Action, Message, Op, ReplyTo, StartOp, UpdateOp},
     versioning::check_override,
@@ -22,12 +24,14 @@ pub(crate) struct Shared {
     pub store: Arc<dyn Store>,
     pub matching: Matching,
     pub clock: Arc<dyn Clock>,
-    pub limits: Limits,
+    pub limits: LiveLimits,
     pub nexus: NexusConfig,
     /// Runs that each shard keeps in memory.
     pub cached_runs: usize,
     pub known: Arc<KnownWorkflows>,
     pub batches: Runner,
+    /// Runs that are being imported: no two imports write the same one.
+    pub imports: parking_lot::Mutex<HashSet<Uuid>>,
     /// A shard dropped its memory: the lease keeper brings it back.
     pub failed: Notify,
     /// Mailboxes by slot range, in order; set once, when the leases are there.

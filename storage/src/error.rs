@@ -27,6 +27,12 @@ pub enum StoreError {
     /// What is stored cannot be read: a bug, or a damaged database.
     #[error("corrupt data: {0}")]
     Corrupt(String),
+    /// The schema is not one that this version can work with.
+    #[error("{0}")]
+    Schema(String),
+    /// The way to the database is set wrongly: an unknown URL, files or modes of TLS that do not fit the server.
+    #[error("{0}")]
+    Settings(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database could not be reached or answered with an error: trying again may help.
     #[error("storage is unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

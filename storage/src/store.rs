@@ -15,7 +15,7 @@ use crate::{
     batch::{Batch, JournalRow, Snapshot},
     error::{CommitError, StoreError},
     keys::{RunKey, Slot, WorkflowKey},
-    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, GroupBy, ListQuery, Position, VisibilityRow},
 };
 
 /// The right to write a range of slots, until it expires by the database's clock or another owner takes it over.
@@ -79,6 +79,9 @@ pub trait Store: Send + Sync + 'static {
     /// Same order as asked; None where there is no such run.
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError>;
 
+    /// What the run with this id is a run of, whatever its slot: ids of runs are unique in a database.
+    async fn find_run(&self, run_id: Uuid) -> Result<Option<WorkflowKey>, StoreError>;
+
     /// Event batches of a run from the one that holds `from_event_id` on (events before it in that batch included),
     /// in order, until about `max_bytes` or `max_batches`; stops before `end_event_id`.
     async fn read_events(
@@ -137,8 +140,8 @@ pub trait Store: Send + Sync + 'static {
 
     async fn count(&self, query: &ListQuery) -> Result<i64, StoreError>;
 
-    /// Counts by execution status.
-    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError>;
+    /// Counts by a field, in the order of its values, of at most `limit` of them.
+    async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError>;
 
     // === Namespaces and the cluster ===
 

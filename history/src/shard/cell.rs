@@ -57,7 +57,8 @@ pub(crate) struct Cell {
 /// What the next batch writes of a run.
 #[derive(Default)]
 pub(crate) struct Dirty {
-    pub create: bool,
+    /// The run is new; true: and becomes the current one of its workflow id.
+    pub create: Option<bool>,
     pub changes: Vec<Change>,
     pub visibility: bool,
 }

@@ -142,7 +142,7 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
     if cell.deleted {
         // One that was never stored leaves nothing to delete.
         let nothing = RunWrite::new(cell.key);
-        return if dirty.create { nothing } else { RunWrite::delete(cell.key, cell.workflow.clone()) };
+        return if dirty.create.is_some() { nothing } else { RunWrite::delete(cell.key, cell.workflow.clone()) };
     }
     if dirty.visibility {
         cell.shown_by = None;
@@ -151,7 +151,7 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
     let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
     RunWrite {
         key: cell.key,
-        create: dirty.create.then(|| CreateRun { workflow: cell.workflow.clone(), make_current: true }),
+        create: dirty.create.map(|make_current| CreateRun { workflow: cell.workflow.clone(), make_current }),
         journal,
         snapshot: snapshot_due.then(|| snapshot_of(cell)),
         trim: !has_history(cell),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     Shard,
     cell::Cell,
-    message::{Action, Found, Loaded, Message, Op, StartOp, Wanted},
+    message::{Action, Found, ImportOp, Loaded, Message, Op, StartOp, Wanted},
 };
 use crate::{error::Error, shared::Shared};
 
@@ -40,6 +40,7 @@ impl Loader {
 enum Waiting {
     Op(Box<Op>),
     Start(Box<StartOp>),
+    Import(Box<ImportOp>),
 }
 
 impl Shard {
@@ -93,6 +94,11 @@ impl Shard {
                 None
             }
         }
+    }
+
+    /// An import waits until the current run of its workflow is in memory.
+    pub(super) fn park_import(&mut self, workflow: WorkflowKey, op: Box<ImportOp>) {
+        self.park_workflow(workflow, Waiting::Import(op));
     }
 
     /// Loads a run for its own sake: it is due.
@@ -219,6 +225,9 @@ impl Shard {
             match (waiting, known, current) {
                 (Waiting::Op(op), true, _) => self.operate(*op),
                 (Waiting::Start(start), true, _) => self.start(start),
+                (Waiting::Import(op), true, _) => self.import(op),
+                (Waiting::Import(op), false, None) => self.import_beside(None, *op),
+                (Waiting::Import(op), false, Some(_)) => drop(op.reply.send(Err(Error::Unavailable))),
                 (Waiting::Op(op), false, None) => op.action.refuse(Error::WorkflowNotFound),
                 (Waiting::Start(start), false, None) => self.start_first(start),
                 // The row names a run that is not there or cannot be read.
@@ -239,6 +248,7 @@ impl Shard {
                 match waiting {
                     Waiting::Op(op) => op.action.refuse(Error::Unavailable),
                     Waiting::Start(start) => drop(start.reply.send(Err(Error::Unavailable))),
+                    Waiting::Import(op) => drop(op.reply.send(Err(Error::Unavailable))),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use perdure_engine::{Input, Reset, Start, WorkflowState, WorkflowTaskRef};
+use perdure_engine::{Import, Input, Reset, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskRef};
 use perdure_proto::api::{
     enums::{QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage as Stage},
@@ -50,6 +50,7 @@ pub(crate) type Look = Box<dyn FnOnce(Result<&WorkflowState, Error>) -> Send + s
 pub(crate) enum Message {
     Op(Op),
     Start(Box<StartOp>),
+    Import(Box<ImportOp>),
     Loaded(Loaded),
     Due(DueRuns),
     /// Begin anew under this lease.
@@ -65,6 +66,14 @@ pub(crate) struct StartOp {
     pub reply: ReplyTo<Started>,
     /// Update-with-start. Answered by itself, and only where the start is.
     pub update: Option<UpdateOp>,
+}
+
+/// A closed run that another server has written. No run with its id is stored.
+pub(crate) struct ImportOp {
+    pub workflow: WorkflowKey,
+    pub run_id: Uuid,
+    pub import: Import,
+    pub reply: ReplyTo<()>,
 }
 
 pub(crate) struct UpdateOp {

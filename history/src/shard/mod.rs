@@ -20,6 +20,7 @@ mod commit;
 mod delete;
 mod dispatch;
 mod evict;
+mod import;
 mod load;
 pub(crate) mod message;
 mod notice;
@@ -145,6 +146,7 @@ impl Shard {
         match message {
             Message::Op(op) => self.operate(op),
             Message::Start(start) => self.start(start),
+            Message::Import(import) => self.import(import),
             Message::Loaded(loaded) => self.loaded(loaded),
             Message::Due(due) => self.due_found(due),
             Message::Lease(lease) => {

@@ -94,7 +94,8 @@ impl Shard {
         let current_run = current.and_then(|key| self.cells.get(&key)).map(|cell| CurrentRun::of(&cell.state));
         let now = self.shared.clock.now();
         let admission = {
-            let ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+            let limits = self.shared.limits.load();
+            let ctx = Ctx { now, ids: &mut self.ids, limits: limits.of(&start.namespace) };
             perdure_engine::admit(current_run.as_ref(), &start, &ctx)?
         };
         match (admission, current) {
@@ -181,7 +182,8 @@ impl Shard {
         start.run_id = run_id.to_string();
         let key = RunKey { slot: workflow.slot(), run_id };
         let now = self.shared.clock.now();
-        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let limits = self.shared.limits.load();
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits: limits.of(&start.namespace) };
         let (state, outcome) = perdure_engine::start(start, &mut ctx)?;
         Ok((key, self.adopt(workflow, key, state, outcome, dispatch)))
     }
@@ -195,13 +197,18 @@ impl Shard {
         outcome: Outcome,
         dispatch: Dispatch,
     ) -> Reply {
-        let mut cell = Cell::new(workflow.clone(), key, state);
-        cell.dirty = Some(Dirty { create: true, changes: Vec::new(), visibility: true });
-        self.dirty.push(key);
-        self.shared.known.add(&workflow);
-        self.cells.insert(key, cell);
-        self.current.insert(workflow, key.run_id);
+        self.current.insert(workflow.clone(), key.run_id);
+        self.insert_new(workflow, key, state, true);
         self.book(key, outcome, dispatch)
+    }
+
+    /// A run that the next batch creates.
+    pub(super) fn insert_new(&mut self, workflow: WorkflowKey, key: RunKey, state: WorkflowState, make_current: bool) {
+        self.shared.known.add(&workflow);
+        let mut cell = Cell::new(workflow, key, state);
+        cell.dirty = Some(Dirty { create: Some(make_current), changes: Vec::new(), visibility: true });
+        self.dirty.push(key);
+        self.cells.insert(key, cell);
     }
 
     /// The next run of a chain, in the same batch as the close of the run before it.

@@ -5,6 +5,7 @@ mod runs;
 mod state;
 
 use std::{
+    collections::BTreeMap,
     ops::{Bound, Range},
     time::Duration,
 };
@@ -19,11 +20,11 @@ use crate::{
     backlog::{BacklogId, BacklogOrder, BacklogRow},
     batch::Batch,
     error::{CommitError, StoreError},
-    filter::{Condition, matches},
+    filter::{Condition, compare, matches, sort_value},
     keys::{RunKey, Slot, WorkflowKey},
     lease::{LeaseRow, check_free, equal_ranges, lost, nanos, now},
     store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
+    visibility::{CountGroup, Cursor, ExpiredRun, GroupBy, ListQuery, Position, Value, VisibilityRow},
 };
 use state::State;
 
@@ -38,16 +39,20 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Rows that a query selects, in the default order, without its page limits.
-    fn select(&self, query: &ListQuery) -> Vec<VisibilityRow> {
+    /// Rows that a query selects, in its order, without its page limits; each with its place.
+    fn select(&self, query: &ListQuery) -> Vec<(Cursor, VisibilityRow)> {
         let condition = query.filter.as_ref().map(Condition::new);
         let selected = |row: &&VisibilityRow| {
             row.namespace_id == query.namespace_id
                 && row.archetype == query.archetype
                 && condition.as_ref().is_none_or(|condition| matches(condition, row))
         };
-        let mut rows: Vec<_> = self.state.lock().visibility.values().filter(selected).cloned().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(Position::of(row)));
+        let place = |row: &VisibilityRow| {
+            let values = query.order.iter().map(|key| sort_value(key, row, &row.search_values)).collect();
+            (Cursor { values, position: Position::of(row) }, row.clone())
+        };
+        let mut rows: Vec<_> = self.state.lock().visibility.values().filter(selected).map(place).collect();
+        rows.sort_by(|(one, _), (other, _)| compare(&query.order, one, other));
         rows
     }
 }
@@ -75,6 +80,12 @@ impl Store for MemoryStore {
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         let state = self.state.lock();
         Ok(runs.iter().map(|run| state.load(*run)).collect())
+    }
+
+    async fn find_run(&self, run_id: Uuid) -> Result<Option<WorkflowKey>, StoreError> {
+        let state = self.state.lock();
+        let found = state.runs.iter().find(|(key, _)| key.run_id == run_id);
+        Ok(found.map(|(_, run)| run.workflow.clone()))
     }
 
     async fn read_events(
@@ -158,7 +169,7 @@ impl Store for MemoryStore {
     ) -> Result<Vec<ExpiredRun>, StoreError> {
         let mut rows = self.select(&ListQuery { namespace_id, archetype, ..ListQuery::default() });
         rows.reverse();
-        let found = rows.into_iter().map(|row| (Position::of(&row), row.workflow_id));
+        let found = rows.into_iter().map(|(place, row)| (place.position, row.workflow_id));
         let expired = found
             .filter(|(position, _)| closed_before == Nanos::MAX || position.close_time < closed_before)
             .filter(|(position, _)| after.is_none_or(|after| *position > after))
@@ -167,23 +178,33 @@ impl Store for MemoryStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
-        let mut rows = self.select(query);
-        rows.retain(|row| query.after.is_none_or(|after| Position::of(row) < after));
-        rows.truncate(query.page_size);
-        rows.iter_mut().for_each(|row| row.search_values = serde_json::Value::Null);
-        Ok(rows)
+        let rows = self.select(query).into_iter();
+        let after = |(place, _): &(Cursor, _)| {
+            query.after.as_ref().is_none_or(|after| compare(&query.order, after, place).is_lt())
+        };
+        let page = rows.filter(after).take(query.page_size);
+        Ok(page.map(|(_, row)| VisibilityRow { search_values: serde_json::Value::Null, ..row }).collect())
     }
 
     async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
         Ok(self.select(query).len() as i64)
     }
 
-    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError> {
-        let mut counts = std::collections::BTreeMap::<i32, i64>::new();
-        for row in self.select(query) {
-            *counts.entry(row.status).or_default() += 1;
+    async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError> {
+        let mut counts = BTreeMap::<(i32, String), i64>::new();
+        for (_, row) in self.select(query) {
+            let group = match by {
+                GroupBy::Status => (row.status, String::new()),
+                GroupBy::WorkflowType => (0, row.workflow_type),
+                GroupBy::TaskQueue => (0, row.task_queue),
+            };
+            *counts.entry(group).or_default() += 1;
         }
-        Ok(counts.into_iter().map(|(status, count)| CountGroup { status, count }).collect())
+        let value = |(status, text)| match by {
+            GroupBy::Status => Value::Int(i64::from(status)),
+            GroupBy::WorkflowType | GroupBy::TaskQueue => Value::Text(text),
+        };
+        Ok(counts.into_iter().map(|(group, count)| CountGroup { value: value(group), count }).take(limit).collect())
     }
 
     async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {

@@ -1,8 +1,8 @@
 //! Reaching the server, creating the database, bringing its schema up to date.
 
-use std::{str::FromStr, time::Duration};
+use std::{io, path::PathBuf, str::FromStr, time::Duration};
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::{PgConnectOptions, PgSslMode}};
 
 use super::{
     PostgresStore,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::StoreError;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// Where the database is. `url` wins over the fields after it; what is missing there comes from libpq's variables (`PGHOST`, …).
 #[derive(Clone, Debug)]
@@ -23,13 +23,47 @@ pub struct PostgresConfig {
     pub database: Option<String>,
     pub user: Option<String>,
     pub password: Option<String>,
+    /// None: as `sslmode` of the URL or `PGSSLMODE` says; without them, where the server has TLS, unverified.
+    pub tls: Option<PostgresTls>,
     /// At most, of all kinds together; at least 2 are used. One more says that the owner of the leases lives.
     pub max_connections: usize,
 }
 
+/// TLS is required. The files are PEM.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PostgresTls {
+    /// Who signs the server's certificate. None: any certificate will do, or with `verify_host` one that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Certificate and key for a server that asks clients for one.
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    /// The certificate must be of the host that was asked for.
+    pub verify_host: bool,
+}
+
+impl PostgresTls {
+    fn apply(&self, mut options: PgConnectOptions) -> PgConnectOptions {
+        options = options.ssl_mode(match (&self.ca, self.verify_host) {
+            (_, true) => PgSslMode::VerifyFull,
+            (Some(_), false) => PgSslMode::VerifyCa,
+            (None, false) => PgSslMode::Require,
+        });
+        if let Some(ca) = &self.ca {
+            options = options.ssl_root_cert(ca);
+        }
+        if let Some(cert) = &self.cert {
+            options = options.ssl_client_cert(cert);
+        }
+        if let Some(key) = &self.key {
+            options = options.ssl_client_key(key);
+        }
+        options
+    }
+}
+
 impl Default for PostgresConfig {
     fn default() -> Self {
-        Self { url: None, host: None, port: None, database: None, user: None, password: None, max_connections: 20 }
+        Self { url: None, host: None, port: None, database: None, user: None, password: None, tls: None, max_connections: 20 }
     }
 }
 
@@ -38,9 +72,12 @@ impl PostgresConfig {
         Self { url: Some(url.into()), ..Self::default() }
     }
 
-    fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+    pub(crate) fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
         let mut options = match &self.url {
-            Some(url) => return PgConnectOptions::from_str(url),
+            Some(url) => {
+                let options = PgConnectOptions::from_str(url)?;
+                return Ok(self.tls.iter().fold(options, |options, tls| tls.apply(options)));
+            }
             None => PgConnectOptions::new(),
         };
         if let Some(host) = &self.host {
@@ -58,6 +95,9 @@ impl PostgresConfig {
         if let Some(password) = &self.password {
             options = options.password(password);
         }
+        if let Some(tls) = &self.tls {
+            options = tls.apply(options);
+        }
         Ok(options)
     }
 }
@@ -65,13 +105,11 @@ impl PostgresConfig {
 impl PostgresStore {
     /// Connects, creates the database if it does not exist and the user may, and sets the schema up or upgrades it.
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
-        let options = config.options()?.application_name("perdure").disable_statement_logging();
+        let options = config.options().map_err(connect_error)?.application_name("perdure").disable_statement_logging();
         // Just-in-time compilation pays for long reports, not for statements of a millisecond.
         let options =
             options.options([("jit", "off".to_owned()), ("statement_timeout", milliseconds(STATEMENT_TIMEOUT))]);
-        let mut connection = connect_or_create(&options).await?;
-        MIGRATIONS.run(&mut connection).await?;
-        connection.close().await?;
+        migrated(&options).await?.close().await?;
 
         let for_lists = (config.max_connections / 4).max(1);
         let for_keys = config.max_connections.saturating_sub(for_lists).max(1);
@@ -88,6 +126,32 @@ impl PostgresStore {
             lists: Connections::new(options.clone(), for_lists),
             presence: Presence::new(options),
         })
+    }
+}
+
+/// A connection to a database that has the schema of this version. Statements may take as long as they need.
+pub(crate) async fn set_up(config: &PostgresConfig) -> Result<PgConnection, StoreError> {
+    migrated(&config.options().map_err(connect_error)?.application_name("perdure").disable_statement_logging()).await
+}
+
+async fn migrated(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut connection = connect_or_create(options).await.map_err(connect_error)?;
+    MIGRATIONS.run(&mut connection).await?;
+    Ok(connection)
+}
+
+/// What waiting for the database does not mend.
+fn connect_error(error: sqlx::Error) -> StoreError {
+    let is_of_tls = match &error {
+        sqlx::Error::Tls(_) => true,
+        // A certificate that is not trusted, or a key file that is none.
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    };
+    match error {
+        error if is_of_tls => StoreError::Settings(Box::new(error)),
+        sqlx::Error::Configuration(error) => StoreError::Settings(error),
+        error => error.into(),
     }
 }
 

@@ -28,13 +28,14 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     sql::{
         list,
-        rows::{self, CountRecord, DueRecord, EventsRecord, ExpiredRecord, VisibilityRecord, slot_to_sql},
+        rows::{self, DueRecord, EventsRecord, ExpiredRecord, VisibilityRecord, WorkflowRecord, slot_to_sql},
         statements,
     },
     store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, GroupBy, ListQuery, Position, VisibilityRow},
 };
-pub use connect::PostgresConfig;
+pub(crate) use connect::{MIGRATIONS, set_up};
+pub use connect::{PostgresConfig, PostgresTls};
 use connections::Connections;
 use presence::Presence;
 
@@ -61,6 +62,11 @@ impl Store for PostgresStore {
 
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         runs::load_runs(&self.keys, runs).await
+    }
+
+    async fn find_run(&self, run_id: Uuid) -> Result<Option<WorkflowKey>, StoreError> {
+        let query = sqlx::query_as::<_, WorkflowRecord>(statements::FIND_RUN).bind(run_id);
+        Ok(self.keys.fetch_all(query).await?.pop().map(Into::into))
     }
 
     async fn read_events(
@@ -148,10 +154,12 @@ impl Store for PostgresStore {
         Ok(count)
     }
 
-    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError> {
-        let mut sql = list::count_by_status(query);
-        let query = sql.build_query_as::<CountRecord>().persistent(false);
-        Ok(rows::convert(self.lists.fetch_all(query).await?))
+    async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError> {
+        let mut sql = list::count_by(query, by, limit);
+        Ok(match by {
+            GroupBy::Status => rows::status_groups(self.lists.fetch_all(sql.build_query_as().persistent(false)).await?),
+            _ => rows::text_groups(self.lists.fetch_all(sql.build_query_as().persistent(false)).await?),
+        })
     }
 
     async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {

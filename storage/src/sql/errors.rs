@@ -14,7 +14,22 @@ impl From<sqlx::Error> for StoreError {
 
 impl From<sqlx::migrate::MigrateError> for StoreError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
-        Self::Unavailable(Box::new(error))
+        use sqlx::migrate::MigrateError as E;
+        match error {
+            E::VersionMissing(version) => Self::Schema(format!(
+                "the database has schema version {version}, which is newer than this perdure: run the version that upgraded \
+                 it, or a later one"
+            )),
+            E::VersionMismatch(version) => Self::Schema(format!(
+                "schema version {version} of the database is another than the one of this perdure: it was made by a program \
+                 that is not a release"
+            )),
+            E::Dirty(version) => Self::Schema(format!(
+                "the upgrade to schema version {version} began and did not end: restore the backup made before it, or mend it \
+                 by hand and delete its row in _sqlx_migrations"
+            )),
+            error => Self::Unavailable(Box::new(error)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     lease::LeaseRow,
     store::{EventBatch, Lease, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ExpiredRun, OPEN, Position, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, OPEN, Position, Value, VisibilityRow},
 };
 
 /// Slots are stored as smallint, PostgreSQL's two bytes: below 16,384 they have room.
@@ -52,6 +52,22 @@ impl RunRecord {
     pub(crate) fn into_run(self, journal: Vec<JournalRow>) -> StoredRun {
         let snapshot = self.snapshot_seq.zip(self.snapshot).map(|(seq, state)| Snapshot { seq, state: state.into() });
         StoredRun { workflow: self.workflow.into(), snapshot, journal, wake_at: self.wake_at }
+    }
+}
+
+#[derive(FromRow)]
+pub(crate) struct JournalRecord {
+    seq: i64,
+    first_event_id: i64,
+    event_count: i32,
+    events: Vec<u8>,
+    changes: Vec<u8>,
+}
+
+impl From<JournalRecord> for JournalRow {
+    fn from(record: JournalRecord) -> Self {
+        let JournalRecord { seq, first_event_id, event_count, events, changes } = record;
+        Self { seq, first_event_id, event_count, events: events.into(), changes: changes.into() }
     }
 }
 
@@ -135,6 +151,12 @@ pub(crate) fn close_time_to_sql(row: &VisibilityRow) -> Nanos {
     row.close_time.unwrap_or(OPEN)
 }
 
+/// None where the run is its own root, as most are: that costs no bytes, and keeps them out of an index.
+pub(crate) fn root_to_sql(row: &VisibilityRow) -> Option<(&str, &str)> {
+    let own = row.root_workflow_id == row.workflow_id && Uuid::try_parse(&row.root_run_id) == Ok(row.run_id);
+    (!own).then_some((&row.root_workflow_id, &row.root_run_id))
+}
+
 /// None where there is nothing to find.
 pub(crate) fn search_values_to_sql(row: &VisibilityRow) -> Option<&serde_json::Value> {
     Some(&row.search_values).filter(|values| values.as_object().is_some_and(|values| !values.is_empty()))
@@ -158,8 +180,8 @@ pub(crate) struct VisibilityRecord {
     task_queue: String,
     parent_workflow_id: Option<String>,
     parent_run_id: Option<String>,
-    root_workflow_id: String,
-    root_run_id: String,
+    root_workflow_id: Option<String>,
+    root_run_id: Option<String>,
     memo: Vec<u8>,
     search_attributes: Vec<u8>,
 }
@@ -169,7 +191,6 @@ impl From<VisibilityRecord> for VisibilityRow {
         Self {
             namespace_id: record.namespace_id,
             archetype: record.archetype,
-            workflow_id: record.workflow_id,
             run_id: record.run_id,
             workflow_type: record.workflow_type,
             task_queue: record.task_queue,
@@ -182,8 +203,9 @@ impl From<VisibilityRecord> for VisibilityRow {
             state_transition_count: record.state_transition_count,
             parent_workflow_id: record.parent_workflow_id,
             parent_run_id: record.parent_run_id,
-            root_workflow_id: record.root_workflow_id,
-            root_run_id: record.root_run_id,
+            root_workflow_id: record.root_workflow_id.unwrap_or_else(|| record.workflow_id.clone()),
+            root_run_id: record.root_run_id.unwrap_or_else(|| record.run_id.to_string()),
+            workflow_id: record.workflow_id,
             memo: record.memo.into(),
             search_attributes: record.search_attributes.into(),
             search_values: serde_json::Value::Null,
@@ -191,16 +213,12 @@ impl From<VisibilityRecord> for VisibilityRow {
     }
 }
 
-#[derive(FromRow)]
-pub(crate) struct CountRecord {
-    status: i32,
-    count: i64,
+pub(crate) fn status_groups(rows: Vec<(i32, i64)>) -> Vec<CountGroup> {
+    rows.into_iter().map(|(status, count)| CountGroup { value: Value::Int(status.into()), count }).collect()
 }
 
-impl From<CountRecord> for CountGroup {
-    fn from(record: CountRecord) -> Self {
-        Self { status: record.status, count: record.count }
-    }
+pub(crate) fn text_groups(rows: Vec<(String, i64)>) -> Vec<CountGroup> {
+    rows.into_iter().map(|(text, count)| CountGroup { value: Value::Text(text), count }).collect()
 }
 
 #[derive(FromRow)]

@@ -1,5 +1,8 @@
 //! Statements whose text is good for both databases.
 
+/// $1 run id.
+pub(crate) const FIND_RUN: &str = "SELECT namespace_id, archetype, workflow_id FROM runs WHERE run_id = $1";
+
 /// $1 slot, $2 run id, $3 event id. `bisect` ends with low = high = seq of the last journal row whose first event id is
 /// not greater: sequence numbers have no gaps, so this is a binary search over the key. No row at all: low = 1, high = NULL.
 ///

@@ -31,12 +31,14 @@ use crate::{
     keys::{RunKey, Slot, WorkflowKey},
     sql::{
         list,
-        rows::{self, CountRecord, DueRecord, EventsRecord, ExpiredRecord, VisibilityRecord, slot_to_sql},
+        rows::{self, DueRecord, EventsRecord, ExpiredRecord, VisibilityRecord, WorkflowRecord, slot_to_sql},
         statements,
     },
     store::{EventBatch, Lease, Store, StoredRun, TaskQueueConfigRow},
-    visibility::{CountGroup, ExpiredRun, ListQuery, Position, VisibilityRow},
+    visibility::{CountGroup, ExpiredRun, GroupBy, ListQuery, Position, VisibilityRow},
 };
+
+pub(crate) use open::{MIGRATIONS, is_open, options, set_up};
 
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -77,6 +79,11 @@ impl Store for SqliteStore {
 
     async fn load_runs(&self, runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError> {
         runs::load_runs(&mut *self.reader().await, runs).await
+    }
+
+    async fn find_run(&self, run_id: Uuid) -> Result<Option<WorkflowKey>, StoreError> {
+        let query = sqlx::query_as::<_, WorkflowRecord>(statements::FIND_RUN).bind(run_id);
+        Ok(query.fetch_optional(&mut *self.reader().await).await?.map(Into::into))
     }
 
     async fn read_events(
@@ -164,10 +171,15 @@ impl Store for SqliteStore {
         Ok(sql.build_query_scalar().persistent(false).fetch_one(&mut *self.reader().await).await?)
     }
 
-    async fn count_by_status(&self, query: &ListQuery) -> Result<Vec<CountGroup>, StoreError> {
-        let mut sql = list::count_by_status(query);
-        let query = sql.build_query_as::<CountRecord>().persistent(false);
-        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+    async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError> {
+        let mut sql = list::count_by(query, by, limit);
+        let mut reader = self.reader().await;
+        Ok(match by {
+            GroupBy::Status => {
+                rows::status_groups(sql.build_query_as().persistent(false).fetch_all(&mut *reader).await?)
+            }
+            _ => rows::text_groups(sql.build_query_as().persistent(false).fetch_all(&mut *reader).await?),
+        })
     }
 
     async fn create_namespace(&self, namespace: &Namespace) -> Result<(), StoreError> {

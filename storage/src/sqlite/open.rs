@@ -1,7 +1,9 @@
 //! Opening a database, and bringing its schema up to date.
 
 use std::{
+    ffi::OsString,
     fs::{File, OpenOptions},
+    os::unix::fs::MetadataExt,
     path::Path,
     time::Duration,
 };
@@ -15,7 +17,7 @@ use tokio::sync::Mutex;
 use super::SqliteStore;
 use crate::error::StoreError;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
 
 /// Connections that read beside the writer.
 const READERS: usize = 3;
@@ -31,9 +33,7 @@ impl SqliteStore {
     /// Opens or creates the file; None: a database in memory, which ends with the store. Sets the schema up or upgrades it.
     /// `Unavailable` if another process has the file open.
     pub async fn open(path: Option<&Path>) -> Result<Self, StoreError> {
-        let lock = path.map(lock).transpose()?;
-        let mut writer = SqliteConnection::connect_with(&options(path)).await?;
-        MIGRATIONS.run(&mut writer).await?;
+        let (mut writer, lock) = set_up(path).await?;
         // Whoever held leases is gone: it would hold the file's lock.
         sqlx::query("UPDATE leases SET expires_at = 0").execute(&mut writer).await?;
         let mut readers = Vec::new();
@@ -46,7 +46,34 @@ impl SqliteStore {
     }
 }
 
-fn options(path: Option<&Path>) -> SqliteConnectOptions {
+/// A connection to a file that has the schema of this version, and the lock that keeps others out of it.
+pub(crate) async fn set_up(path: Option<&Path>) -> Result<(SqliteConnection, Option<File>), StoreError> {
+    let lock = path.map(lock).transpose()?;
+    let mut writer = SqliteConnection::connect_with(&options(path)).await?;
+    MIGRATIONS.run(&mut writer).await?;
+    Ok((writer, lock))
+}
+
+/// Whether a process has the file open as its server. Read from the system's list of locks: a try to lock it would keep a
+/// server out that starts just now. None: the list cannot be read.
+pub(crate) fn is_open(path: &Path) -> Option<bool> {
+    let Ok(file) = std::fs::metadata(lock_name(path)) else { return Some(false) };
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let inode = format!(":{}", file.ino());
+    let is_ours = |line: &str| {
+        let mut words = line.split_whitespace().filter(|word| *word != "->").skip(1);
+        words.next() == Some("FLOCK") && words.nth(3).is_some_and(|place| place.ends_with(&inode))
+    };
+    Some(locks.lines().any(is_ours))
+}
+
+fn lock_name(path: &Path) -> OsString {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name
+}
+
+pub(crate) fn options(path: Option<&Path>) -> SqliteConnectOptions {
     let options = match path {
         Some(path) => SqliteConnectOptions::new()
             .filename(path)
@@ -66,8 +93,7 @@ fn options(path: Option<&Path>) -> SqliteConnectOptions {
 
 /// SQLite's own locks come and go with transactions; this one stays. The system drops it with the process.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    let name = lock_name(path);
     let locked = OpenOptions::new().create(true).append(true).open(&name).and_then(|file| match file.try_lock() {
         Ok(()) => Ok(file),
         Err(error) => Err(error.into()),

@@ -10,7 +10,7 @@ use crate::{
     batch::JournalRow,
     error::StoreError,
     keys::{RunKey, WorkflowKey},
-    sql::rows::{RunRecord, WorkflowRecord, convert},
+    sql::rows::{JournalRecord, RunRecord, WorkflowRecord, convert},
     store::StoredRun,
 };
 
@@ -48,15 +48,6 @@ struct At<T> {
 #[derive(FromRow)]
 struct RunId {
     run_id: Uuid,
-}
-
-#[derive(FromRow)]
-struct JournalRecord {
-    seq: i64,
-    first_event_id: i64,
-    event_count: i32,
-    events: Vec<u8>,
-    changes: Vec<u8>,
 }
 
 pub(super) async fn current_runs(
@@ -98,14 +89,7 @@ pub(super) async fn load_runs(
 
     let mut journals = HashMap::<i64, Vec<JournalRow>>::new();
     for At { position, row } in journal {
-        let row = JournalRow {
-            seq: row.seq,
-            first_event_id: row.first_event_id,
-            event_count: row.event_count,
-            events: row.events.into(),
-            changes: row.changes.into(),
-        };
-        journals.entry(position).or_default().push(row);
+        journals.entry(position).or_default().push(row.into());
     }
     let mut found: HashMap<_, _> = rows
         .into_iter()

@@ -47,6 +47,8 @@ async fn batch_writes_every_part(store: &dyn Store) {
     };
     assert_eq!(load(store, key).await, Some(expected.clone()));
     assert_eq!(store.current_runs(&[WorkflowKey::new(NAMESPACE, "w")]).await.unwrap(), [Some(key.run_id)]);
+    assert_eq!(store.find_run(key.run_id).await.unwrap(), Some(WorkflowKey::new(NAMESPACE, "w")));
+    assert_eq!(store.find_run(run_key("w").run_id).await.unwrap(), None);
     let query = perdure_storage::visibility::ListQuery { namespace_id: NAMESPACE, page_size: 10, ..Default::default() };
     assert_eq!(store.list(&query).await.unwrap(), std::slice::from_ref(&shown));
 
