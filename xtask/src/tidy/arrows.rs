@@ -1,4 +1,4 @@
-//! Which crate may depend on which: `proto <- engine <- storage <- matching <- history <- frontend <- server` and
+//! Which crate may depend on which: `proto <- engine <- metrics <- storage <- matching <- history <- frontend <- server` and
 //! `proto <- cli`, with the reasons in ARCHITECTURE.md.
 
 use std::path::Path;
@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::Finding;
 
 /// Each may depend on those before it.
-const CHAIN: [&str; 7] = [
+const CHAIN: [&str; 8] = [
     "perdure-proto",
     "perdure-engine",
+    "perdure-metrics",
     "perdure-storage",
     "perdure-matching",
     "perdure-history",
