@@ -10,15 +10,26 @@ use crate::workspace::Workspace;
 
 /// The environment's interpreter, with `examples/requirements.txt` installed. Instant when nothing has changed.
 pub fn prepare(workspace: &Workspace) -> Result<PathBuf> {
-    let requirements = workspace.examples().join("requirements.txt");
+    installed(workspace, "examples")
+}
+
+/// The same with what the tests need as well.
+pub fn prepare_for_tests(workspace: &Workspace) -> Result<PathBuf> {
+    prepare(workspace)?;
+    installed(workspace, "tests")
+}
+
+/// With the `requirements.txt` of this folder.
+fn installed(workspace: &Workspace, folder: &str) -> Result<PathBuf> {
+    let requirements = workspace.root.join(folder).join("requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).with_context(|| requirements.display().to_string())?;
     let environment = workspace.target.join("venv");
     let python = environment.join("bin/python");
     // The stamp is written last, so an installation that was cut off is done again.
-    let stamp = environment.join("installed-requirements.txt");
+    let stamp = environment.join(format!("installed-{folder}-requirements.txt"));
     let is_current = python.exists() && std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted);
     if !is_current {
-        println!("preparing Python in {}", environment.display());
+        println!("preparing Python in {} for {folder}", environment.display());
         create(&environment)?;
         // Once more on failure: the package index is somebody else's machine.
         install(&python, &requirements).or_else(|_| install(&python, &requirements))?;

@@ -25,7 +25,7 @@ async fn run_with(workspace: &Workspace, arguments: &[String], variables: &[(&st
     // test build, and nothing is compiled twice.
     build.args(["build", "--workspace"]);
     run_interruptible(build).await?;
-    let python = python::prepare(workspace)?;
+    let python = python::prepare_for_tests(workspace)?;
     let cluster = postgres::Cluster::start(workspace)?;
 
     let mut test = command(cargo(), &workspace.root);
