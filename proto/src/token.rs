@@ -5,8 +5,8 @@ use bytes::Bytes;
 use prost::Message;
 
 pub use crate::perdure::token::v1::{
-    ActivityTaskToken, HistoryPageToken, ListPageToken, NexusCallbackToken, NexusTaskToken, QueryTaskToken, StateToken,
-    WorkflowTaskToken,
+    ActivityTaskToken, HistoryPageToken, ListPageToken, NexusCallbackToken, NexusTaskToken, QueryTaskToken, SortValue,
+    StateToken, WorkflowTaskToken, sort_value,
 };
 
 /// Bytes of the MAC that stands before the message.

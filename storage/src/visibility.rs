@@ -2,9 +2,16 @@
 
 use bytes::Bytes;
 use perdure_engine::{Archetype, Nanos};
+use perdure_proto::api::common::SearchAttributes;
+use prost::Message;
 use uuid::Uuid;
 
-use crate::keys::{RunKey, WorkflowKey};
+use crate::{
+    error::StoreError,
+    filter::sort_value,
+    keys::{RunKey, WorkflowKey},
+    search_values::search_values,
+};
 
 /// One row per run, written in the same commit as the change that it shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +24,7 @@ pub struct VisibilityRow {
     pub task_queue: String,
     pub start_time: Nanos,
     pub execution_time: Nanos,
-    /// None: open.
+    /// None: open. Never before the start, so that a filter by start times also bounds this one, which has the index.
     pub close_time: Option<Nanos>,
     /// `WorkflowExecutionStatus`.
     pub status: i32,
@@ -44,11 +51,53 @@ pub struct ListQuery {
     pub namespace_id: Uuid,
     pub archetype: Archetype,
     pub filter: Option<Filter>,
-    /// Rows after this position in the default order: close time descending with open runs first, then start time descending,
-    /// then run id descending. One direction for all three, so that an index can start at any position.
-    pub after: Option<Position>,
+    /// What rows are sorted by. Ties go by start time and run id, in the direction of the last key. Without a key it is the default
+    /// order: close time descending with open runs first, then start time descending, then run id descending. One direction for
+    /// all three, so that an index can start at any position.
+    pub order: Vec<SortKey>,
+    /// Rows after this place in that order.
+    pub after: Option<Cursor>,
     pub page_size: usize,
 }
+
+/// Rows without the value come last, whichever the direction; but an open run's close time is later than all others.
+/// A KeywordList counts by its least element, or by its greatest where the order descends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortKey {
+    pub field: Field,
+    pub descending: bool,
+}
+
+/// A row's place in the order of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cursor {
+    /// A value for each key of [`ListQuery::order`]; None where the row has none.
+    pub values: Vec<Option<Value>>,
+    pub position: Position,
+}
+
+impl Cursor {
+    /// The place of a row as a list returns it. `Corrupt` if its search attributes cannot be read.
+    pub fn of(row: &VisibilityRow, order: &[SortKey]) -> Result<Self, StoreError> {
+        let position = Position::of(row);
+        if order.is_empty() {
+            return Ok(Self { values: Vec::new(), position });
+        }
+        let attributes = search_values(&SearchAttributes::decode(row.search_attributes.clone())?);
+        let values = order.iter().map(|key| sort_value(key, row, &attributes)).collect();
+        Ok(Self { values, position })
+    }
+}
+
+impl From<Position> for Cursor {
+    /// In the default order.
+    fn from(position: Position) -> Self {
+        Self { values: Vec::new(), position }
+    }
+}
+
+/// Marks what is not a workflow of the user. Most lists ask for runs without it, so the databases' indexes leave those with it out.
+pub const DIVISION: &str = "TemporalNamespaceDivision";
 
 /// Sort key of a row in the default order, which lists the greatest first. `close_time` of an open run is [`OPEN`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,9 +137,18 @@ impl Position {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What counts can be divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupBy {
+    Status,
+    WorkflowType,
+    TaskQueue,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct CountGroup {
-    pub status: i32,
+    /// The status' number, or a name.
+    pub value: Value,
     pub count: i64,
 }
 

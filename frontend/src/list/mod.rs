@@ -1,15 +1,16 @@
 //! Lists and counts of workflow executions.
 //!
-//! A page token is the position of the last row shown, sealed and bound to its namespace and query: rows that come or go
+//! A page token is the place of the last row shown, sealed and bound to its namespace and query: rows that come or go
 //! between two pages neither shift nor repeat the others.
 
 pub(crate) mod query;
 mod recent;
 mod rows;
+mod token;
 
 use std::sync::Arc;
 
-use perdure_engine::Archetype;
+use perdure_engine::{Archetype, Nanos};
 use perdure_proto::{
     api::{
         common::Payload,
@@ -24,17 +25,17 @@ use perdure_proto::{
 };
 use perdure_storage::{
     Store, VisibilityRow,
-    search_values::TYPE_KEY,
-    visibility::{AttributeKind, CountGroup, Filter, ListQuery, Position},
+    search_values::{TYPE_KEY, unix_nanos},
+    visibility::{AttributeKind, CountGroup, ListQuery, Value},
 };
 use prost::bytes::Bytes;
 use tonic::Status;
-use uuid::Uuid;
 
-use crate::{error, namespaces::AuthorizedNamespace, status};
+use crate::{error, limits, namespaces::AuthorizedNamespace, status};
+use query::Query;
 
-/// Longest page; also the one of callers that ask for none, as in Temporal.
-const PAGE_SIZE_MAX: usize = 1_000;
+/// Most groups of a count.
+const GROUPS_MAX: usize = 1_000;
 
 /// The list RPCs.
 #[derive(Clone)]
@@ -58,8 +59,8 @@ impl Lists {
         namespace: &AuthorizedNamespace,
         request: &ListWorkflowExecutionsRequest,
     ) -> Result<ListWorkflowExecutionsResponse, Status> {
-        let filter = query::read(&request.query, namespace)?.filter;
-        let page = self.page(namespace, filter, request.page_size, &request.next_page_token).await?;
+        let read = |now| query::read(Archetype::Workflow, &request.query, namespace, now);
+        let page = self.page(namespace, read, request.page_size, &request.next_page_token).await?;
         Ok(ListWorkflowExecutionsResponse { executions: page.executions, next_page_token: page.next_page_token })
     }
 
@@ -69,8 +70,8 @@ impl Lists {
         namespace: &AuthorizedNamespace,
         request: &ScanWorkflowExecutionsRequest,
     ) -> Result<ScanWorkflowExecutionsResponse, Status> {
-        let filter = query::read(&request.query, namespace)?.filter;
-        let page = self.page(namespace, filter, request.page_size, &request.next_page_token).await?;
+        let read = |now| query::read(Archetype::Workflow, &request.query, namespace, now);
+        let page = self.page(namespace, read, request.page_size, &request.next_page_token).await?;
         Ok(ScanWorkflowExecutionsResponse { executions: page.executions, next_page_token: page.next_page_token })
     }
 
@@ -85,19 +86,25 @@ impl Lists {
         Ok(CountWorkflowExecutionsResponse { count, groups })
     }
 
-    /// How many runs of a kind pass a filter, and how many of each status where the filter asks for groups.
+    /// How many runs of a kind pass a filter, and how many of each group where the filter asks for groups.
     pub(crate) async fn count_of(
         &self,
         namespace: &AuthorizedNamespace,
         archetype: Archetype,
         text: &str,
     ) -> Result<(i64, Vec<(Payload, i64)>), Status> {
-        let query::Query { filter, group_by_status } = query::read_of(archetype, text, namespace)?;
+        let Query { filter, group_by, .. } = query::read(archetype, text, namespace, now())?;
         let query = ListQuery { namespace_id: namespace.id(), archetype, filter: Some(filter), ..ListQuery::default() };
-        if !group_by_status {
+        let Some(group_by) = group_by else {
             return Ok((self.store.count(&query).await.map_err(error::of_store)?, Vec::new()));
+        };
+        let groups = self.store.count_by(&query, group_by, GROUPS_MAX + 1).await.map_err(error::of_store)?;
+        if groups.len() > GROUPS_MAX {
+            let text = format!(
+                "invalid query: operation is not supported: 'GROUP BY' clause with more than {GROUPS_MAX} groups"
+            );
+            return Err(status::invalid(text));
         }
-        let groups = self.store.count_by_status(&query).await.map_err(error::of_store)?;
         let count = groups.iter().map(|group| group.count).sum();
         Ok((count, groups.iter().map(|group| (group_value(group), group.count)).collect()))
     }
@@ -109,7 +116,7 @@ impl Lists {
         archetype: Archetype,
         text: &str,
     ) -> Result<(), Status> {
-        query::read_of(archetype, text, namespace).map(|_| ())
+        query::read(archetype, text, namespace, now()).map(|_| ())
     }
 
     /// A page of runs of a kind that pass a filter, and the token of the next one.
@@ -121,38 +128,45 @@ impl Lists {
         page_size: i32,
         token: &[u8],
     ) -> Result<(Vec<VisibilityRow>, Bytes), Status> {
-        let filter = query::read_of(archetype, text, namespace)?.filter;
-        self.rows(namespace, archetype, filter, page_size, token).await
+        let read = |now| query::read(archetype, text, namespace, now);
+        self.rows(namespace, archetype, read, page_size, token).await
     }
 
     async fn page(
         &self,
         namespace: &AuthorizedNamespace,
-        filter: Filter,
+        read: impl FnOnce(Nanos) -> Result<Query, Status>,
         page_size: i32,
         token: &[u8],
     ) -> Result<Page, Status> {
-        let (rows, next_page_token) = self.rows(namespace, Archetype::Workflow, filter, page_size, token).await?;
+        let (rows, next_page_token) = self.rows(namespace, Archetype::Workflow, read, page_size, token).await?;
         let executions = rows.into_iter().map(rows::execution_info).collect::<Result<_, _>>();
         Ok(Page { executions: executions.map_err(error::of_store)?, next_page_token })
     }
 
+    /// `read` makes the query, with the time from which it counts: that of the first page for all pages.
     async fn rows(
         &self,
         namespace: &AuthorizedNamespace,
         archetype: Archetype,
-        filter: Filter,
+        read: impl FnOnce(Nanos) -> Result<Query, Status>,
         page_size: i32,
         token: &[u8],
     ) -> Result<(Vec<VisibilityRow>, Bytes), Status> {
-        let query_hash = hash(archetype, &filter);
-        let page_size = usize::try_from(page_size).ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
-        let page_size = page_size.unwrap_or(PAGE_SIZE_MAX);
+        let token = match token {
+            [] => None,
+            token => Some(self.sealer.open::<ListPageToken>(token).map_err(|_| token::invalid())?),
+        };
+        let now = token.as_ref().map_or_else(now, |token| token.now);
+        let Query { filter, order, .. } = read(now)?;
+        let list = token::List::new(namespace, archetype, &filter, &order);
+        let page_size = limits::page_size(page_size, namespace.limits().list_page);
         let query = ListQuery {
             namespace_id: namespace.id(),
             archetype,
             filter: Some(filter),
-            after: self.position(namespace, &query_hash, token)?,
+            after: token.map(|token| list.cursor(token, &order)).transpose()?,
+            order,
             // One more tells whether there is a next page.
             page_size: page_size + 1,
         };
@@ -160,53 +174,31 @@ impl Lists {
         let more = rows.len() > page_size;
         rows.truncate(page_size);
         let next_page_token = match rows.last() {
-            Some(row) if more => self.sealer.seal(&ListPageToken {
-                namespace_id: namespace.id().into_bytes().to_vec().into(),
-                query_hash,
-                close_time: row.close_time.unwrap_or(i64::MAX),
-                start_time: row.start_time,
-                run_id: row.run_id.into_bytes().to_vec().into(),
-                after: String::new(),
-            }),
+            Some(row) if more => self.sealer.seal(&list.token(row, &query.order, now).map_err(error::of_store)?),
             _ => Bytes::new(),
         };
         Ok((rows, next_page_token))
     }
-
-    fn position(
-        &self,
-        namespace: &AuthorizedNamespace,
-        query_hash: &[u8],
-        token: &[u8],
-    ) -> Result<Option<Position>, Status> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let invalid = || status::invalid("Invalid NextPageToken.");
-        let token: ListPageToken = self.sealer.open(token).map_err(|_| invalid())?;
-        if token.namespace_id != namespace.id().as_bytes()[..] || token.query_hash != query_hash {
-            return Err(invalid());
-        }
-        let run_id = Uuid::from_slice(&token.run_id).map_err(|_| invalid())?;
-        Ok(Some(Position { close_time: token.close_time, start_time: token.start_time, run_id }))
-    }
 }
 
-/// Two spellings of one filter may continue each other's list: what counts is what is asked.
-fn hash(archetype: Archetype, filter: &Filter) -> Bytes {
-    blake3::hash(format!("{archetype:?} {filter:?}").as_bytes()).as_bytes()[..16].to_vec().into()
+fn now() -> Nanos {
+    unix_nanos(&chrono::Utc::now().fixed_offset())
 }
 
-/// The group's value is a Keyword: the status' name.
+/// The group's value is a Keyword: a status' name, or a name.
 fn group_value(group: &CountGroup) -> Payload {
-    let name = query::status_name(group.status).unwrap_or_default();
+    let name = match &group.value {
+        Value::Text(text) => text.as_str(),
+        Value::Int(status) => i32::try_from(*status).ok().and_then(query::status_name).unwrap_or_default(),
+        Value::Double(_) | Value::Bool(_) => "",
+    };
     let metadata = [("encoding", "json/plain"), (TYPE_KEY, AttributeKind::Keyword.name())];
     Payload {
         metadata: metadata
             .into_iter()
             .map(|(key, value)| (key.to_owned(), Bytes::from_static(value.as_bytes())))
             .collect(),
-        data: format!("{name:?}").into(),
+        data: serde_json::Value::from(name).to_string().into(),
         ..Payload::default()
     }
 }

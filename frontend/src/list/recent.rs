@@ -13,7 +13,7 @@ use perdure_proto::api::{
 use perdure_storage::visibility::{CompareOp, Field, Filter, Value};
 use tonic::Status;
 
-use super::Lists;
+use super::{Lists, query::Query};
 use crate::{namespaces::AuthorizedNamespace, status, validate::ids::no_nul};
 
 impl Lists {
@@ -29,8 +29,8 @@ impl Lists {
             Some(OpenFilters::TypeFilter(filter)) => Some(equals(Field::WorkflowType, filter.name)?),
             None => None,
         });
-        let page =
-            self.page(namespace, Filter::And(terms), request.maximum_page_size, &request.next_page_token).await?;
+        let read = |_| Ok(Query { filter: Filter::And(terms), group_by: None, order: Vec::new() });
+        let page = self.page(namespace, read, request.maximum_page_size, &request.next_page_token).await?;
         Ok(ListOpenWorkflowExecutionsResponse { executions: page.executions, next_page_token: page.next_page_token })
     }
 
@@ -52,8 +52,8 @@ impl Lists {
             },
             None => None,
         });
-        let page =
-            self.page(namespace, Filter::And(terms), request.maximum_page_size, &request.next_page_token).await?;
+        let read = |_| Ok(Query { filter: Filter::And(terms), group_by: None, order: Vec::new() });
+        let page = self.page(namespace, read, request.maximum_page_size, &request.next_page_token).await?;
         Ok(ListClosedWorkflowExecutionsResponse { executions: page.executions, next_page_token: page.next_page_token })
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn matches(condition: &Condition, row: &VisibilityRow) -> bool {
 }
 
 /// The value of a field in a row.
-enum Stored {
+pub(super) enum Stored {
     One(Value),
     List(Vec<String>),
     Words(Vec<String>),
@@ -62,7 +62,7 @@ impl Stored {
 }
 
 /// None where the types have no order.
-fn order(stored: &Value, asked: &Value) -> Option<Ordering> {
+pub(super) fn order(stored: &Value, asked: &Value) -> Option<Ordering> {
     match (stored, asked) {
         (Value::Int(stored), Value::Int(asked)) => Some(stored.cmp(asked)),
         (Value::Double(stored), Value::Double(asked)) => stored.partial_cmp(asked),
@@ -74,7 +74,7 @@ fn order(stored: &Value, asked: &Value) -> Option<Ordering> {
     }
 }
 
-fn stored(field: &Field, row: &VisibilityRow) -> Option<Stored> {
+pub(super) fn stored(field: &Field, row: &VisibilityRow) -> Option<Stored> {
     let text = |text: &str| Some(Value::Text(text.to_owned()));
     let optional_text = |text: &Option<String>| text.clone().map(Value::Text);
     let value = match field {
@@ -100,7 +100,7 @@ fn stored(field: &Field, row: &VisibilityRow) -> Option<Stored> {
 }
 
 /// A stored value of another type than the attribute has now counts as missing.
-fn attribute(json: &Json, kind: AttributeKind) -> Option<Stored> {
+pub(super) fn attribute(json: &Json, kind: AttributeKind) -> Option<Stored> {
     match (kind, json) {
         (AttributeKind::Text, Json::String(text)) => Some(Stored::Words(words(text))),
         (AttributeKind::KeywordList, Json::String(text)) => Some(Stored::List(vec![text.clone()])),

@@ -4,8 +4,10 @@
 //! it nor its negation matches. So a condition needs only "is surely true" of its tests, and stores need no NOT above them.
 
 mod evaluate;
+mod sort;
 
 pub(crate) use evaluate::matches;
+pub(crate) use sort::{compare, sort_value};
 
 use crate::visibility::{CompareOp, Field, Filter, Value};
 
@@ -40,10 +42,10 @@ impl Condition {
         let list = |filters: &[Filter]| filters.iter().map(|filter| Self::build(filter, negated)).collect();
         match (filter, negated) {
             (Filter::And(filters), false) | (Filter::Or(filters), true) => Self::All(list(filters)),
-            (Filter::Or(filters), false) | (Filter::And(filters), true) => Self::Any(list(filters)),
+            (Filter::Or(filters), false) | (Filter::And(filters), true) => Self::any(list(filters)),
             (Filter::Not(filter), _) => Self::build(filter, !negated),
             (Filter::Compare { field, op, value }, _) => {
-                let (test, inverse) = compare(*op, value.clone());
+                let (test, inverse) = comparison(*op, value.clone());
                 Self::Test { field: field.clone(), test, negated: negated != inverse }
             }
             (Filter::Between { field, low, high }, _) => {
@@ -59,10 +61,43 @@ impl Condition {
             (Filter::IsNull(field), true) => Self::IsNotNull(field.clone()),
         }
     }
+
+    /// `a = 1 OR a = 2` as `a IN (1, 2)`: one test can go by an index in the order of a list, two cannot.
+    fn any(conditions: Vec<Self>) -> Self {
+        let mut merged: Vec<Self> = Vec::new();
+        for condition in conditions {
+            let joined = match (equal_to(&condition), merged.last().and_then(equal_to)) {
+                (Some((field, values)), Some((last, before))) if field == last => {
+                    let test = Test::In(before.iter().chain(values).cloned().collect());
+                    Some(Self::Test { field: field.clone(), test, negated: false })
+                }
+                _ => None,
+            };
+            if joined.is_some() {
+                merged.pop();
+            }
+            merged.push(joined.unwrap_or(condition));
+        }
+        match <[Self; 1]>::try_from(merged) {
+            Ok([only]) => only,
+            Err(conditions) => Self::Any(conditions),
+        }
+    }
+}
+
+/// The values of a test that asks whether a field has one of them.
+fn equal_to(condition: &Condition) -> Option<(&Field, &[Value])> {
+    match condition {
+        Condition::Test { field, test: Test::Equals(value), negated: false } => {
+            Some((field, std::slice::from_ref(value)))
+        }
+        Condition::Test { field, test: Test::In(values), negated: false } => Some((field, values)),
+        _ => None,
+    }
 }
 
 /// The test, and whether the operator is its opposite.
-fn compare(op: CompareOp, value: Value) -> (Test, bool) {
+fn comparison(op: CompareOp, value: Value) -> (Test, bool) {
     match op {
         CompareOp::Eq => (Test::Equals(value), false),
         CompareOp::Ne => (Test::Equals(value), true),

@@ -12,7 +12,7 @@ use crate::{
     batch::{Batch, CreateRun, DeleteRun, JournalRow, RunWrite, WakeAt},
     error::CommitError,
     keys::RunKey,
-    sql::rows::{close_time_to_sql, search_values_to_sql, slot_to_sql},
+    sql::rows::{close_time_to_sql, root_to_sql, search_values_to_sql, slot_to_sql},
     visibility::VisibilityRow,
 };
 
@@ -126,8 +126,8 @@ fn bind_visibility<'a>(query: Statement<'a>, rows: &[&'a VisibilityRow]) -> Stat
         .bind(column(rows, |row| row.task_queue.as_str()))
         .bind(column(rows, |row| row.parent_workflow_id.as_deref()))
         .bind(column(rows, |row| row.parent_run_id.as_deref()))
-        .bind(column(rows, |row| row.root_workflow_id.as_str()))
-        .bind(column(rows, |row| row.root_run_id.as_str()))
+        .bind(column(rows, |row| root_to_sql(row).map(|(workflow_id, _)| workflow_id)))
+        .bind(column(rows, |row| root_to_sql(row).map(|(_, run_id)| run_id)))
         .bind(column(rows, |row| &row.memo[..]))
         .bind(column(rows, |row| &row.search_attributes[..]))
         .bind(column(rows, |row| search_values_to_sql(row).map(Json)))

@@ -5,12 +5,15 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::{
-    sql::condition::{Dialect, Operand},
+    sql::condition::Dialect,
     visibility::{AttributeKind, Value},
 };
 
 impl Dialect for Postgres {
     const RUN_ID_TEXT: &'static str = "(run_id::text COLLATE \"C\")";
+    const ROOT_RUN_ID: &'static str = "coalesce(root_run_id, run_id::text COLLATE \"C\")";
+    const UNDIVIDED: &'static str = "(search_values IS NULL OR NOT search_values ? 'TemporalNamespaceDivision')";
+    const DIVIDED: &'static str = "(search_values ? 'TemporalNamespaceDivision')";
 
     fn bind(sql: &mut QueryBuilder<Self>, value: Value) {
         match value {
@@ -42,24 +45,23 @@ impl Dialect for Postgres {
         sql.push(")");
     }
 
-    fn push_starts_with(sql: &mut QueryBuilder<Self>, operand: &Operand<'_>, prefix: &str) {
-        operand.push(sql);
-        sql.push(" ^@ ");
-        sql.push_bind(prefix.to_owned());
+    fn push_attribute_starts_with(sql: &mut QueryBuilder<Self>, name: &str, prefix: &str) {
+        Self::push_attribute(sql, name, AttributeKind::Keyword);
+        sql.push(" ^@ ").push_bind(prefix.to_owned());
     }
 
     fn push_attribute(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind) {
-        let (json_type, before, after) = match kind {
+        let (before, after) = match kind {
             AttributeKind::Text | AttributeKind::Keyword | AttributeKind::KeywordList => {
-                ("string", "(search_values ->> ", ") COLLATE \"C\"")
+                ("(search_values ->> ", ") COLLATE \"C\"")
             }
             AttributeKind::Int | AttributeKind::Double | AttributeKind::Datetime => {
-                ("number", "(search_values -> ", ")::numeric")
+                ("(search_values -> ", ")::numeric")
             }
-            AttributeKind::Bool => ("boolean", "(search_values -> ", ")::boolean"),
+            AttributeKind::Bool => ("(search_values -> ", ")::boolean"),
         };
         sql.push("(CASE WHEN jsonb_typeof(search_values -> ").push_bind(name.to_owned());
-        sql.push(format_args!(") = '{json_type}' THEN {before}")).push_bind(name.to_owned());
+        sql.push(format_args!(") IN ({}) THEN {before}", json_types(kind))).push_bind(name.to_owned());
         sql.push(format_args!("{after} END)"));
     }
 
@@ -71,15 +73,34 @@ impl Dialect for Postgres {
         sql.push("search_values @> ANY(").push_bind(patterns).push(")");
     }
 
-    fn push_list_present(sql: &mut QueryBuilder<Self>, name: &str) {
-        sql.push("coalesce(jsonb_typeof(search_values -> ").push_bind(name.to_owned());
-        sql.push(") IN ('array', 'string'), FALSE)");
+    fn push_list_end(sql: &mut QueryBuilder<Self>, name: &str, greatest: bool) {
+        sql.push(if greatest { "(SELECT max(" } else { "(SELECT min(" });
+        sql.push("(item #>> '{}') COLLATE \"C\") FROM jsonb_path_query(search_values -> ").push_bind(name.to_owned());
+        sql.push(", '$[*] ? (@.type() == \"string\")') AS item)");
+    }
+
+    fn push_presence(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind, present: bool) {
+        // The planner knows how seldom a key is there (`?`), and takes any other expression for one that seldom has a value.
+        sql.push(if present { "(search_values ? " } else { "(search_values IS NULL OR NOT search_values ? " });
+        sql.push_bind(name.to_owned()).push(if present { " AND " } else { " OR NOT " });
+        sql.push("jsonb_typeof(search_values -> ").push_bind(name.to_owned());
+        sql.push(format_args!(") IN ({}))", json_types(kind)));
     }
 
     fn push_has_word(sql: &mut QueryBuilder<Self>, name: &str, words: Vec<String>) {
         sql.push("(string_to_array(translate(lower(");
         Self::push_attribute(sql, name, AttributeKind::Text);
         sql.push(r"), E'\t\n\r', '   '), ' ') && ").push_bind(words).push(")");
+    }
+}
+
+/// What `jsonb_typeof` says of the attribute's values.
+fn json_types(kind: AttributeKind) -> &'static str {
+    match kind {
+        AttributeKind::Text | AttributeKind::Keyword => "'string'",
+        AttributeKind::KeywordList => "'string', 'array'",
+        AttributeKind::Int | AttributeKind::Double | AttributeKind::Datetime => "'number'",
+        AttributeKind::Bool => "'boolean'",
     }
 }
 

@@ -87,7 +87,7 @@ fn shape(parts: usize) -> String {
         let (columns, updates) = (crate::sql::rows::VISIBILITY_COLUMNS, crate::sql::rows::VISIBILITY_UPDATES);
         sql.push_str(&format!(
             ", shown AS (INSERT INTO visibility ({columns}, search_values) SELECT new.* FROM fence, {rows} AS new \
-             ON CONFLICT (namespace_id, run_id) DO UPDATE SET {updates})"
+             ON CONFLICT (run_id) DO UPDATE SET {updates})"
         ));
     }
     push_removals(&mut sql, parts, &mut arrays);

@@ -5,13 +5,23 @@ use uuid::Uuid;
 
 use crate::{
     filter::{Condition, Test, words},
-    visibility::{AttributeKind, Field, OPEN, Value},
+    sql::ids,
+    visibility::{AttributeKind, DIVISION, Field, Value},
 };
 
 /// Where the SQL of the databases differs.
 pub(crate) trait Dialect: Database {
     /// Text of a run id as clients write it.
     const RUN_ID_TEXT: &'static str;
+
+    /// The run id of a run's root as text.
+    const ROOT_RUN_ID: &'static str;
+
+    /// The run has no division; word for word as in the conditions of the indexes that leave out those that have one.
+    const UNDIVIDED: &'static str;
+
+    /// The run has a division.
+    const DIVIDED: &'static str;
 
     fn bind(sql: &mut QueryBuilder<Self>, value: Value);
 
@@ -20,8 +30,8 @@ pub(crate) trait Dialect: Database {
     /// ` = one of the values`, after an expression. All values are of one type.
     fn push_one_of(sql: &mut QueryBuilder<Self>, values: Vec<Value>);
 
-    /// ` starts with`, around an expression.
-    fn push_starts_with(sql: &mut QueryBuilder<Self>, operand: &Operand<'_>, prefix: &str);
+    /// The text in the attribute starts with this; NULL where it is missing.
+    fn push_attribute_starts_with(sql: &mut QueryBuilder<Self>, name: &str, prefix: &str);
 
     /// The value of a search attribute; NULL where there is none of this type. Not for lists.
     fn push_attribute(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind);
@@ -29,7 +39,11 @@ pub(crate) trait Dialect: Database {
     /// A search attribute has one of these values, by an index where there is one; false where it is missing.
     fn push_attribute_in(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind, values: &[Value]);
 
-    fn push_list_present(sql: &mut QueryBuilder<Self>, name: &str);
+    /// The greatest or the least element of a list; NULL where it is missing.
+    fn push_list_end(sql: &mut QueryBuilder<Self>, name: &str, greatest: bool);
+
+    /// The attribute has a value of this type, or has none. NULL counts as false.
+    fn push_presence(sql: &mut QueryBuilder<Self>, name: &str, kind: AttributeKind, present: bool);
 
     /// The text in the attribute has one of these words; NULL or false where it is missing.
     fn push_has_word(sql: &mut QueryBuilder<Self>, name: &str, words: Vec<String>);
@@ -53,7 +67,7 @@ impl Operand<'_> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Type {
+pub(crate) enum Type {
     Text,
     Number,
     Bool,
@@ -66,15 +80,7 @@ pub(crate) fn push_condition<D: Dialect>(sql: &mut QueryBuilder<D>, condition: &
         Condition::Test { field: Field::Attribute { name, kind }, test, negated } => {
             push_attribute_test(sql, name, *kind, test, *negated);
         }
-        Condition::Test { field: Field::RunId, test, negated } => push_run_id_test(sql, test, *negated),
-        Condition::Test { field, test, negated } => {
-            let (column, column_type) = column::<D>(field);
-            let selects_status = *field == Field::Status && !negated;
-            match test {
-                Test::Equals(Value::Int(status)) if selects_status => push_status(sql, *status),
-                _ => push_test(sql, &Operand::Column(column), column_type, test, *negated),
-            }
-        }
+        Condition::Test { field, test, negated } => push_column_test(sql, field, test, *negated),
         Condition::IsNull(field) => push_presence(sql, field, false),
         Condition::IsNotNull(field) => push_presence(sql, field, true),
     }
@@ -99,7 +105,7 @@ fn push_joined<D: Dialect>(sql: &mut QueryBuilder<D>, conditions: &[Condition], 
 }
 
 /// NULL where the field has no value.
-fn column<D: Dialect>(field: &Field) -> (&'static str, Type) {
+pub(super) fn column<D: Dialect>(field: &Field) -> (&'static str, Type) {
     match field {
         Field::WorkflowId => ("workflow_id", Type::Text),
         Field::RunId => (D::RUN_ID_TEXT, Type::Text),
@@ -115,8 +121,8 @@ fn column<D: Dialect>(field: &Field) -> (&'static str, Type) {
         Field::StateTransitionCount => ("state_transition_count", Type::Number),
         Field::ParentWorkflowId => ("parent_workflow_id", Type::Text),
         Field::ParentRunId => ("parent_run_id", Type::Text),
-        Field::RootWorkflowId => ("root_workflow_id", Type::Text),
-        Field::RootRunId => ("root_run_id", Type::Text),
+        Field::RootWorkflowId => ("coalesce(root_workflow_id, workflow_id)", Type::Text),
+        Field::RootRunId => (D::ROOT_RUN_ID, Type::Text),
         Field::Attribute { kind, .. } => ("NULL", type_of(*kind)),
     }
 }
@@ -139,30 +145,81 @@ fn fits(value: &Value, column_type: Type) -> bool {
     }
 }
 
-/// The status says whether a run is open, and the index of the default order starts with that.
-fn push_status<D: Dialect>(sql: &mut QueryBuilder<D>, status: i64) {
-    /// `WorkflowExecutionStatus` of open runs: Running, Paused. All others are closed.
-    const OPEN_STATUSES: [i64; 2] = [1, 8];
-    sql.push("(status = ");
-    D::bind(sql, Value::Int(status));
-    sql.push(if OPEN_STATUSES.contains(&status) { " AND close_time = " } else { " AND close_time < " });
-    D::bind(sql, Value::Int(OPEN));
-    sql.push(")");
+/// Many tests say more than they ask, and have an index with that.
+fn push_column_test<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, test: &Test, negated: bool) {
+    let (text, column_type) = column::<D>(field);
+    let plain = Operand::Column(text);
+    match field {
+        Field::RunId => ids::push_run_id_test(sql, test, negated),
+        Field::CloseTime => {
+            sql.push("(close_time < 9223372036854775807 AND ");
+            push_test(sql, &Operand::Column("close_time"), column_type, test, negated);
+            sql.push(")");
+        }
+        Field::Status if !negated => push_status_test(sql, test),
+        Field::StartTime => {
+            sql.push("(");
+            push_test(sql, &plain, column_type, test, negated);
+            // A run does not close before it starts.
+            if let Some(earliest) = earliest(test, negated) {
+                sql.push(" AND close_time >= ");
+                D::bind(sql, Value::Int(earliest));
+            }
+            sql.push(")");
+        }
+        Field::RootWorkflowId if !negated && matches!(test, Test::Equals(Value::Text(_)) | Test::In(_)) => {
+            // Only children have a root that is not themselves.
+            sql.push("(");
+            push_test(sql, &Operand::Column("root_workflow_id"), column_type, test, false);
+            sql.push(" OR (root_workflow_id IS NULL AND ");
+            push_test(sql, &Operand::Column("workflow_id"), column_type, test, false);
+            sql.push("))");
+        }
+        _ => push_test(sql, &plain, column_type, test, negated),
+    }
 }
 
-/// Compares ids as ids where that is possible, for the index.
-fn push_run_id_test<D: Dialect>(sql: &mut QueryBuilder<D>, test: &Test, negated: bool) {
-    let id = match test {
-        Test::Equals(Value::Text(text)) => Uuid::try_parse(text).ok().filter(|id| id.to_string() == *text),
+/// The time before which no value passes.
+fn earliest(test: &Test, negated: bool) -> Option<i64> {
+    match (test, negated) {
+        (Test::Equals(Value::Int(time)) | Test::Between(Value::Int(time), _), false)
+        | (Test::Less(Value::Int(time)) | Test::LessOrEqual(Value::Int(time)), true) => Some(*time),
         _ => None,
-    };
-    match id {
-        Some(id) => {
-            sql.push(if negated { "run_id <> " } else { "run_id = " });
-            D::bind_uuid(sql, id);
-        }
-        None => push_test(sql, &Operand::Column(D::RUN_ID_TEXT), Type::Text, test, negated),
     }
+}
+
+/// The status says whether a run is open, with which the index of the default order starts; and all but the most usual ones are
+/// in an index of their own.
+fn push_status_test<D: Dialect>(sql: &mut QueryBuilder<D>, test: &Test) {
+    /// `WorkflowExecutionStatus` of open runs: Running, Paused. All others are closed.
+    const OPEN_STATUSES: [i64; 2] = [1, 8];
+    let asked = match test {
+        Test::Equals(value) => std::slice::from_ref(value),
+        Test::In(values) => values,
+        _ => &[],
+    };
+    let statuses: Vec<i64> =
+        asked.iter().filter_map(|value| if let Value::Int(status) = value { Some(*status) } else { None }).collect();
+    let is_open = |status: &i64| OPEN_STATUSES.contains(status);
+    sql.push("(");
+    push_test(sql, &Operand::Column("status"), Type::Number, test, false);
+    if let (Some(least), Some(greatest), true) =
+        (statuses.iter().min(), statuses.iter().max(), statuses.len() == asked.len())
+    {
+        if statuses.iter().all(is_open) {
+            sql.push(" AND close_time = 9223372036854775807");
+        } else if !statuses.iter().any(is_open) {
+            sql.push(" AND close_time < 9223372036854775807");
+        }
+        if *least > 2 {
+            sql.push(" AND status > 2");
+        }
+        // An index in the order of the list can look at bounds, but not at a set.
+        if least < greatest {
+            sql.push(format_args!(" AND status >= {least} AND status <= {greatest}"));
+        }
+    }
+    sql.push(")");
 }
 
 fn push_attribute_test<D: Dialect>(
@@ -194,7 +251,7 @@ fn push_attribute_test<D: Dialect>(
         }
         (AttributeKind::KeywordList, Some(values)) if negated => {
             sql.push("(");
-            D::push_list_present(sql, name);
+            D::push_presence(sql, name, kind, true);
             sql.push(" AND NOT ");
             D::push_attribute_in(sql, name, kind, values);
             sql.push(")");
@@ -209,13 +266,12 @@ fn push_attribute_test<D: Dialect>(
 
 fn push_presence<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, present: bool) {
     match field {
-        Field::Attribute { name, kind: AttributeKind::KeywordList } => {
-            sql.push(if present { "" } else { "NOT " });
-            D::push_list_present(sql, name);
+        Field::Attribute { name, kind: AttributeKind::Keyword } if name == DIVISION => {
+            sql.push(if present { D::DIVIDED } else { D::UNDIVIDED });
         }
-        Field::Attribute { name, kind } => {
-            D::push_attribute(sql, name, *kind);
-            sql.push(if present { " IS NOT NULL" } else { " IS NULL" });
+        Field::Attribute { name, kind } => D::push_presence(sql, name, *kind, present),
+        Field::CloseTime => {
+            sql.push(if present { "close_time < 9223372036854775807" } else { "close_time = 9223372036854775807" });
         }
         _ => {
             sql.push(column::<D>(field).0);
@@ -225,7 +281,7 @@ fn push_presence<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, present: 
 }
 
 /// A test of a scalar: NULL, which does not match, where there is no value.
-fn push_test<D: Dialect>(
+pub(super) fn push_test<D: Dialect>(
     sql: &mut QueryBuilder<D>,
     operand: &Operand<'_>,
     operand_type: Type,
@@ -233,11 +289,21 @@ fn push_test<D: Dialect>(
     negated: bool,
 ) {
     let fits = |value: &Value| fits(value, operand_type);
-    sql.push(if negated { "NOT (" } else { "(" });
+    // Comparisons have opposites, which indexes know; NOT they do not.
+    let operator = match (test, negated) {
+        (Test::Equals(_), false) => " = ",
+        (Test::Equals(_), true) => " <> ",
+        (Test::Less(_), false) => " < ",
+        (Test::Less(_), true) => " >= ",
+        (Test::LessOrEqual(_), false) => " <= ",
+        (Test::LessOrEqual(_), true) => " > ",
+        _ => "",
+    };
+    sql.push(if negated && operator.is_empty() { "NOT (" } else { "(" });
     match test {
-        Test::Equals(value) if fits(value) => push_comparison(sql, operand, " = ", value),
-        Test::Less(value) if fits(value) => push_comparison(sql, operand, " < ", value),
-        Test::LessOrEqual(value) if fits(value) => push_comparison(sql, operand, " <= ", value),
+        Test::Equals(value) | Test::Less(value) | Test::LessOrEqual(value) if fits(value) => {
+            push_comparison(sql, operand, operator, value);
+        }
         Test::Between(low, high) if fits(low) && fits(high) => {
             push_comparison(sql, operand, " BETWEEN ", low);
             sql.push(" AND ");
@@ -247,12 +313,24 @@ fn push_test<D: Dialect>(
             operand.push(sql);
             D::push_one_of(sql, values.iter().filter(|value| fits(value)).cloned().collect());
         }
-        Test::StartsWith(prefix) if operand_type == Type::Text => D::push_starts_with(sql, operand, prefix),
+        Test::StartsWith(prefix) if operand_type == Type::Text => push_starts_with(sql, operand, prefix),
         _ => {
             sql.push("NULL");
         }
     }
     sql.push(")");
+}
+
+/// Of a column as a range, which an index can answer.
+fn push_starts_with<D: Dialect>(sql: &mut QueryBuilder<D>, operand: &Operand<'_>, prefix: &str) {
+    if let Operand::Attribute(name, _) = operand {
+        return D::push_attribute_starts_with(sql, name, prefix);
+    }
+    push_comparison(sql, operand, " >= ", &Value::Text(prefix.to_owned()));
+    if let Some(end) = ids::after_prefix(prefix) {
+        sql.push(" AND ");
+        push_comparison(sql, operand, " < ", &Value::Text(end));
+    }
 }
 
 fn push_comparison<D: Dialect>(sql: &mut QueryBuilder<D>, operand: &Operand<'_>, operator: &str, value: &Value) {

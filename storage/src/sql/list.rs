@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::{
     condition::{Dialect, push_condition},
+    order::{push_after, push_order_by},
     rows::{VISIBILITY_COLUMNS, limit},
 };
 use crate::{
     filter::Condition,
-    visibility::{ListQuery, Position, Value},
+    visibility::{GroupBy, ListQuery, Position, Value},
 };
 
 pub(crate) fn list<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> {
@@ -18,11 +19,10 @@ pub(crate) fn list<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> {
     sql.push(VISIBILITY_COLUMNS);
     push_selection(&mut sql, query);
     if let Some(after) = &query.after {
-        sql.push(" AND (close_time, start_time, run_id) < ");
-        push_position(&mut sql, after);
+        push_after(&mut sql, &query.order, after);
     }
-    sql.push(" ORDER BY close_time DESC, start_time DESC, run_id DESC LIMIT ");
-    D::bind(&mut sql, Value::Int(limit(query.page_size)));
+    push_order_by(&mut sql, &query.order);
+    push_limit(&mut sql, query.page_size);
     sql
 }
 
@@ -32,14 +32,22 @@ pub(crate) fn count<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> {
     sql
 }
 
-pub(crate) fn count_by_status<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> {
-    let mut sql = QueryBuilder::new("SELECT status, count(*) AS count");
+/// Answers values, a number for statuses and texts for others, with their counts.
+pub(crate) fn count_by<D: Dialect>(query: &ListQuery, by: GroupBy, limit: usize) -> QueryBuilder<D> {
+    let column = match by {
+        GroupBy::Status => "status",
+        GroupBy::WorkflowType => "workflow_type",
+        GroupBy::TaskQueue => "task_queue",
+    };
+    let mut sql = QueryBuilder::new("SELECT ");
+    sql.push(column).push(", count(*)");
     push_selection(&mut sql, query);
-    sql.push(" GROUP BY status ORDER BY status");
+    sql.push(format_args!(" GROUP BY {column} ORDER BY {column}"));
+    push_limit(&mut sql, limit);
     sql
 }
 
-/// In the order of the same index as a list, from its other end.
+/// In the order of the same index as a list, from its other end. Runs with a division have an index of their own.
 pub(crate) fn expired<D: Dialect>(
     namespace_id: Uuid,
     archetype: Archetype,
@@ -47,29 +55,38 @@ pub(crate) fn expired<D: Dialect>(
     after: Option<Position>,
     page_size: usize,
 ) -> QueryBuilder<D> {
-    let mut sql = QueryBuilder::new("SELECT workflow_id, close_time, start_time, run_id");
-    push_kind(&mut sql, namespace_id, archetype);
-    if closed_before < Nanos::MAX {
-        sql.push(" AND close_time < ");
-        D::bind(&mut sql, Value::Int(closed_before));
+    let mut sql = QueryBuilder::new("SELECT workflow_id, close_time, start_time, run_id FROM (");
+    let parts: &[&str] = if archetype == Archetype::Workflow { &[D::UNDIVIDED, D::DIVIDED] } else { &["TRUE"] };
+    for (index, part) in parts.iter().enumerate() {
+        sql.push(if index > 0 { " UNION ALL " } else { "" });
+        sql.push("SELECT * FROM (SELECT workflow_id, close_time, start_time, run_id");
+        push_kind(&mut sql, namespace_id, archetype);
+        sql.push(" AND ").push(part);
+        if closed_before < Nanos::MAX {
+            sql.push(" AND close_time < ");
+            D::bind(&mut sql, Value::Int(closed_before));
+        }
+        if let Some(Position { close_time, start_time, run_id }) = after {
+            sql.push(" AND (close_time, start_time, run_id) > (");
+            D::bind(&mut sql, Value::Int(close_time));
+            sql.push(", ");
+            D::bind(&mut sql, Value::Int(start_time));
+            sql.push(", ");
+            D::bind_uuid(&mut sql, run_id);
+            sql.push(")");
+        }
+        sql.push(" ORDER BY close_time, start_time, run_id");
+        push_limit(&mut sql, page_size);
+        sql.push(format_args!(") AS part{index}"));
     }
-    if let Some(after) = &after {
-        sql.push(" AND (close_time, start_time, run_id) > ");
-        push_position(&mut sql, after);
-    }
-    sql.push(" ORDER BY close_time, start_time, run_id LIMIT ");
-    D::bind(&mut sql, Value::Int(limit(page_size)));
+    sql.push(") AS expired ORDER BY close_time, start_time, run_id");
+    push_limit(&mut sql, page_size);
     sql
 }
 
-fn push_position<D: Dialect>(sql: &mut QueryBuilder<D>, position: &Position) {
-    sql.push("(");
-    D::bind(sql, Value::Int(position.close_time));
-    sql.push(", ");
-    D::bind(sql, Value::Int(position.start_time));
-    sql.push(", ");
-    D::bind_uuid(sql, position.run_id);
-    sql.push(")");
+fn push_limit<D: Dialect>(sql: &mut QueryBuilder<D>, rows: usize) {
+    sql.push(" LIMIT ");
+    D::bind(sql, Value::Int(limit(rows)));
 }
 
 fn push_kind<D: Dialect>(sql: &mut QueryBuilder<D>, namespace_id: Uuid, archetype: Archetype) {

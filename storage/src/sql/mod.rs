@@ -2,6 +2,8 @@
 
 pub(crate) mod condition;
 pub(crate) mod errors;
+mod ids;
 pub(crate) mod list;
+mod order;
 pub(crate) mod rows;
 pub(crate) mod statements;

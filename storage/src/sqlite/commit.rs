@@ -6,7 +6,9 @@ use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, types::Json};
 use crate::{
     batch::{Batch, CreateRun, RunWrite, WakeAt},
     error::CommitError,
-    sql::rows::{VISIBILITY_COLUMNS, VISIBILITY_UPDATES, close_time_to_sql, search_values_to_sql, slot_to_sql},
+    sql::rows::{
+        VISIBILITY_COLUMNS, VISIBILITY_UPDATES, close_time_to_sql, root_to_sql, search_values_to_sql, slot_to_sql,
+    },
 };
 
 /// Rows of one statement at most: a power of two; times 20 columns it stays far below SQLite's limit of parameters.
@@ -133,13 +135,13 @@ async fn upsert_visibility(connection: &mut SqliteConnection, runs: &[RunWrite])
                 .push_bind(&row.task_queue)
                 .push_bind(&row.parent_workflow_id)
                 .push_bind(&row.parent_run_id)
-                .push_bind(&row.root_workflow_id)
-                .push_bind(&row.root_run_id)
+                .push_bind(root_to_sql(row).map(|(workflow_id, _)| workflow_id))
+                .push_bind(root_to_sql(row).map(|(_, run_id)| run_id))
                 .push_bind(&row.memo[..])
                 .push_bind(&row.search_attributes[..])
                 .push_bind(search_values_to_sql(row).map(Json));
         });
-        sql.push(" ON CONFLICT (namespace_id, run_id) DO UPDATE SET ").push(VISIBILITY_UPDATES);
+        sql.push(" ON CONFLICT (run_id) DO UPDATE SET ").push(VISIBILITY_UPDATES);
         sql.build().execute(&mut *connection).await?;
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 use perdure_engine::Archetype;
 use perdure_storage::{
-    JournalRow, RunKey, RunWrite, Store, VisibilityRow, WakeAt, WorkflowKey, batch::CreateRun, visibility::ListQuery,
+    JournalRow, RunKey, RunWrite, Store, VisibilityRow, WakeAt, WorkflowKey,
+    batch::CreateRun,
+    visibility::{GroupBy, ListQuery},
 };
 
 use crate::{
@@ -70,7 +72,7 @@ async fn lists_show_one_kind(store: &dyn Store) {
     assert_eq!(listed(store, Archetype::Activity).await, ["b", "a"]);
     assert_eq!(listed(store, Archetype::Workflow).await, ["w"]);
     assert_eq!(store.count(&list(Archetype::Activity)).await.unwrap(), 2);
-    let groups = store.count_by_status(&list(Archetype::Workflow)).await.unwrap();
+    let groups = store.count_by(&list(Archetype::Workflow), GroupBy::Status, 10).await.unwrap();
     assert_eq!(groups.iter().map(|group| group.count).collect::<Vec<_>>(), [1]);
 }
 

@@ -10,6 +10,7 @@ mod leases;
 mod lists;
 mod namespaces;
 mod nexus_endpoints;
+mod random_lists;
 mod restarts;
 mod rows;
 mod stores;

@@ -2,10 +2,10 @@
 //! its type has.
 
 use perdure_engine::{
-    Archetype,
+    Archetype, Nanos,
     standalone_nexus::{ENDPOINT, OPERATION, REQUEST_ID, SERVICE},
 };
-use perdure_storage::visibility::{AttributeKind, CompareOp, Field, Filter, Value};
+use perdure_storage::visibility::{AttributeKind, CompareOp, DIVISION, Field, Filter, GroupBy, SortKey, Value};
 
 use super::{
     Query, QueryError,
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::namespaces::{AuthorizedNamespace, other_spelling, predefined, system};
 
-/// Marks what is not a workflow of the user (schedules, batches): hidden unless a filter names the attribute.
-const DIVISION: &str = "TemporalNamespaceDivision";
+/// Each key of an order costs a level of nesting in the databases' conditions.
+const SORT_KEYS_MAX: usize = 16;
 
 /// A name in a filter, resolved.
 pub(super) struct Column {
@@ -29,25 +29,27 @@ pub(super) fn check(
     query: parser::Query,
     namespace: &AuthorizedNamespace,
     archetype: Archetype,
+    now: Nanos,
 ) -> Result<Query, QueryError> {
-    let mut checker = Checker { namespace, archetype, names_division: false };
+    let mut checker = Checker { namespace, archetype, now, names_division: false };
     if query.has_limit {
         return Err(QueryError::not_supported("'LIMIT' clause"));
     }
     let filter = query.filter.as_ref().map(|expr| checker.filter(expr)).transpose()?;
-    let group_by_status = checker.group_by(&query.group_by)?;
-    if query.has_order_by {
-        return Err(QueryError::not_supported("'ORDER BY' clause"));
-    }
+    let group_by = checker.group_by(&query.group_by)?;
+    let order = checker.order_by(&query.order_by)?;
+    // Hidden is what is not a workflow of the user, unless the query names the attribute.
     let hidden = (!checker.names_division).then(|| Filter::IsNull(attribute(DIVISION, AttributeKind::Keyword)));
     let mut terms: Vec<Filter> = hidden.into_iter().chain(filter).collect();
     let filter = if terms.len() == 1 { terms.swap_remove(0) } else { Filter::And(terms) };
-    Ok(Query { filter, group_by_status })
+    Ok(Query { filter, group_by, order })
 }
 
 struct Checker<'a> {
     namespace: &'a AuthorizedNamespace,
     archetype: Archetype,
+    /// What relative times are relative to.
+    now: Nanos,
     names_division: bool,
 }
 
@@ -82,12 +84,12 @@ impl Checker<'_> {
     fn compare(&mut self, left: &Operand, operator: &str, right: &Operand) -> Result<Filter, QueryError> {
         let column = self.column(left)?;
         if let (Some(negated), Operand::List(items)) = (in_operator(operator), right) {
-            let values = items.iter().map(|item| value(item, &column)).collect::<Result<Vec<_>, _>>()?;
+            let values = items.iter().map(|item| value(item, &column, self.now)).collect::<Result<Vec<_>, _>>()?;
             allow(&column, operator)?;
             let filter = member(column, values);
             return Ok(if negated { not(filter) } else { filter });
         }
-        let value = value(right, &column)?;
+        let value = value(right, &column, self.now)?;
         allow(&column, operator)?;
         match (operator, value) {
             ("STARTS_WITH", Value::Text(prefix)) => Ok(Filter::StartsWith { field: column.field, prefix }),
@@ -108,7 +110,7 @@ impl Checker<'_> {
                 column.kind.name()
             )));
         }
-        match (value(low, &column)?, value(high, &column)?) {
+        match (value(low, &column, self.now)?, value(high, &column, self.now)?) {
             (low @ Value::Double(_), high) | (low, high @ Value::Double(_)) if column.kind == AttributeKind::Int => {
                 let upper = Column { alias: String::new(), field: column.field.clone(), kind: column.kind };
                 Ok(Filter::And(vec![comparison(column, CompareOp::Ge, low), comparison(upper, CompareOp::Le, high)]))
@@ -117,19 +119,32 @@ impl Checker<'_> {
         }
     }
 
-    fn group_by(&mut self, names: &[Operand]) -> Result<bool, QueryError> {
+    fn group_by(&mut self, names: &[Operand]) -> Result<Option<GroupBy>, QueryError> {
         let [name] = names else {
             let text = "'GROUP BY' clause supports only a single field";
-            return if names.is_empty() { Ok(false) } else { Err(QueryError::not_supported(text)) };
+            return if names.is_empty() { Ok(None) } else { Err(QueryError::not_supported(text)) };
         };
         let column = self.column(name)?;
-        if column.field != Field::Status {
-            return Err(QueryError::not_supported(format_args!(
+        match column.field {
+            Field::Status => Ok(Some(GroupBy::Status)),
+            Field::WorkflowType => Ok(Some(GroupBy::WorkflowType)),
+            Field::TaskQueue => Ok(Some(GroupBy::TaskQueue)),
+            _ => Err(QueryError::not_supported(format_args!(
                 "'GROUP BY' clause is not supported for search attribute {}",
                 column.alias
-            )));
+            ))),
         }
-        Ok(true)
+    }
+
+    fn order_by(&mut self, names: &[(Operand, bool)]) -> Result<Vec<SortKey>, QueryError> {
+        if names.len() > SORT_KEYS_MAX {
+            let text = format!("'ORDER BY' clause with more than {SORT_KEYS_MAX} search attributes");
+            return Err(QueryError::not_supported(text));
+        }
+        let key = |(name, descending): &(Operand, bool)| {
+            Ok(SortKey { field: self.column(name)?.field, descending: *descending })
+        };
+        names.iter().map(key).collect()
     }
 
     fn column(&mut self, operand: &Operand) -> Result<Column, QueryError> {

@@ -10,8 +10,8 @@ mod values;
 pub(super) use values::status_name;
 
 use parser::ParseError;
-use perdure_engine::Archetype;
-use perdure_storage::visibility::{Filter, Value};
+use perdure_engine::{Archetype, Nanos};
+use perdure_storage::visibility::{Filter, GroupBy, SortKey, Value};
 use tonic::Status;
 
 use crate::{namespaces::AuthorizedNamespace, status};
@@ -23,8 +23,10 @@ pub(crate) const LENGTH_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Query {
     pub(super) filter: Filter,
-    /// GROUP BY ExecutionStatus, the only field that can be grouped by.
-    pub(super) group_by_status: bool,
+    /// Only counts look at it.
+    pub(super) group_by: Option<GroupBy>,
+    /// Only lists look at it; empty: the default order.
+    pub(super) order: Vec<SortKey>,
 }
 
 /// Why a filter was refused.
@@ -51,18 +53,19 @@ impl From<ParseError> for QueryError {
     }
 }
 
-/// Reads the filter of a request; INVALID_ARGUMENT says what is wrong with it.
-pub(super) fn read(text: &str, namespace: &AuthorizedNamespace) -> Result<Query, Status> {
-    read_of(Archetype::Workflow, text, namespace)
-}
-
-/// Of a list of runs of another kind: some of its attributes have other names.
-pub(super) fn read_of(archetype: Archetype, text: &str, namespace: &AuthorizedNamespace) -> Result<Query, Status> {
+/// Reads the filter of a list of runs of a kind, some of whose attributes have other names than those of workflows. Relative times
+/// count from `now`. INVALID_ARGUMENT says what is wrong.
+pub(super) fn read(
+    archetype: Archetype,
+    text: &str,
+    namespace: &AuthorizedNamespace,
+    now: Nanos,
+) -> Result<Query, Status> {
     if text.len() > LENGTH_MAX {
         return Err(status::invalid(format!("invalid query: longer than {LENGTH_MAX} bytes")));
     }
     let parsed = parser::parse(text).map_err(QueryError::from);
-    let checked = parsed.and_then(|query| check::check(query, namespace, archetype));
+    let checked = parsed.and_then(|query| check::check(query, namespace, archetype, now));
     let checked = checked.map_err(|error| status::invalid(error.to_string()))?;
     if holds_nul(&checked.filter) {
         return Err(status::invalid("invalid query: a value must not contain a NUL byte"));

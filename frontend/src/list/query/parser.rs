@@ -1,7 +1,7 @@
 //! The grammar of list filters: the part of SQL behind WHERE that Temporal takes, with `STARTS_WITH`.
 //!
 //! ```text
-//! query     = [or] ["GROUP" "BY" name {"," name}] ["ORDER" "BY" …] ["LIMIT" …] [";"]
+//! query     = [or] ["GROUP" "BY" name {"," name}] ["ORDER" "BY" name ["ASC" | "DESC"] {"," …}] ["LIMIT" …] [";"]
 //! or        = and {"OR" and}
 //! and       = not {"AND" not}
 //! not       = {"NOT"} ( "(" or ")" | predicate )
@@ -69,7 +69,8 @@ pub(crate) enum ParseError {
 pub(crate) struct Query {
     pub(crate) filter: Option<Expr>,
     pub(crate) group_by: Vec<Operand>,
-    pub(crate) has_order_by: bool,
+    /// Each with whether it descends.
+    pub(crate) order_by: Vec<(Operand, bool)>,
     pub(crate) has_limit: bool,
 }
 
@@ -140,10 +141,10 @@ impl<'s> Parser<'s> {
         }
         if self.word("order") {
             self.expect_word("by")?;
-            query.has_order_by = true;
             loop {
-                self.operand()?;
-                let _ = self.word("asc") || self.word("desc");
+                let operand = self.operand()?;
+                let descending = !self.word("asc") && self.word("desc");
+                query.order_by.push((operand, descending));
                 if !self.sign(",") {
                     break;
                 }

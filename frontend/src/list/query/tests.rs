@@ -16,16 +16,23 @@ fn namespace() -> AuthorizedNamespace {
     ])
 }
 
+/// 2001-09-09T01:46:40Z.
+const NOW: Nanos = 1_000_000_000_000_000_000;
+
+fn query(text: &str) -> Result<Query, Status> {
+    read(Archetype::Workflow, text, &namespace(), NOW)
+}
+
 /// The filter that the text stands for, without the condition that hides what is not a workflow of the user.
 fn filter(text: &str) -> Filter {
-    match read(text, &namespace()).unwrap_or_else(|status| panic!("{text}: {}", status.message())).filter {
+    match query(text).unwrap_or_else(|status| panic!("{text}: {}", status.message())).filter {
         Filter::And(mut terms) if terms.len() == 2 => terms.remove(1),
         other => panic!("{text}: {other:?}"),
     }
 }
 
 fn error(text: &str) -> String {
-    match read(text, &namespace()) {
+    match query(text) {
         Ok(query) => panic!("{text}: {query:?}"),
         Err(status) => {
             assert_eq!(status.code(), tonic::Code::InvalidArgument);
@@ -168,17 +175,44 @@ fn logic_and_sets() {
 #[test]
 fn what_is_not_a_workflow_is_hidden_unless_asked_for() {
     let division = || custom("TemporalNamespaceDivision", AttributeKind::Keyword);
-    assert_eq!(read("  ", &namespace()).unwrap().filter, Filter::IsNull(division()));
-    let asked = read("TemporalNamespaceDivision = 'TemporalScheduler'", &namespace()).unwrap();
+    assert_eq!(query("  ").unwrap().filter, Filter::IsNull(division()));
+    let asked = query("TemporalNamespaceDivision = 'TemporalScheduler'").unwrap();
     assert_eq!(asked.filter, is(division(), "TemporalScheduler"));
 }
 
 #[test]
 fn group_by() {
-    assert!(read("GROUP BY ExecutionStatus", &namespace()).unwrap().group_by_status);
-    let query = read("WorkflowId = 'a' group by `ExecutionStatus`", &namespace()).unwrap();
-    assert!(query.group_by_status);
-    assert!(!read("WorkflowId = 'a'", &namespace()).unwrap().group_by_status);
+    let group_by = |text: &str| query(text).unwrap().group_by;
+    assert_eq!(group_by("GROUP BY ExecutionStatus"), Some(GroupBy::Status));
+    assert_eq!(group_by("WorkflowId = 'a' group by `ExecutionStatus`"), Some(GroupBy::Status));
+    assert_eq!(group_by("GROUP BY WorkflowType ORDER BY WorkflowType"), Some(GroupBy::WorkflowType));
+    assert_eq!(group_by("GROUP BY TaskQueue"), Some(GroupBy::TaskQueue));
+    assert_eq!(group_by("WorkflowId = 'a'"), None);
+}
+
+#[test]
+fn order_by() {
+    let order = |text: &str| query(text).unwrap().order;
+    let key = |field: Field, descending: bool| SortKey { field, descending };
+    assert_eq!(order("WorkflowId = 'a'"), []);
+    assert_eq!(order("ORDER BY StartTime"), [key(Field::StartTime, false)]);
+    assert_eq!(order("order by `CloseTime` desc;"), [key(Field::CloseTime, true)]);
+    let keys = [key(custom("CustomInt", AttributeKind::Int), true), key(Field::WorkflowId, false)];
+    assert_eq!(order("WorkflowId = 'a' ORDER BY CustomInt DESC, WorkflowId ASC"), keys);
+    let most = vec!["WorkflowId"; 16].join(", ");
+    assert_eq!(order(&format!("ORDER BY {most}")).len(), 16);
+    let text = "invalid query: operation is not supported: 'ORDER BY' clause with more than 16 search attributes";
+    assert_eq!(error(&format!("ORDER BY {most}, RunId")), text);
+}
+
+#[test]
+fn relative_times() {
+    const HOUR: Nanos = 3_600_000_000_000;
+    let cases = [("now", NOW), ("now-1h30m", NOW - 3 * HOUR / 2), ("now+2d", NOW + 48 * HOUR)];
+    for (text, time) in cases {
+        let expected = compare(Field::StartTime, CompareOp::Ge, Value::Int(time));
+        assert_eq!(filter(&format!("StartTime >= '{text}'")), expected, "{text}");
+    }
 }
 
 /// What Temporal 1.32.1 answered, after `invalid query: `; the lines after the empty one are our own.
@@ -220,9 +254,11 @@ WorkflowId = group_concat('a') => operation is not supported: 'group_concat'
 WorkflowId = 'a' OFFSET 5 => malformed SQL query: syntax error at position 51 near 'offset'
 WorkflowId IN (SELECT 1) => invalid expression: unexpected value type *sqlparser.Subquery
 CASE WHEN WorkflowId='a' THEN 1 END => operation is not supported: expression of type *sqlparser.CaseExpr
-ORDER BY StartTime => operation is not supported: 'ORDER BY' clause
-WorkflowId = 'a' ORDER BY CustomInt DESC => operation is not supported: 'ORDER BY' clause
+ORDER BY Nope => invalid search attribute: Nope
+ORDER BY 1 => invalid expression: must be a column name but was *sqlparser.SQLVal
 
+StartTime > 'now-' => invalid expression: unable to parse datetime 'now-'
+StartTime > 'nowhere' => invalid expression: unable to parse datetime 'nowhere'
 WorkflowId = 'a' UNION SELECT 1 => malformed SQL query: syntax error at position 50 near 'union'
 WorkflowId = true => invalid expression: invalid value type for search attribute WorkflowId of type Keyword: true (type: bool)
 CustomBool = 'true' => invalid expression: invalid value type for search attribute CustomBool of type Bool: "true" (type: string)
@@ -296,7 +332,7 @@ fn no_text_is_too_strange() {
     for first in words {
         for second in words {
             for third in words {
-                refused += usize::from(read(&format!("{first} {second} {third}"), &namespace()).is_err());
+                refused += usize::from(query(&format!("{first} {second} {third}")).is_err());
             }
         }
     }

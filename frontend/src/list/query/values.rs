@@ -54,13 +54,13 @@ impl std::fmt::Display for Literal<'_> {
     }
 }
 
-/// One value of the column's type. Int columns may yield a double, where the filter has a fraction.
-pub(super) fn value(operand: &Operand, column: &Column) -> Result<Value, QueryError> {
+/// One value of the column's type. Int columns may yield a double, where the filter has a fraction. Times may be relative to `now`.
+pub(super) fn value(operand: &Operand, column: &Column, now: Nanos) -> Result<Value, QueryError> {
     let literal = literal(operand)?;
     match column.field {
         Field::Status => status(&literal),
         Field::ExecutionDuration => duration(&literal, column),
-        _ => typed(&literal, column),
+        _ => typed(&literal, column, now),
     }
 }
 
@@ -83,7 +83,7 @@ fn literal(operand: &Operand) -> Result<Literal<'_>, QueryError> {
     }
 }
 
-fn typed(literal: &Literal<'_>, column: &Column) -> Result<Value, QueryError> {
+fn typed(literal: &Literal<'_>, column: &Column, now: Nanos) -> Result<Value, QueryError> {
     use AttributeKind::{Bool, Datetime, Double, Int, Keyword, KeywordList, Text};
     match (column.kind, literal) {
         (Int, Literal::Int(value)) => Ok(Value::Int(*value)),
@@ -91,10 +91,11 @@ fn typed(literal: &Literal<'_>, column: &Column) -> Result<Value, QueryError> {
         (Int | Double, Literal::Float(value)) => Ok(Value::Double(*value)),
         (Bool, Literal::Bool(value)) => Ok(Value::Bool(*value)),
         (Datetime, Literal::Int(nanos)) => Ok(Value::Int(*nanos)),
-        (Datetime, Literal::Text(text)) => match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => Ok(Value::Int(unix_nanos(&time))),
-            Err(_) => Err(QueryError::invalid(format_args!("unable to parse datetime '{text}'"))),
-        },
+        (Datetime, Literal::Text(text)) => {
+            let absolute = DateTime::parse_from_rfc3339(text).ok().map(|time| unix_nanos(&time));
+            let time = absolute.or_else(|| relative(text, now)).map(Value::Int);
+            time.ok_or_else(|| QueryError::invalid(format_args!("unable to parse datetime '{text}'")))
+        }
         (Keyword | KeywordList | Text, Literal::Text(text)) => Ok(Value::Text((*text).to_owned())),
         _ => Err(QueryError::invalid(format_args!(
             "invalid value type for search attribute {} of type {}: {literal} (type: {})",
@@ -102,6 +103,16 @@ fn typed(literal: &Literal<'_>, column: &Column) -> Result<Value, QueryError> {
             column.kind.name(),
             literal.type_name()
         ))),
+    }
+}
+
+/// `now`, `now-1h30m`, `now+1d`.
+fn relative(text: &str, now: Nanos) -> Option<Nanos> {
+    let offset = text.strip_prefix("now")?;
+    match offset.chars().next() {
+        None => Some(now),
+        Some('+' | '-') => Some(now.saturating_add(parse_units(offset)?)),
+        Some(_) => None,
     }
 }
 
