@@ -25,12 +25,14 @@ use tonic::Status;
 use crate::{
     Frontend,
     call::Call,
+    namespaces::AuthorizedNamespace,
     status, token,
     validate::{ids, sizes},
 };
 
 /// An activity of a run, and who speaks for it.
 struct Worker {
+    namespace: AuthorizedNamespace,
     target: Target,
     activity: ActivityRef,
     identity: String,
@@ -143,18 +145,18 @@ impl Frontend {
     }
 
     fn by_token(&self, sealed: &[u8], namespace: &str, identity: String) -> Result<Worker, Status> {
-        let (_, token) = self.open_task_token::<ActivityTaskToken>(sealed, namespace)?;
-        ids::optional("Identity", &identity)?;
+        let (namespace, token) = self.open_task_token::<ActivityTaskToken>(sealed, namespace)?;
+        ids::optional("Identity", &identity, namespace.limits())?;
         let (target, activity) = token::activity(token)?;
-        Ok(Worker { target, activity, identity })
+        Ok(Worker { namespace, target, activity, identity })
     }
 
     fn by_id(&self, named: Named, namespace: &str, identity: String) -> Result<Worker, Status> {
         let namespace = self.namespaces.resolve(namespace)?;
         let activity_id = named.activity_id;
-        ids::required("ActivityId", &activity_id)?;
+        ids::required("ActivityId", &activity_id, namespace.limits())?;
         ids::no_nul("WorkflowId", &named.workflow_id)?;
-        ids::optional("Identity", &identity)?;
+        ids::optional("Identity", &identity, namespace.limits())?;
         let run_id = ids::optional_run_id(&named.run_id, "RunId is not valid UUID.")?;
         let workflow = if named.workflow_id.is_empty() {
             WorkflowKey::of(Archetype::Activity, namespace.id(), activity_id.as_str())
@@ -162,23 +164,23 @@ impl Frontend {
             WorkflowKey::new(namespace.id(), named.workflow_id)
         };
         let target = Target { workflow, run_id };
-        Ok(Worker { target, activity: ActivityRef::Id(activity_id), identity })
+        Ok(Worker { namespace, target, activity: ActivityRef::Id(activity_id), identity })
     }
 
     async fn complete(&self, worker: Worker, result: Option<Payloads>) -> Result<(), Status> {
-        let Worker { target, activity, identity } = worker;
+        let Worker { target, activity, identity, .. } = worker;
         self.send(&target, Input::ActivityCompleted { activity, result, identity }).await?;
         Ok(())
     }
 
     async fn cancel(&self, worker: Worker, details: Option<Payloads>) -> Result<(), Status> {
-        let Worker { target, activity, identity } = worker;
+        let Worker { target, activity, identity, .. } = worker;
         self.send(&target, Input::ActivityCanceled { activity, details, identity }).await?;
         Ok(())
     }
 
     async fn heartbeat(&self, worker: Worker, details: Option<Payloads>) -> Result<Told, Status> {
-        let Worker { target, activity, identity } = worker;
+        let Worker { target, activity, identity, .. } = worker;
         let reply = self.send(&target, Input::ActivityHeartbeat { activity, details, identity }).await?.reply;
         Ok(match reply {
             Reply::Heartbeat { cancel_requested, paused, reset } => {
@@ -197,13 +199,13 @@ impl Frontend {
     ) -> Result<Vec<Failure>, Status> {
         let failure = Box::new(checked(failure)?);
         let mut too_large = Vec::new();
-        if sizes::too_large(last_heartbeat_details.as_ref(), &self.limits) {
+        if sizes::too_large(last_heartbeat_details.as_ref(), worker.namespace.limits()) {
             too_large.push(server_failure(sizes::HEARTBEAT, true));
         }
-        if sizes::too_large(Some(&*failure), &self.limits) {
+        if sizes::too_large(Some(&*failure), worker.namespace.limits()) {
             too_large.push(server_failure(sizes::FAILURE, true));
         }
-        let Worker { target, activity, identity } = worker;
+        let Worker { target, activity, identity, .. } = worker;
         self.send(&target, Input::ActivityFailed { activity, failure, last_heartbeat_details, identity }).await?;
         Ok(too_large)
     }

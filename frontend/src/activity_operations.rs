@@ -2,7 +2,7 @@
 //! name an activity execution: without a workflow they mean one of its own.
 
 use perdure_engine::{
-    ActivityOperation, ActivitySelector, Archetype, Input, Jitter, Limits, OptionField, Reply,
+    ActivityOperation, ActivitySelector, Archetype, Input, Jitter, OptionField, Reply,
     standalone_activity::ActivityControl, validate,
 };
 use perdure_history::Target;
@@ -23,7 +23,10 @@ use prost_types::{Duration, FieldMask};
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{Frontend, call::Call, control::or_new, standalone_activity, status, validate::ids};
+use crate::{
+    Frontend, call::Call, control::or_new, limits::FrontendLimits, namespaces::AuthorizedNamespace,
+    standalone_activity, status, validate::ids,
+};
 
 /// An activity execution as the newer calls name it.
 struct Named<'a> {
@@ -37,6 +40,7 @@ struct Named<'a> {
 
 /// It belongs to a workflow, or is one of its own.
 struct Execution {
+    namespace: AuthorizedNamespace,
     target: Target,
     activity_id: String,
 }
@@ -62,15 +66,16 @@ impl Frontend {
         request: PauseActivityRequest,
     ) -> Result<PauseActivityResponse, Status> {
         use pause_activity_request::Activity as A;
-        let target = self.activities_of(&request.namespace, request.execution)?;
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let target = activities_of(&namespace, request.execution)?;
         let selector = match selected(request.activity)? {
             A::Id(id) => ActivitySelector::Id(id),
             A::Type(name) => ActivitySelector::Type(name),
         };
-        ids::optional("Identity", &request.identity)?;
-        ids::optional("RequestId", &request.request_id)?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
+        ids::optional("RequestId", &request.request_id, namespace.limits())?;
         let PauseActivityRequest { identity, reason, request_id, .. } = request;
-        check_reason(&reason, &self.limits)?;
+        check_reason(&reason, namespace.limits())?;
         self.operate(&target, selector, ActivityOperation::Pause { identity, reason, request_id }).await?;
         Ok(PauseActivityResponse {})
     }
@@ -81,7 +86,7 @@ impl Frontend {
         request: UnpauseActivityRequest,
     ) -> Result<UnpauseActivityResponse, Status> {
         use unpause_activity_request::Activity as A;
-        let target = self.activities_of(&request.namespace, request.execution)?;
+        let target = activities_of(&self.namespaces.resolve(&request.namespace)?, request.execution)?;
         let selector = match selected(request.activity)? {
             A::Id(id) => ActivitySelector::Id(id),
             A::Type(name) => ActivitySelector::Type(name),
@@ -99,7 +104,7 @@ impl Frontend {
         request: ResetActivityRequest,
     ) -> Result<ResetActivityResponse, Status> {
         use reset_activity_request::Activity as A;
-        let target = self.activities_of(&request.namespace, request.execution)?;
+        let target = activities_of(&self.namespaces.resolve(&request.namespace)?, request.execution)?;
         let selector = match selected(request.activity)? {
             A::Id(id) => ActivitySelector::Id(id),
             A::Type(name) => ActivitySelector::Type(name),
@@ -121,7 +126,7 @@ impl Frontend {
         request: UpdateActivityOptionsRequest,
     ) -> Result<UpdateActivityOptionsResponse, Status> {
         use update_activity_options_request::Activity as A;
-        let target = self.activities_of(&request.namespace, request.execution)?;
+        let target = activities_of(&self.namespaces.resolve(&request.namespace)?, request.execution)?;
         let selector = match selected(request.activity)? {
             A::Id(id) => ActivitySelector::Id(id),
             A::Type(name) => ActivitySelector::Type(name),
@@ -141,7 +146,7 @@ impl Frontend {
         let execution = self.activity_execution(named!(request))?;
         let PauseActivityExecutionRequest { identity, request_id, reason, .. } = request;
         let request_id = or_new(request_id);
-        check_reason(&reason, &self.limits)?;
+        check_reason(&reason, execution.namespace.limits())?;
         let operation = ActivityOperation::Pause { identity, reason, request_id: request_id.clone() };
         self.operate_execution(execution, request_id, operation).await?;
         Ok(PauseActivityExecutionResponse {})
@@ -188,22 +193,16 @@ impl Frontend {
         Ok(UpdateActivityExecutionOptionsResponse { activity_options })
     }
 
-    /// The run whose activities an older call means.
-    fn activities_of(&self, namespace: &str, execution: Option<WorkflowExecution>) -> Result<Target, Status> {
-        let namespace = self.namespaces.resolve(namespace)?;
-        ids::execution(namespace.id(), Some(&execution.unwrap_or_default()))
-    }
-
     fn activity_execution(&self, named: Named) -> Result<Execution, Status> {
         let namespace = self.namespaces.resolve(named.namespace)?;
-        ids::limited("request ID", named.request_id)?;
-        ids::limited("identity", named.identity)?;
-        let mut target = standalone_activity::target(namespace.id(), named.activity_id, named.run_id)?;
+        ids::limited("request ID", named.request_id, namespace.limits())?;
+        ids::limited("identity", named.identity, namespace.limits())?;
+        let mut target = standalone_activity::target(&namespace, named.activity_id, named.run_id)?;
         if !named.workflow_id.is_empty() {
             ids::no_nul("WorkflowId", named.workflow_id)?;
             target.workflow = WorkflowKey::new(namespace.id(), named.workflow_id);
         }
-        Ok(Execution { target, activity_id: named.activity_id.to_owned() })
+        Ok(Execution { namespace, target, activity_id: named.activity_id.to_owned() })
     }
 
     async fn operate_execution(
@@ -212,7 +211,7 @@ impl Frontend {
         request_id: String,
         operation: ActivityOperation,
     ) -> Result<Reply, Status> {
-        let Execution { target, activity_id } = execution;
+        let Execution { target, activity_id, .. } = execution;
         if target.workflow.archetype == Archetype::Activity {
             let control = ActivityControl::Operate { request_id, operation };
             return Ok(self.send(&target, Input::ControlActivity(Box::new(control))).await?.reply);
@@ -230,13 +229,18 @@ impl Frontend {
     }
 }
 
+/// The run whose activities an older call means.
+fn activities_of(namespace: &AuthorizedNamespace, execution: Option<WorkflowExecution>) -> Result<Target, Status> {
+    ids::execution(namespace.id(), Some(&execution.unwrap_or_default()))
+}
+
 fn selected<T>(activity: Option<T>) -> Result<T, Status> {
     activity.ok_or_else(|| status::invalid("Either Activity.Id or Activity.Type should be set on request."))
 }
 
 /// A reason stays with the run as long as the pause does.
-fn check_reason(reason: &str, limits: &Limits) -> Result<(), Status> {
-    if reason.len() as i64 > limits.blob_size {
+fn check_reason(reason: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    if reason.len() as i64 > limits.runs.blob_size {
         return Err(status::invalid("reason exceeds length limit"));
     }
     Ok(())

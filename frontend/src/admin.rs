@@ -3,7 +3,7 @@
 use perdure_proto::api::workflowservice as api;
 use tonic::Status;
 
-use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, operator};
+use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, operator, status};
 
 impl Frontend {
     pub(crate) async fn register_namespace(
@@ -73,7 +73,7 @@ impl Frontend {
     /// The namespace of a list, if it may have one more.
     pub(crate) fn listed(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
         let namespace = self.namespaces.resolve(name)?;
-        self.quotas.list(namespace.id())?;
+        self.quotas.list(&namespace)?;
         Ok(namespace)
     }
 
@@ -116,6 +116,16 @@ impl Frontend {
     ) -> Result<api::ListClosedWorkflowExecutionsResponse, Status> {
         self.lists.closed(&self.listed(&request.namespace)?, request).await
     }
+}
+
+/// Nothing is archived, and no namespace can ask for it.
+pub(crate) async fn no_archive(
+    frontend: &Frontend,
+    _: &Call,
+    request: api::ListArchivedWorkflowExecutionsRequest,
+) -> Result<api::ListArchivedWorkflowExecutionsResponse, Status> {
+    frontend.listed(&request.namespace)?;
+    Err(status::invalid("Cluster is not configured for visibility archival."))
 }
 
 /// The first generation of deployments, which Temporal has taken out of service for good.

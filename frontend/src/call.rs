@@ -10,10 +10,6 @@ use crate::client_version;
 
 /// Shortest deadline with which a worker may poll.
 pub(crate) const MIN_POLL_TIMEOUT: Duration = Duration::from_secs(2);
-/// A poll of a task queue ends empty after this long.
-pub(crate) const POLL_TIMEOUT: Duration = Duration::from_secs(60);
-/// Waiting for events or an update's outcome ends without either after this long.
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 /// For queries of clients that set no deadline.
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -79,7 +75,7 @@ fn tail(timeout: Duration) -> Duration {
 }
 
 /// `grpc-timeout`: up to eight digits and a unit. None where it is malformed: tonic ignores such a header as well.
-fn parse_timeout(value: &str) -> Option<Duration> {
+pub(crate) fn parse_timeout(value: &str) -> Option<Duration> {
     let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if number.len() > 8 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -28,9 +28,9 @@ impl Frontend {
     ) -> Result<RequestCancelWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-        links::check(&request.links)?;
-        ids::optional("RequestId", &request.request_id)?;
-        ids::optional("Identity", &request.identity)?;
+        links::check(&request.links, namespace.limits())?;
+        ids::optional("RequestId", &request.request_id, namespace.limits())?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
         let target = self.pin_to_chain(target, &request.first_execution_run_id).await?;
         let input = Input::RequestCancel {
             reason: request.reason,
@@ -50,9 +50,9 @@ impl Frontend {
     ) -> Result<TerminateWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-        links::check(&request.links)?;
-        ids::optional("Identity", &request.identity)?;
-        sizes::blob(request.details.as_ref(), &self.limits)?;
+        links::check(&request.links, namespace.limits())?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
+        sizes::blob(request.details.as_ref(), namespace.limits())?;
         let target = self.pin_to_chain(target, &request.first_execution_run_id).await?;
         let input = Input::Terminate {
             reason: or_default(request.reason, DEFAULT_REASON),

@@ -33,16 +33,15 @@ use uuid::Uuid;
 
 use crate::{
     Frontend,
-    call::{Call, WAIT_TIMEOUT},
+    call::Call,
     error,
+    limits::page_size,
+    namespaces::AuthorizedNamespace,
     quotas::Waiting,
     status,
     task_response::{append_events, id_bytes},
     validate::ids,
 };
-
-/// Batches on a page at most; also the number where the client names none.
-pub(crate) const PAGE_SIZE_MAX: usize = 256;
 
 /// One page of a forward read.
 struct Page {
@@ -52,6 +51,7 @@ struct Page {
 
 /// What a forward read wants.
 struct Read {
+    namespace: AuthorizedNamespace,
     target: Target,
     /// None: from the beginning.
     from: Option<HistoryPageToken>,
@@ -69,8 +69,8 @@ impl Frontend {
         let target = ids::execution(namespace.id(), request.execution.as_ref())?;
         let (target, from) = self.open_page_token(target, &request.next_page_token, false)?;
         let close_only = request.history_event_filter_type() == HistoryEventFilterType::CloseEvent;
-        let page_size = page_size(request.maximum_page_size);
-        let read = Read { target, from, wait: request.wait_new_event, page_size };
+        let page_size = page_size(request.maximum_page_size, namespace.limits().history_page);
+        let read = Read { namespace, target, from, wait: request.wait_new_event, page_size };
         let page = if close_only { self.close_event(call, read).await? } else { self.page(call, read).await? };
         Ok(GetWorkflowExecutionHistoryResponse {
             history: Some(page.history),
@@ -80,7 +80,7 @@ impl Frontend {
     }
 
     async fn close_event(&self, call: &Call, read: Read) -> Result<Page, Status> {
-        let progress = self.progress(&read.target, 0, read.wait, call).await?;
+        let progress = self.progress(&read.namespace, &read.target, 0, read.wait, call).await?;
         if let Some(event) = progress.close_event.as_ref().filter(|_| progress.closed) {
             return Ok(Page { history: RawHistory::from_iter([event]), token: None });
         }
@@ -98,11 +98,11 @@ impl Frontend {
             Some(token) if token.next_event_id < token.end_event_id => (token.next_event_id, token.end_event_id, None),
             Some(token) => {
                 let seen = if read.wait { token.next_event_id - 1 } else { 0 };
-                let progress = self.progress(&read.target, seen, false, call).await?;
+                let progress = self.progress(&read.namespace, &read.target, seen, false, call).await?;
                 (token.next_event_id, progress.last_event_id + 1, Some(progress))
             }
             None => {
-                let progress = self.progress(&read.target, 0, false, call).await?;
+                let progress = self.progress(&read.namespace, &read.target, 0, false, call).await?;
                 (1, progress.last_event_id + 1, Some(progress))
             }
         };
@@ -126,7 +126,7 @@ impl Frontend {
     ) -> Result<Page, Status> {
         let progress = match progress {
             Some(progress) => progress,
-            None => self.progress(&read.target, 0, false, call).await?,
+            None => self.progress(&read.namespace, &read.target, 0, false, call).await?,
         };
         let new_end = progress.last_event_id + 1;
         if new_end > end {
@@ -153,12 +153,15 @@ impl Frontend {
         let (run_id, last) = match (from, target.run_id) {
             (Some(token), Some(run_id)) => (run_id, token.next_event_id),
             _ => {
-                let progress = self.progress(&target, 0, false, call).await?;
+                let progress = self.progress(&namespace, &target, 0, false, call).await?;
                 (progress.run_id, progress.last_event_id)
             }
         };
         let run = RunKey { slot: target.workflow.slot(), run_id };
-        let read = self.history.read_reverse(run, last, page_size(request.maximum_page_size)).await;
+        let read = self
+            .history
+            .read_reverse(run, last, page_size(request.maximum_page_size, namespace.limits().history_page))
+            .await;
         let (history, before) = read.map_err(|error| error::of_call(error, &target))?;
         // A run that is gone has no batches, and then nothing comes before them.
         let more = before > 0 && !history.is_empty();
@@ -193,13 +196,14 @@ impl Frontend {
     /// How far the run is, once it has events after this one, or is closed, or the time is up.
     async fn progress(
         &self,
+        namespace: &AuthorizedNamespace,
         target: &Target,
         after_event_id: i64,
         until_closed: bool,
         call: &Call,
     ) -> Result<Progress, Status> {
-        let _seat = self.quotas.wait(target.workflow.namespace_id, Waiting::History)?;
-        let deadline = call.deadline(WAIT_TIMEOUT);
+        let _seat = self.quotas.wait(namespace, Waiting::History)?;
+        let deadline = call.deadline(namespace.limits().wait_timeout);
         let progress = self.history.wait_events(target.clone(), after_event_id, until_closed, deadline);
         progress.await.map_err(|error| error::of_call(error, target))
     }
@@ -238,10 +242,6 @@ fn page_token(target: &Target, run_id: Uuid, next_event_id: i64, end_event_id: i
         end_event_id,
         ..Default::default()
     }
-}
-
-fn page_size(asked: i32) -> usize {
-    usize::try_from(asked).ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size)).unwrap_or(PAGE_SIZE_MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod activity;
 mod activity_operations;
 mod admin;
+pub mod api_keys;
 mod batch;
 mod call;
 mod client_version;
@@ -14,7 +15,9 @@ mod error;
 pub mod health;
 mod history_read;
 pub mod http;
+pub mod import;
 pub mod layers;
+pub mod limits;
 mod links;
 pub mod list;
 mod multi;
@@ -46,7 +49,6 @@ mod workflow_options;
 
 pub use validate::callbacks::{CallbackAddress, CallbackAddresses};
 
-use perdure_engine::Limits;
 use perdure_history::{History, NexusEndpoints};
 use perdure_matching::Matching;
 use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServiceServer, token::Sealer};
@@ -66,14 +68,12 @@ pub struct Frontend {
     pub matching: Matching,
     pub namespaces: Namespaces,
     pub nexus_endpoints: NexusEndpoints,
-    pub callback_addresses: CallbackAddresses,
     pub lists: Lists,
     pub workers: Workers,
     pub deployments: Deployments,
     pub task_queues: TaskQueueConfigs,
     pub cluster: Cluster,
     pub sealer: Sealer,
-    pub limits: Limits,
     pub quotas: Quotas,
 }
 

@@ -11,14 +11,8 @@ use perdure_proto::api::workflowservice::{
 use tonic::Status;
 
 use crate::{
-    Frontend,
-    call::{Call, WAIT_TIMEOUT},
-    error,
-    namespaces::AuthorizedNamespace,
-    quotas::Waiting,
-    status, update,
-    update::CheckedUpdate,
-    validate,
+    Frontend, call::Call, error, namespaces::AuthorizedNamespace, quotas::Waiting, status, update,
+    update::CheckedUpdate, validate,
 };
 
 impl Frontend {
@@ -31,9 +25,9 @@ impl Frontend {
         let (start, update) = operations(request)?;
         let (start, update) = self.check_both(call, &namespace, start, update)?;
         let CheckedUpdate { target, update } = update;
-        let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
+        let _seat = self.quotas.wait(&namespace, Waiting::Update)?;
         self.deployments.pin(namespace.id(), start.versioning_override.as_ref()).await?;
-        let deadline = call.deadline(WAIT_TIMEOUT);
+        let deadline = call.deadline(namespace.limits().wait_timeout);
         let (started, result) = self
             .history
             .update_with_start(start, update.clone(), deadline)
@@ -57,7 +51,7 @@ impl Frontend {
         update: UpdateWorkflowExecutionRequest,
     ) -> Result<(Start, CheckedUpdate), Status> {
         let start = same_namespace(&start.namespace, namespace)
-            .and_then(|()| validate::start::start(start, namespace, &self.limits, &self.callback_addresses, call.time))
+            .and_then(|()| validate::start::start(start, namespace, call.time))
             .and_then(alone);
         let update = same_namespace(&update.namespace, namespace).and_then(|()| self.check_update(namespace, update));
         match (start, update) {
@@ -76,7 +70,7 @@ impl Frontend {
         request: UpdateWorkflowExecutionRequest,
     ) -> Result<CheckedUpdate, Status> {
         let pinned = !request.first_execution_run_id.is_empty();
-        let checked = update::check(namespace, &self.callback_addresses, request)?;
+        let checked = update::check(namespace, request)?;
         if pinned {
             return Err(status::invalid("FirstExecutionRunId is not allowed."));
         }

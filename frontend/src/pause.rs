@@ -10,7 +10,7 @@ use perdure_proto::api::{
 };
 use tonic::Status;
 
-use crate::{Frontend, call::Call, status, validate::ids};
+use crate::{Frontend, call::Call, limits::FrontendLimits, namespaces::AuthorizedNamespace, status, validate::ids};
 
 impl Frontend {
     pub(crate) async fn pause_workflow(
@@ -20,7 +20,8 @@ impl Frontend {
     ) -> Result<PauseWorkflowExecutionResponse, Status> {
         let PauseWorkflowExecutionRequest { namespace, workflow_id, run_id, identity, reason, request_id, .. } =
             request;
-        let request = checked(PauseRequest { identity, reason, request_id })?;
+        let namespace = self.namespaces.resolve(&namespace)?;
+        let request = checked(PauseRequest { identity, reason, request_id }, namespace.limits())?;
         self.pause_input(&namespace, WorkflowExecution { workflow_id, run_id }, Input::Pause(request)).await?;
         Ok(PauseWorkflowExecutionResponse {})
     }
@@ -32,22 +33,27 @@ impl Frontend {
     ) -> Result<UnpauseWorkflowExecutionResponse, Status> {
         let UnpauseWorkflowExecutionRequest { namespace, workflow_id, run_id, identity, reason, request_id, .. } =
             request;
-        let request = checked(PauseRequest { identity, reason, request_id })?;
+        let namespace = self.namespaces.resolve(&namespace)?;
+        let request = checked(PauseRequest { identity, reason, request_id }, namespace.limits())?;
         self.pause_input(&namespace, WorkflowExecution { workflow_id, run_id }, Input::Unpause(request)).await?;
         Ok(UnpauseWorkflowExecutionResponse {})
     }
 
-    async fn pause_input(&self, namespace: &str, execution: WorkflowExecution, input: Input) -> Result<(), Status> {
-        let namespace = self.namespaces.resolve(namespace)?;
+    async fn pause_input(
+        &self,
+        namespace: &AuthorizedNamespace,
+        execution: WorkflowExecution,
+        input: Input,
+    ) -> Result<(), Status> {
         let target = ids::execution(namespace.id(), Some(&execution))?;
         self.send(&target, input).await.map(|_| ())
     }
 }
 
-fn checked(request: PauseRequest) -> Result<PauseRequest, Status> {
+fn checked(request: PauseRequest, limits: &FrontendLimits) -> Result<PauseRequest, Status> {
     let parts = [("reason", &request.reason), ("request id", &request.request_id), ("identity", &request.identity)];
     for (name, value) in parts {
-        if value.len() > ids::MAX_LENGTH {
+        if value.len() > limits.runs.id_length {
             return Err(status::invalid(format!("{name} is too long.")));
         }
         ids::no_nul(name, value)?;

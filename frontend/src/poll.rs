@@ -15,7 +15,8 @@ use tonic::Status;
 
 use crate::{
     Frontend,
-    call::{Call, MIN_POLL_TIMEOUT, POLL_TIMEOUT},
+    call::{Call, MIN_POLL_TIMEOUT},
+    limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     quotas::Waiting,
     status,
@@ -36,13 +37,13 @@ impl Frontend {
             instance_key: request.worker_instance_key,
             max_tasks_per_second: None,
         };
-        let queue = worker.check(call, request.task_queue.as_ref())?;
+        let queue = worker.check(call, request.task_queue.as_ref(), namespace.limits())?;
         let kind = match queue.kind() {
             TaskQueueKind::Sticky => QueueKind::StickyWorkflow,
             _ => QueueKind::Workflow,
         };
         let key = queue_key(&namespace, &queue.name, kind);
-        let (poll, advice) = self.poll(call, key, worker, Waiting::WorkflowTask).await?;
+        let (poll, advice) = self.poll(call, &namespace, key, worker, Waiting::WorkflowTask).await?;
         let response = match poll {
             Poll::Task(task) => match *task {
                 StartedTask::Workflow(task) => self.workflow_task_response(&namespace, task).await?,
@@ -71,8 +72,12 @@ impl Frontend {
             instance_key: request.worker_instance_key,
             max_tasks_per_second: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
         };
-        let key = queue_key(&namespace, &worker.check(call, request.task_queue.as_ref())?.name, QueueKind::Activity);
-        let (poll, advice) = self.poll(call, key, worker, Waiting::ActivityTask).await?;
+        let key = queue_key(
+            &namespace,
+            &worker.check(call, request.task_queue.as_ref(), namespace.limits())?.name,
+            QueueKind::Activity,
+        );
+        let (poll, advice) = self.poll(call, &namespace, key, worker, Waiting::ActivityTask).await?;
         let response = match poll {
             Poll::Task(task) => match *task {
                 StartedTask::Activity(task) => self.activity_task_response(&namespace, task),
@@ -89,13 +94,17 @@ impl Frontend {
     pub(crate) async fn poll(
         &self,
         call: &Call,
+        namespace: &AuthorizedNamespace,
         key: QueueKey,
         worker: Worker,
         waiting: Waiting,
     ) -> Result<(Poll, Option<PollerScalingDecision>), Status> {
         let deployment = versioning::deployment(worker.options.as_ref());
         self.deployments.register(&key, deployment.as_ref()).await?;
+        let limits = namespace.limits();
+        let longest = *limits.poll_timeout.of(&key.name, key.kind);
         let poller = PollerInfo {
+            system_rate: *limits.dispatch_rate.of(&key.name, key.kind),
             identity: worker.identity,
             worker_version: worker.stamp.filter(|stamp| !stamp.build_id.is_empty()),
             worker_instance_key: worker.instance_key,
@@ -103,8 +112,8 @@ impl Frontend {
             deployment,
             deployment_options: worker.options.map(Box::new),
         };
-        let _seat = self.quotas.wait(key.namespace_id, waiting)?;
-        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(POLL_TIMEOUT)).await;
+        let _seat = self.quotas.wait(namespace, waiting)?;
+        let (poll, advice) = self.matching.poll_advised(key, poller, call.deadline(longest)).await;
         let advice =
             advice.map(|poll_request_delta_suggestion| PollerScalingDecision { poll_request_delta_suggestion });
         Ok((poll, advice))
@@ -122,13 +131,18 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn check<'q>(&self, call: &Call, queue: Option<&'q TaskQueue>) -> Result<&'q TaskQueue, Status> {
+    pub(crate) fn check<'q>(
+        &self,
+        call: &Call,
+        queue: Option<&'q TaskQueue>,
+        limits: &FrontendLimits,
+    ) -> Result<&'q TaskQueue, Status> {
         if call.timeout.is_some_and(|timeout| timeout < MIN_POLL_TIMEOUT) {
             return Err(status::failed_precondition("Context timeout is too short."));
         }
-        ids::optional("Identity", &self.identity)?;
-        versioning::check(self.stamp.as_ref(), self.options.as_ref(), queue)?;
-        task_queue::check(queue)
+        ids::optional("Identity", &self.identity, limits)?;
+        versioning::check(self.stamp.as_ref(), self.options.as_ref(), queue, limits)?;
+        task_queue::check(queue, limits)
     }
 }
 

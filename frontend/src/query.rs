@@ -28,10 +28,10 @@ impl Frontend {
         // A number without a meaning rejects nothing.
         let reject = QueryRejectCondition::try_from(request.query_reject_condition).unwrap_or_default();
         let query = request.query.ok_or_else(|| status::invalid("WorkflowQuery is not set on request."))?;
-        ids::required("QueryType", &query.query_type)?;
-        sizes::blob(query.query_args.as_ref(), &self.limits)?;
+        ids::required("QueryType", &query.query_type, namespace.limits())?;
+        sizes::blob(query.query_args.as_ref(), namespace.limits())?;
         let longest = call.timeout.unwrap_or(QUERY_TIMEOUT);
-        let _seat = self.quotas.wait(namespace.id(), Waiting::Query)?;
+        let _seat = self.quotas.wait(&namespace, Waiting::Query)?;
         match self.history.query(target.clone(), query, reject, call.deadline(longest)).await {
             Ok(outcome) => Ok(QueryWorkflowResponse { query_result: outcome.result, ..Default::default() }),
             Err(Error::QueryRejected(status)) => {

@@ -13,7 +13,10 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,25 +25,12 @@ use perdure_proto::api::enums::{ResourceExhaustedCause as Cause, ResourceExhaust
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::status;
+use crate::{namespaces::AuthorizedNamespace, status};
 
-/// 0 is no limit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FrontendLimits {
-    pub rps: u32,
-    pub namespace_rps: u32,
-    pub visibility_rps: u32,
-    /// So many seconds' worth of calls may come at once.
-    pub burst_ratio: u32,
-    /// Waiting calls of one method in one namespace.
-    pub waiting_calls: usize,
-}
-
-impl Default for FrontendLimits {
-    fn default() -> Self {
-        Self { rps: 0, namespace_rps: 0, visibility_rps: 0, burst_ratio: 2, waiting_calls: 20_000 }
-    }
-}
+/// So many seconds' worth of all calls of a node may come at once, as with Temporal.
+const NODE_BURST_RATIO: f64 = 2.0;
+/// Nobody needs more, and times stay far from where they overflow.
+const LONGEST_BURST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Methods that wait for something to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +49,8 @@ pub struct Quotas(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    limits: FrontendLimits,
+    /// Of the node; 0: no limit.
+    rps: AtomicU32,
     node: Mutex<Pace>,
     namespaces: Mutex<HashMap<Uuid, Pace>>,
     lists: Mutex<HashMap<Uuid, Pace>>,
@@ -72,7 +63,7 @@ struct Pace(Option<Instant>);
 
 impl Pace {
     /// Takes one call, if the calls before it leave room.
-    fn take(&mut self, rps: u32, burst_ratio: u32, now: Instant) -> bool {
+    fn take(&mut self, rps: u32, burst_ratio: f64, now: Instant) -> bool {
         if rps == 0 {
             return true;
         }
@@ -80,7 +71,9 @@ impl Pace {
         // The call itself needs its place in the burst.
         let each = Duration::from_secs(1) / rps;
         let next = served + each;
-        if next > now + Duration::from_secs(burst_ratio.max(1).into()) {
+        // One call can always come, however small the burst.
+        let burst = Duration::try_from_secs_f64(burst_ratio).unwrap_or(Duration::MAX).clamp(each, LONGEST_BURST);
+        if next > now + burst {
             return false;
         }
         self.0 = Some(next);
@@ -89,39 +82,35 @@ impl Pace {
 }
 
 impl Quotas {
-    pub fn new(limits: FrontendLimits) -> Self {
-        Self(Arc::new(Inner { limits, ..Inner::default() }))
+    /// Calls per second of the node; 0: no limit.
+    pub(crate) fn set_rps(&self, rps: u32) {
+        self.0.rps.store(rps, Ordering::Relaxed);
     }
 
     /// One call of any kind.
     pub(crate) fn call(&self) -> Result<(), Status> {
-        let limits = &self.0.limits;
-        if limits.rps == 0 || self.0.node.lock().take(limits.rps, limits.burst_ratio, Instant::now()) {
+        let rps = self.0.rps.load(Ordering::Relaxed);
+        if rps == 0 || self.0.node.lock().take(rps, NODE_BURST_RATIO, Instant::now()) {
             return Ok(());
         }
         Err(status::exhausted("service rate limit exceeded", Cause::RpsLimit, Scope::System))
     }
 
     /// One call for this namespace.
-    pub(crate) fn namespace(&self, id: Uuid) -> Result<(), Status> {
-        self.paced(&self.0.namespaces, self.0.limits.namespace_rps, id)
+    pub(crate) fn namespace(&self, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+        let limits = namespace.limits();
+        paced(&self.0.namespaces, namespace.id(), limits.namespace_rps, limits.burst_ratio)
     }
 
     /// One list or count.
-    pub(crate) fn list(&self, id: Uuid) -> Result<(), Status> {
-        self.paced(&self.0.lists, self.0.limits.visibility_rps, id)
-    }
-
-    fn paced(&self, paces: &Mutex<HashMap<Uuid, Pace>>, rps: u32, id: Uuid) -> Result<(), Status> {
-        if rps == 0 || paces.lock().entry(id).or_default().take(rps, self.0.limits.burst_ratio, Instant::now()) {
-            return Ok(());
-        }
-        Err(status::exhausted("namespace rate limit exceeded", Cause::RpsLimit, Scope::Namespace))
+    pub(crate) fn list(&self, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+        let limits = namespace.limits();
+        paced(&self.0.lists, namespace.id(), limits.visibility_rps, limits.visibility_burst_ratio)
     }
 
     /// A place for one call that waits, until it is dropped.
-    pub(crate) fn wait(&self, id: Uuid, method: Waiting) -> Result<Seat, Status> {
-        let limit = self.0.limits.waiting_calls;
+    pub(crate) fn wait(&self, namespace: &AuthorizedNamespace, method: Waiting) -> Result<Seat, Status> {
+        let (id, limit) = (namespace.id(), namespace.limits().waiting_calls);
         let mut waiting = self.0.waiting.lock();
         let count = waiting.entry((id, method)).or_default();
         if limit != 0 && *count >= limit {
@@ -131,6 +120,13 @@ impl Quotas {
         *count += 1;
         Ok(Seat { quotas: self.clone(), key: (id, method) })
     }
+}
+
+fn paced(paces: &Mutex<HashMap<Uuid, Pace>>, id: Uuid, rps: u32, burst_ratio: f64) -> Result<(), Status> {
+    if rps == 0 || paces.lock().entry(id).or_default().take(rps, burst_ratio, Instant::now()) {
+        return Ok(());
+    }
+    Err(status::exhausted("namespace rate limit exceeded", Cause::RpsLimit, Scope::Namespace))
 }
 
 /// Counts one waiting call.
@@ -160,21 +156,29 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::default();
         let at = |millis: u64| start + Duration::from_millis(millis);
-        let taken = |pace: &mut Pace, millis, tries| (0..tries).filter(|_| pace.take(10, 2, at(millis))).count();
+        let taken = |pace: &mut Pace, millis, tries| (0..tries).filter(|_| pace.take(10, 2.0, at(millis))).count();
         // Two seconds' worth at once, then one each tenth of a second.
         assert_eq!(taken(&mut pace, 0, 100), 20);
         assert_eq!(taken(&mut pace, 99, 100), 0);
         assert_eq!(taken(&mut pace, 1_000, 100), 10);
         // A pause is worth no more than a burst.
         assert_eq!(taken(&mut pace, 60_000, 100), 20);
-        assert_eq!((0..1_000).filter(|_| Pace::default().take(0, 2, start)).count(), 1_000);
+        assert_eq!((0..1_000).filter(|_| Pace::default().take(0, 2.0, start)).count(), 1_000);
     }
 
     #[test]
     fn what_is_refused_says_why_and_for_whom() {
-        let limits = FrontendLimits { rps: 1, namespace_rps: 1, visibility_rps: 1, burst_ratio: 1, waiting_calls: 1 };
-        let quotas = Quotas::new(limits);
-        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let quotas = Quotas::default();
+        quotas.set_rps(1);
+        let limits = FrontendLimits {
+            namespace_rps: 1,
+            visibility_rps: 1,
+            burst_ratio: 1.0,
+            waiting_calls: 1,
+            ..FrontendLimits::default()
+        };
+        let namespaces = [1, 2].map(|id| with_limits(Uuid::from_u128(id), limits.clone()));
+        let [one, other] = &namespaces;
         let header = |status: &Status, name: &str| status.metadata().get(name).unwrap().to_str().unwrap().to_owned();
         let told = |answer: Result<(), Status>| {
             let status = answer.unwrap_err();
@@ -183,6 +187,7 @@ mod tests {
             (status.message().to_owned(), cause, scope)
         };
         let expected = |text: &str, cause: &str, scope: &str| (text.to_owned(), cause.to_owned(), scope.to_owned());
+        quotas.call().unwrap();
         quotas.call().unwrap();
         assert_eq!(told(quotas.call()), expected("service rate limit exceeded", "RpsLimit", "System"));
         for limited in [Quotas::namespace, Quotas::list] {

@@ -29,7 +29,7 @@ impl Frontend {
         request: ResetWorkflowExecutionRequest,
     ) -> Result<ResetWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        ids::required("RequestId", &request.request_id)?;
+        ids::required("RequestId", &request.request_id, namespace.limits())?;
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
         let exclude = excluded(request.reset_reapply_type, &request.reset_reapply_exclude_types)?;
         let identity = request.identity;
@@ -59,10 +59,10 @@ impl Frontend {
         match operation.variant {
             None => Err(status::invalid("unsupported post reset operation: <nil>")),
             Some(Variant::SignalWorkflow(signal)) => {
-                ids::required("SignalName", &signal.signal_name)?;
-                links::check(&signal.links)?;
-                sizes::blob(signal.input.as_ref(), &self.limits)?;
-                sizes::blob(signal.header.as_ref(), &self.limits)?;
+                ids::required("SignalName", &signal.signal_name, namespace.limits())?;
+                links::check(&signal.links, namespace.limits())?;
+                sizes::blob(signal.input.as_ref(), namespace.limits())?;
+                sizes::blob(signal.header.as_ref(), namespace.limits())?;
                 Ok(PostReset::Signal(Box::new(Signal {
                     name: signal.signal_name,
                     input: signal.input,
@@ -86,14 +86,16 @@ impl Frontend {
 /// `reapply` is the older way to say what is taken over. A number without a meaning excludes nothing, as on the real
 /// server; as a type it is refused: the real server fails with INTERNAL.
 fn excluded(reapply: i32, types: &[i32]) -> Result<Exclude, Status> {
+    use ResetReapplyExcludeType as E;
     let reapply = ResetReapplyType::try_from(reapply)
         .map_err(|_| status::invalid(format!("unknown reset reapply type: {reapply}")))?;
     let named = |wanted: ResetReapplyExcludeType| types.contains(&wanted.into());
+    let all = [E::Signal, E::Update, E::Nexus, E::CancelRequest];
     Ok(Exclude {
-        signals: reapply == ResetReapplyType::None || named(ResetReapplyExcludeType::Signal),
-        updates: matches!(reapply, ResetReapplyType::None | ResetReapplyType::Signal)
-            || named(ResetReapplyExcludeType::Update),
-        nexus: named(ResetReapplyExcludeType::Nexus),
+        everything: all.into_iter().all(named),
+        signals: reapply == ResetReapplyType::None || named(E::Signal),
+        updates: matches!(reapply, ResetReapplyType::None | ResetReapplyType::Signal) || named(E::Update),
+        nexus: named(E::Nexus),
     })
 }
 
@@ -118,10 +120,12 @@ mod tests {
         for (reapply, types, (signals, updates, nexus)) in cases {
             assert_eq!(
                 excluded(reapply.into(), types).unwrap(),
-                Exclude { signals, updates, nexus },
+                Exclude { everything: false, signals, updates, nexus },
                 "{reapply:?} {types:?}"
             );
         }
+        let all = [E::Signal as i32, E::Update as i32, E::Nexus as i32, E::CancelRequest as i32];
+        assert!(excluded(0, &all).unwrap().everything);
         assert_eq!(excluded(99, &[]).unwrap_err().message(), "unknown reset reapply type: 99");
     }
 }

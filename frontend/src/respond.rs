@@ -32,9 +32,14 @@ impl Frontend {
         mut request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<RespondWorkflowTaskCompletedResponse, Status> {
         let (namespace, token) = self.open_task_token::<WorkflowTaskToken>(&request.task_token, &request.namespace)?;
-        ids::optional("Identity", &request.identity)?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
         let sticky = request.sticky_attributes.as_ref().and_then(|sticky| sticky.worker_task_queue.as_ref());
-        versioning::check(request.worker_version_stamp.as_ref(), request.deployment_options.as_ref(), sticky)?;
+        versioning::check(
+            request.worker_version_stamp.as_ref(),
+            request.deployment_options.as_ref(),
+            sticky,
+            namespace.limits(),
+        )?;
         ids::no_nul("BinaryChecksum", &request.binary_checksum)?;
         if request.intermediate_page || request.page_number > 0 {
             return Err(Status::unimplemented("workflow task completions in pages are not supported"));
@@ -86,9 +91,9 @@ impl Frontend {
         _call: &Call,
         mut request: RespondWorkflowTaskFailedRequest,
     ) -> Result<RespondWorkflowTaskFailedResponse, Status> {
-        let (_, token) = self.open_task_token::<WorkflowTaskToken>(&request.task_token, &request.namespace)?;
-        ids::optional("Identity", &request.identity)?;
-        if sizes::too_large(request.failure.as_ref(), &self.limits) {
+        let (namespace, token) = self.open_task_token::<WorkflowTaskToken>(&request.task_token, &request.namespace)?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
+        if sizes::too_large(request.failure.as_ref(), namespace.limits()) {
             request.failure = request.failure.map(sizes::replace_failure);
         }
         let (target, token) = token::workflow_task(token)?;
@@ -101,8 +106,8 @@ impl Frontend {
         _call: &Call,
         request: RespondQueryTaskCompletedRequest,
     ) -> Result<RespondQueryTaskCompletedResponse, Status> {
-        let (_, token) = self.open_task_token::<QueryTaskToken>(&request.task_token, &request.namespace)?;
-        let answer = match sizes::blob(request.query_result.as_ref(), &self.limits) {
+        let (namespace, token) = self.open_task_token::<QueryTaskToken>(&request.task_token, &request.namespace)?;
+        let answer = match sizes::blob(request.query_result.as_ref(), namespace.limits()) {
             Ok(()) => answer(request),
             Err(status) => Some(QueryAnswer::Failed { message: status.message().to_owned(), failure: None }),
         };

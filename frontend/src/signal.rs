@@ -23,12 +23,12 @@ impl Frontend {
     ) -> Result<SignalWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-        ids::required("SignalName", &request.signal_name)?;
-        ids::optional("RequestId", &request.request_id)?;
-        ids::optional("Identity", &request.identity)?;
-        valid_links::check(&request.links)?;
-        sizes::blob(request.input.as_ref(), &self.limits)?;
-        sizes::blob(request.header.as_ref(), &self.limits)?;
+        ids::required("SignalName", &request.signal_name, namespace.limits())?;
+        ids::optional("RequestId", &request.request_id, namespace.limits())?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
+        valid_links::check(&request.links, namespace.limits())?;
+        sizes::blob(request.input.as_ref(), namespace.limits())?;
+        sizes::blob(request.header.as_ref(), namespace.limits())?;
         let request_id = if request.request_id.is_empty() { Uuid::new_v4().to_string() } else { request.request_id };
         let signal = Signal {
             name: request.signal_name,

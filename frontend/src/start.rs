@@ -21,7 +21,7 @@ impl Frontend {
         request: StartWorkflowExecutionRequest,
     ) -> Result<StartWorkflowExecutionResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        let start = validate::start::start(request, &namespace, &self.limits, &self.callback_addresses, call.time)?;
+        let start = validate::start::start(request, &namespace, call.time)?;
         let workflow_id = start.workflow_id.clone();
         let attached = start.on_conflict.filter(|options| options.attach_request_id).map(|_| start.request_id.clone());
         let started = self.admit(&namespace, start).await?;
@@ -61,7 +61,7 @@ impl Frontend {
         request: SignalWithStartWorkflowExecutionRequest,
     ) -> Result<SignalWithStartWorkflowExecutionResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        let start = validate::start::signal_with_start(request, &namespace, &self.limits, call.time)?;
+        let start = validate::start::signal_with_start(request, &namespace, call.time)?;
         let (workflow_id, request_id) = (start.workflow_id.clone(), start.request_id.clone());
         let reply = self.admit(&namespace, start).await?.reply;
         let signaled = EventType::WorkflowExecutionSignaled;

@@ -29,8 +29,6 @@ use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, poll::queue_k
 
 /// What is said where there is no limit; Temporal's own figure for that.
 const NO_LIMIT: f64 = 100_000.0;
-/// Build ids whose reachability one request may ask for.
-const MOST_REACHABILITIES: usize = 5;
 /// Tasks without a priority have it, and it is always told.
 const DEFAULT_PRIORITY: i32 = 3;
 /// How Temporal names workers without a version.
@@ -45,11 +43,12 @@ impl Frontend {
         request: DescribeTaskQueueRequest,
     ) -> Result<DescribeTaskQueueResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let queue = task_queue::check(request.task_queue.as_ref())?;
+        let queue = task_queue::check_described(request.task_queue.as_ref(), namespace.limits())?;
         let asked = request.versions.as_ref().map_or(0, |versions| versions.build_ids.len());
-        if request.report_task_reachability && asked > MOST_REACHABILITIES {
+        if request.report_task_reachability && asked > namespace.limits().reachability_build_ids {
+            let limit = namespace.limits().reachability_build_ids;
             return Err(status::invalid(format!(
-                "Too many build ids queried at once with ReportTaskReachability==true, limit: {MOST_REACHABILITIES}"
+                "Too many build ids queried at once with ReportTaskReachability==true, limit: {limit}"
             )));
         }
         let sticky = queue.kind() == TaskQueueKind::Sticky;
@@ -177,8 +176,8 @@ impl Frontend {
         _call: &Call,
         request: ListTaskQueuePartitionsRequest,
     ) -> Result<ListTaskQueuePartitionsResponse, Status> {
-        self.namespaces.resolve(&request.namespace)?;
-        let queue = task_queue::check(request.task_queue.as_ref())?;
+        let namespace = self.namespaces.resolve(&request.namespace)?;
+        let queue = task_queue::check(request.task_queue.as_ref(), namespace.limits())?;
         let partition = TaskQueuePartitionMetadata { key: queue.name.clone(), owner_host_name: String::new() };
         Ok(ListTaskQueuePartitionsResponse {
             activity_task_queue_partitions: vec![partition.clone()],

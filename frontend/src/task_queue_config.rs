@@ -18,10 +18,9 @@ use tokio::sync::Mutex;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{Frontend, call::Call, error, status::invalid, validate::ids};
+use crate::{Frontend, call::Call, error, limits::FrontendLimits, status::invalid, validate::ids};
 
 /// Temporal's limits.
-const MOST_OVERRIDES: usize = 1000;
 const LONGEST_KEY: usize = 64;
 const LONGEST_REASON: usize = 1000;
 
@@ -106,17 +105,17 @@ impl Frontend {
         request: UpdateTaskQueueConfigRequest,
     ) -> Result<UpdateTaskQueueConfigResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        check(&request)?;
+        check(&request, namespace.limits())?;
         let key = (namespace.id(), request.task_queue.clone(), request.task_queue_type);
-        let now = timestamp(call.time);
-        let config = self.task_queues.change(key, |config| merge(config, request, now)).await?;
+        let (now, most_overrides) = (timestamp(call.time), namespace.limits().fairness_overrides);
+        let config = self.task_queues.change(key, |config| merge(config, request, now, most_overrides)).await?;
         Ok(UpdateTaskQueueConfigResponse { config: Some(config) })
     }
 }
 
-fn check(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
+fn check(request: &UpdateTaskQueueConfigRequest, limits: &FrontendLimits) -> Result<(), Status> {
     let workflow = request.task_queue_type() == TaskQueueType::Workflow;
-    let limits = [
+    let rates = [
         ("rate limit", "UpdateQueueRateLimit", &request.update_queue_rate_limit),
         (
             "fairness key rate limit",
@@ -124,7 +123,7 @@ fn check(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
             &request.update_fairness_key_rate_limit_default,
         ),
     ];
-    for (words, field, update) in limits {
+    for (words, field, update) in rates {
         let Some(RateLimitUpdate { rate_limit: Some(limit), reason }) = update else { continue };
         if workflow {
             return Err(invalid(format!("Setting {words} on workflow task queues is not allowed.")));
@@ -136,26 +135,27 @@ fn check(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
             return Err(invalid(format!("{field}.Reason field too long (max {LONGEST_REASON} characters).")));
         }
     }
-    if request.identity.len() > ids::MAX_LENGTH {
-        return Err(invalid(format!("Identity field too long (max {} characters).", ids::MAX_LENGTH)));
+    let longest = limits.runs.id_length;
+    if request.identity.len() > longest {
+        return Err(invalid(format!("Identity field too long (max {longest} characters).")));
     }
     ids::no_nul("Identity", &request.identity)?;
-    check_weights(request)?;
+    check_weights(request, limits.fairness_overrides)?;
     if let Some(partition) = request.task_queue.strip_prefix("/_sys/") {
         return Err(invalid(format!("invalid task queue partition name /_sys/{partition}")));
     }
     // Temporal takes any length.
-    if request.task_queue.len() > ids::MAX_LENGTH {
+    if request.task_queue.len() > longest {
         return Err(invalid("taskQueue length exceeds limit"));
     }
     ids::no_nul("TaskQueue", &request.task_queue)
 }
 
-fn check_weights(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
+fn check_weights(request: &UpdateTaskQueueConfigRequest, limit: usize) -> Result<(), Status> {
     let (set, unset) = (&request.set_fairness_weight_overrides, &request.unset_fairness_weight_overrides);
     let most = set.len().max(unset.len());
-    if most > MOST_OVERRIDES {
-        let text = format!("too many fairness weight overrides in request: got {most}, maximum {MOST_OVERRIDES}");
+    if most > limit {
+        let text = format!("too many fairness weight overrides in request: got {most}, maximum {limit}");
         return Err(invalid(text));
     }
     for key in set.keys().chain(unset) {
@@ -181,7 +181,12 @@ fn check_weights(request: &UpdateTaskQueueConfigRequest) -> Result<(), Status> {
 }
 
 /// What the request names is set, or unset where it has no limit; the rest stays.
-fn merge(config: &mut TaskQueueConfig, request: UpdateTaskQueueConfigRequest, now: Timestamp) -> Result<(), Status> {
+fn merge(
+    config: &mut TaskQueueConfig,
+    request: UpdateTaskQueueConfigRequest,
+    now: Timestamp,
+    most_overrides: usize,
+) -> Result<(), Status> {
     let identity = request.identity;
     let limit = |update: RateLimitUpdate| RateLimitConfig {
         rate_limit: update.rate_limit,
@@ -201,7 +206,7 @@ fn merge(config: &mut TaskQueueConfig, request: UpdateTaskQueueConfigRequest, no
         config.fairness_weight_overrides.remove(key);
     }
     config.fairness_weight_overrides.extend(request.set_fairness_weight_overrides);
-    if config.fairness_weight_overrides.len() > MOST_OVERRIDES {
+    if config.fairness_weight_overrides.len() > most_overrides {
         return Err(invalid("fairness weight overrides update rejected: exceeding maximum key size"));
     }
     Ok(())

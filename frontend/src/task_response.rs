@@ -21,7 +21,7 @@ use prost::bytes::{Bytes, BytesMut};
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{Frontend, history_read::PAGE_SIZE_MAX, namespaces::AuthorizedNamespace, status};
+use crate::{Frontend, namespaces::AuthorizedNamespace, status};
 
 impl Frontend {
     /// With the history that the worker lacks: all of it, or what came after its last task where it keeps the run cached.
@@ -38,7 +38,7 @@ impl Frontend {
             Some(history) => (with_events(history, &info), Bytes::new()),
             None => {
                 let from = if info.sticky { info.previous_started_event_id + 1 } else { 1 };
-                let (history, token) = self.first_page(&workflow, run, from, info.last_event_id).await?;
+                let (history, token) = self.first_page(namespace, &workflow, run, from, info.last_event_id).await?;
                 let history = if token.is_empty() { with_events(history, &info) } else { history };
                 (history, token)
             }
@@ -80,7 +80,7 @@ impl Frontend {
         let (history, next_page_token) = if task.sticky {
             (RawHistory::default(), Bytes::new())
         } else {
-            self.first_page(&task.workflow, task.run, 1, task.last_event_id).await?
+            self.first_page(namespace, &task.workflow, task.run, 1, task.last_event_id).await?
         };
         let workflow_id = task.workflow.workflow_id.to_string();
         Ok(PollWorkflowTaskQueueResponse {
@@ -153,13 +153,14 @@ impl Frontend {
     /// Events from `from` to `last` as far as one page goes, and the token for the rest.
     async fn first_page(
         &self,
+        namespace: &AuthorizedNamespace,
         workflow: &WorkflowKey,
         run: RunKey,
         from: i64,
         last: i64,
     ) -> Result<(RawHistory, Bytes), Status> {
         let end = last + 1;
-        let read = self.history.read(run, from, end, PAGE_SIZE_MAX).await;
+        let read = self.history.read(run, from, end, namespace.limits().history_page).await;
         // The run is known, so this can only be a store that fails.
         let (history, next) = read.map_err(|_| status::unavailable())?;
         if next >= end {

@@ -1,5 +1,7 @@
 //! UpdateWorkflowExecution and PollWorkflowExecutionUpdate.
 
+use std::time::Duration;
+
 use perdure_engine::Reject;
 use perdure_history::{Error, Target, UpdateRequest, UpdateResult};
 use perdure_proto::api::{
@@ -16,16 +18,15 @@ use uuid::Uuid;
 
 use crate::{
     Frontend,
-    call::{Call, WAIT_TIMEOUT},
+    call::Call,
     control::or_new,
-    error, links,
+    error,
+    limits::FrontendLimits,
+    links,
     namespaces::AuthorizedNamespace,
     quotas::Waiting,
     status,
-    validate::{
-        callbacks::{self, CallbackAddresses},
-        ids, links as valid_links,
-    },
+    validate::{callbacks, ids, links as valid_links},
 };
 
 impl Frontend {
@@ -36,10 +37,10 @@ impl Frontend {
     ) -> Result<UpdateWorkflowExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let first_run_id = request.first_execution_run_id.clone();
-        let CheckedUpdate { target, update } = check(&namespace, &self.callback_addresses, request)?;
-        let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
-        let result = self.update_chain(call, target.clone(), &first_run_id, update.clone()).await?;
-        in_time(call, &result, update.wait)?;
+        let CheckedUpdate { target, update } = check(&namespace, request)?;
+        let _seat = self.quotas.wait(&namespace, Waiting::Update)?;
+        let result = self.update_chain(call, &namespace, target.clone(), &first_run_id, update.clone()).await?;
+        in_time(call, &result, update.wait, namespace.limits().wait_timeout)?;
         Ok(response(&namespace, &target, result, update))
     }
 
@@ -47,11 +48,12 @@ impl Frontend {
     async fn update_chain(
         &self,
         call: &Call,
+        namespace: &AuthorizedNamespace,
         target: Target,
         first_run_id: &str,
         update: UpdateRequest,
     ) -> Result<UpdateResult, Status> {
-        let deadline = call.deadline(WAIT_TIMEOUT);
+        let deadline = call.deadline(namespace.limits().wait_timeout);
         let mut pinned = self.pin_to_chain(target.clone(), first_run_id).await?;
         loop {
             let UpdateRequest { update_id, request, wait } = update.clone();
@@ -83,13 +85,14 @@ impl Frontend {
         let target = ids::execution(namespace.id(), reference.workflow_execution.as_ref())?;
         let update_id = reference.update_id;
         let wait = stage(request.wait_policy.as_ref())?;
-        let _seat = self.quotas.wait(namespace.id(), Waiting::Update)?;
-        let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.deadline(WAIT_TIMEOUT));
+        let _seat = self.quotas.wait(&namespace, Waiting::Update)?;
+        let longest = namespace.limits().wait_timeout;
+        let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.deadline(longest));
         let result = result.await.map_err(|error| match error {
             Error::UpdateNotFound => status::not_found(format!("update \"{update_id}\" not found")),
             error => error::of_call(error, &target),
         })?;
-        in_time(call, &result, wait)?;
+        in_time(call, &result, wait, longest)?;
         Ok(PollWorkflowExecutionUpdateResponse {
             update_ref: Some(update_ref(&target, &result, update_id)),
             stage: result.stage.into(),
@@ -100,9 +103,9 @@ impl Frontend {
 
 /// A client that waits long is told how far its update is, and asks again. One with a short deadline does not expect an
 /// answer without what it waits for: SDKs count on DEADLINE_EXCEEDED.
-fn in_time(call: &Call, result: &UpdateResult, wait: Stage) -> Result<(), Status> {
+fn in_time(call: &Call, result: &UpdateResult, wait: Stage, longest: Duration) -> Result<(), Status> {
     let reached = result.outcome.is_some() || result.stage >= wait;
-    if reached || !call.is_shorter_than(WAIT_TIMEOUT) { Ok(()) } else { Err(status::deadline_exceeded()) }
+    if reached || !call.is_shorter_than(longest) { Ok(()) } else { Err(status::deadline_exceeded()) }
 }
 
 /// An update that may be sent.
@@ -113,11 +116,11 @@ pub(crate) struct CheckedUpdate {
 
 pub(crate) fn check(
     namespace: &AuthorizedNamespace,
-    addresses: &CallbackAddresses,
     request: UpdateWorkflowExecutionRequest,
 ) -> Result<CheckedUpdate, Status> {
+    let limits = namespace.limits();
     let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-    let (update_id, mut update) = check_body(request.request.unwrap_or_default())?;
+    let (update_id, mut update) = check_body(request.request.unwrap_or_default(), limits)?;
     let wait = match stage(request.wait_policy.as_ref())? {
         Stage::Unspecified => Stage::Accepted,
         Stage::Admitted => {
@@ -127,12 +130,12 @@ pub(crate) fn check(
         }
         stage => stage,
     };
-    callbacks::check(&mut update.completion_callbacks, addresses)?;
+    callbacks::check(&mut update.completion_callbacks, limits.callbacks_per_update, limits)?;
     if !update.completion_callbacks.is_empty() {
         // By it a request that is sent again is known.
         update.request_id = or_new(update.request_id);
     }
-    valid_links::check(&update.links)?;
+    valid_links::check(&update.links, limits)?;
     Ok(CheckedUpdate { target, update: UpdateRequest { update_id, request: update, wait } })
 }
 
@@ -151,10 +154,10 @@ pub(crate) fn response(
 }
 
 /// The update's id, made up where the client named none, and the request that carries it.
-fn check_body(mut request: Request) -> Result<(String, Request), Status> {
+fn check_body(mut request: Request, limits: &FrontendLimits) -> Result<(String, Request), Status> {
     let meta = request.meta.take().ok_or_else(|| status::invalid("Update meta is not set on request."))?;
-    ids::optional("UpdateId", &meta.update_id)?;
-    ids::optional("Identity", &meta.identity)?;
+    ids::optional("UpdateId", &meta.update_id, limits)?;
+    ids::optional("Identity", &meta.identity, limits)?;
     let input = request.input.as_ref().ok_or_else(|| status::invalid("Update input is not set on request."))?;
     if input.name.is_empty() {
         return Err(status::invalid("Update name is not set on request."));

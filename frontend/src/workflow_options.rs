@@ -45,7 +45,7 @@ impl Frontend {
     ) -> Result<UpdateWorkflowExecutionOptionsResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let target = ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
-        ids::optional("Identity", &request.identity)?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
         let mask = request.update_mask.ok_or_else(|| invalid("UpdateMask is required"))?;
         let options =
             request.workflow_execution_options.ok_or_else(|| invalid("WorkflowExecutionOptions is required"))?;

@@ -10,6 +10,7 @@ mod ids;
 mod import;
 mod known;
 mod lease;
+mod metrics;
 mod limits;
 mod multi;
 pub mod nexus;
@@ -27,6 +28,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use perdure_engine::{Input, Reject, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{Matching, PollerInfo};
+use perdure_metrics::Registry;
 use perdure_proto::{
     RawHistory,
     api::{
@@ -46,19 +48,20 @@ pub use api::{
 };
 pub use batch::{BatchPage, BatchPageDone, BatchRunner};
 pub use error::Error;
-pub use limits::{ByNamespace, LiveLimits};
 pub use import::Imported;
+pub use limits::{ByNamespace, LiveLimits};
 pub use multi::{MultiError, UpdateRequest};
 pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};
 pub use reset::ResetRequest;
 
 use crate::{
+    metrics::Metrics,
     shard::{
         Shard,
         cell::QueryRoute,
         message::{Action, Message},
     },
-    shared::{Mailbox, Shared},
+    shared::{CacheBudget, Mailbox, Shared},
 };
 
 /// Messages that wait for a shard; beyond them calls are refused.
@@ -70,12 +73,15 @@ pub struct HistoryConfig {
     pub clock: Arc<dyn Clock>,
     pub limits: LiveLimits,
     pub nexus: NexusConfig,
+    pub registry: Registry,
     /// Names this process in the database.
     pub owner: String,
     /// Slot ranges, each with a shard, that a new database is divided into.
     pub ranges: u16,
     /// Runs that are kept in memory, over all shards.
     pub cached_runs: usize,
+    /// About how many bytes they may take, over all shards.
+    pub cached_bytes: usize,
 }
 
 /// The handle of a node's shards.
@@ -93,21 +99,23 @@ struct KeeperHandle {
 impl History {
     /// Takes the leases of the database, waiting for another server that holds them, and starts the shards.
     pub async fn open(config: HistoryConfig) -> Result<Self, StoreError> {
-        let HistoryConfig { store, matching, clock, limits, nexus, owner, ranges, cached_runs } = config;
+        let HistoryConfig { store, matching, clock, limits, nexus, registry, owner, ranges, cached_runs, cached_bytes } = config;
         let asked = Instant::now();
         let leases = lease::acquire(&*store, &owner, ranges).await?;
         nexus.endpoints.load().await?;
         // No other node has tasks now.
         store.clear_backlogs().await?;
         matching.set_store(store.clone());
+        let share = |budget: usize| (budget / leases.len().max(1)).max(1);
         let shared = Arc::new(Shared {
             store,
             matching: matching.clone(),
             clock,
             limits,
             nexus,
-            cached_runs: (cached_runs / leases.len().max(1)).max(1),
+            cache: CacheBudget { runs: share(cached_runs), bytes: share(cached_bytes) },
             known: Arc::default(),
+            metrics: Metrics::new(&registry),
             failed: Notify::new(),
             batches: batch::Runner::default(),
             imports: parking_lot::Mutex::default(),
@@ -149,6 +157,17 @@ impl History {
             // A keeper that panicked has told so; the leases end by themselves.
             let _ = task.await;
         }
+    }
+
+    /// Before metrics are shown: sets those that are looked up, not counted.
+    pub fn refresh_metrics(&self) {
+        let mailboxes = self.shared.mailboxes.get().map(Vec::as_slice).unwrap_or_default();
+        let metrics = &self.shared.metrics;
+        metrics.shards.set(mailboxes.len() as i64);
+        metrics.mailbox_depth.replace(mailboxes.iter().enumerate().map(|(shard, mailbox)| {
+            let waiting = mailbox.sender.max_capacity() - mailbox.sender.capacity();
+            (vec![shard.to_string()], waiting as i64)
+        }));
     }
 
     /// Once, at wiring time. Until then, and after the shutdown, batch operations wait.

@@ -14,6 +14,7 @@ use crate::{
     deliver::Delivery,
     error::Error,
     known::KnownWorkflows,
+    metrics::Metrics,
     limits::LiveLimits,
     nexus::NexusConfig,
     shard::message::{self, Action, Message, Op, ReplyTo, StartOp, UpdateOp},
@@ -26,9 +27,10 @@ pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub limits: LiveLimits,
     pub nexus: NexusConfig,
-    /// Runs that each shard keeps in memory.
-    pub cached_runs: usize,
+    /// Of each shard.
+    pub cache: CacheBudget,
     pub known: Arc<KnownWorkflows>,
+    pub metrics: Metrics,
     pub batches: Runner,
     /// Runs that are being imported: no two imports write the same one.
     pub imports: parking_lot::Mutex<HashSet<Uuid>>,
@@ -36,6 +38,14 @@ pub(crate) struct Shared {
     pub failed: Notify,
     /// Mailboxes by slot range, in order; set once, when the leases are there.
     pub mailboxes: std::sync::OnceLock<Vec<Mailbox>>,
+}
+
+/// What a shard may keep in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct CacheBudget {
+    pub runs: usize,
+    /// About how many bytes the runs may take.
+    pub bytes: usize,
 }
 
 pub(crate) struct Mailbox {

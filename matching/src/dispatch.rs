@@ -21,12 +21,13 @@ pub struct Reservation {
     /// Of the task that it is for.
     priority: TaskPriority,
     source: Source,
+    made: Instant,
 }
 
 impl Reservation {
     pub(crate) fn new(queue: Arc<Queue>, seat: Seat, parked: Parked, priority: TaskPriority) -> Self {
         let info = Arc::clone(&parked.info);
-        Self { queue, seat, parked: Some(parked), info, priority, source: Source::Backlog }
+        Self { queue, seat, parked: Some(parked), info, priority, source: Source::Backlog, made: Instant::now() }
     }
 
     /// Its task comes straight from history, not from the backlog.
@@ -54,7 +55,12 @@ impl Reservation {
                 self.queue.settle(core);
             }
             // Only what was sent comes back.
-            Ok(()) | Err(Handed::Direct(_)) => lane.note_dispatched(self.priority.level, self.source),
+            Ok(()) | Err(Handed::Direct(_)) => {
+                lane.note_dispatched(self.priority.level, self.source);
+                if self.source == Source::Sync {
+                    self.queue.metrics.sync_latency.observe(self.made.elapsed().as_secs_f64());
+                }
+            }
         }
     }
 }
@@ -95,14 +101,16 @@ impl Dispatch {
             Ok(started) => {
                 self.waiting = None;
                 if let Some(reservation) = self.reservation.take() {
-                    reservation.deliver(Box::new(started), self.queue.shared.limits.redelivery_window);
+                    let window = self.queue.shared.limits().redelivery_window;
+                    reservation.deliver(Box::new(started), window);
                 }
             }
             Err(RecordError::Stale) => self.waiting = None,
             Err(RecordError::Retry) => {
                 tracing::debug!("history cannot tell whether a task is wanted; its queue pauses");
                 self.return_task();
-                sleep(self.queue.shared.limits.retry_pause).await;
+                let pause = self.queue.shared.limits().retry_pause;
+                sleep(pause).await;
             }
         }
         // The poller goes back, if it is still here, and the next match is made.

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
+use perdure_metrics::Registry;
 use perdure_storage::{Slot, Store};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -29,7 +30,24 @@ pub struct Matching {
 
 impl Matching {
     pub fn new(limits: MatchingLimits) -> Self {
-        Self { shared: Arc::new(Shared::new(limits)), queues: Arc::new(Queues::new()) }
+        Self::measured(limits, &Registry::default())
+    }
+
+    /// What it does is counted in this registry.
+    pub fn measured(limits: MatchingLimits, registry: &Registry) -> Self {
+        Self { shared: Arc::new(Shared::new(limits, registry)), queues: Arc::new(Queues::new()) }
+    }
+
+    /// Before metrics are shown: sets those that are looked up, not counted.
+    pub fn refresh_metrics(&self) {
+        let queues = self.queues.all_by_key();
+        let described = queues.iter().map(|(key, queue)| (key, queue.lock().describe(&self.shared.limits())));
+        self.shared.metrics.show(described);
+    }
+
+    /// Other limits from now on. How many tasks are kept in memory stays.
+    pub fn set_limits(&self, limits: MatchingLimits) {
+        self.shared.set_limits(limits);
     }
 
     /// Once, at wiring time: history needs matching and matching needs history. Later calls change nothing.
@@ -58,8 +76,9 @@ impl Matching {
     pub async fn poll_advised(&self, key: QueueKey, poller: PollerInfo, deadline: Instant) -> (Poll, Option<i32>) {
         let info = Arc::new(poller);
         // Asked under the queue's lock: who shuts down says so first and then ends the polls that it finds.
-        let park =
-            |core: &mut Core| (!self.shared.is_shut(&info)).then(|| core.park(Arc::clone(&info), &self.shared.limits));
+        let park = |core: &mut Core| {
+            (!self.shared.is_shut(&info)).then(|| core.park(Arc::clone(&info), &self.shared.limits()))
+        };
         match self.enter(&key, park) {
             (queue, Some(place)) => Ticket::new(queue, info, place).wait(deadline).await,
             (_, None) => (Poll::Empty, None),
@@ -76,7 +95,8 @@ impl Matching {
     /// A task waits for a poller. After its commit.
     pub fn offer(&self, key: &QueueKey, task: impl Into<Box<TaskRef>>) {
         let can_spill = self.shared.store().is_some();
-        self.enter(key, |core| core.add(task.into(), can_spill));
+        let (queue, ()) = self.enter(key, |core| core.add(task.into(), can_spill));
+        queue.metrics.added.inc();
     }
 
     /// The shard of these slots reloads: the tasks that wait are forgotten, since it offers again what is still owed.
@@ -166,7 +186,7 @@ impl Matching {
 
     /// The worker that the sticky queue belongs to polls, or did just now.
     pub fn has_sticky_worker(&self, key: &QueueKey) -> bool {
-        self.has_recent_poller(key, self.shared.limits.sticky_poller_window)
+        self.has_recent_poller(key, self.shared.limits().sticky_poller_window)
     }
 
     /// A worker says good-bye: its parked polls end Empty, later ones too, and its sticky queue is unloaded.
@@ -186,7 +206,7 @@ impl Matching {
 
     pub fn describe(&self, key: &QueueKey) -> QueueDescription {
         match self.queues.get(key) {
-            Some(queue) => queue.lock().describe(&self.shared.limits),
+            Some(queue) => queue.lock().describe(&self.shared.limits()),
             None => self.describe_idle(key),
         }
     }
@@ -194,7 +214,7 @@ impl Matching {
     /// One lane of the queue: that of the workers of a version, or of those without one.
     pub fn describe_version(&self, key: &QueueKey, version: Option<&DeploymentVersion>) -> QueueDescription {
         match self.queues.get(key) {
-            Some(queue) => queue.lock().describe_version(version, &self.shared.limits),
+            Some(queue) => queue.lock().describe_version(version, &self.shared.limits()),
             None => self.describe_idle(key),
         }
     }
@@ -208,7 +228,7 @@ impl Matching {
 
     /// The versions whose workers poll or polled, or for which tasks wait. None: workers without a version.
     pub fn active_versions(&self, key: &QueueKey) -> Vec<Option<DeploymentVersion>> {
-        self.queues.get(key).map(|queue| queue.lock().active_versions(&self.shared.limits)).unwrap_or_default()
+        self.queues.get(key).map(|queue| queue.lock().active_versions(&self.shared.limits())).unwrap_or_default()
     }
 
     /// Waiting tasks in memory: for metrics.

@@ -48,10 +48,14 @@ impl Ticket {
             Some(Handed::Task(task, source)) => (Poll::Task(task), source),
             Some(Handed::Direct(DirectTask::Query(query))) => (Poll::Query(query), Source::Sync),
             Some(Handed::Direct(DirectTask::Nexus(task))) => (Poll::Nexus(task), Source::Sync),
-            None => return (Poll::Empty, None),
+            None => {
+                self.queue.metrics.poll_ended_empty();
+                return (Poll::Empty, None);
+            }
         };
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.began);
+        self.queue.metrics.poll_succeeded(source, waited);
         let mut core = self.queue.lock();
         let limited = core.is_limited();
         (poll, core.lane_of_poller(&self.info).advise(waited, source, limited, now))
@@ -62,7 +66,7 @@ impl Ticket {
         self.left = true;
         self.receiver.close();
         let mut core = self.queue.lock();
-        core.lane_of_poller(&self.info).leave(self.seat, &self.info, dropped, &self.queue.shared.limits);
+        core.lane_of_poller(&self.info).leave(self.seat, &self.info, dropped, &self.queue.shared.limits());
     }
 }
 
@@ -76,7 +80,7 @@ impl Drop for Ticket {
         let mut core = self.queue.lock();
         match handed {
             Handed::Task(task, _) => {
-                let expires = Instant::now() + self.queue.shared.limits.redelivery_window;
+                let expires = Instant::now() + self.queue.shared.limits().redelivery_window;
                 core.lane_of_poller(&self.info).add_redelivery(task, expires);
             }
             Handed::Direct(task) if self.queue.shared.is_awaited(task.id()) => core.return_direct(task),

@@ -38,7 +38,7 @@ pub(crate) async fn answer(mut caller: Caller, deadline: Instant) -> Result<Quer
         Err(Unanswered::Refused) if caller.queue.kind == QueueKind::StickyWorkflow => {
             Err(QueryDispatchError::StickyUnavailable)
         }
-        Err(Unanswered::Late) if caller.was_polled_within(caller.queue.shared.limits.query_poller_window) => {
+        Err(Unanswered::Late) if caller.was_polled_within(caller.queue.shared.limits().query_poller_window) => {
             Err(QueryDispatchError::Timeout)
         }
         // Ids are random: no other kind of answer names a query.

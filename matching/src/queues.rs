@@ -53,10 +53,10 @@ impl Queues {
             return queue;
         }
         let mut shard = self.shard(key).write();
-        shard.sweep(&shared.limits);
+        shard.sweep(&shared.limits());
         let new = || {
             let Settings { routing, config } = shared.settings(key);
-            Arc::new(Queue::new(key.kind, Arc::clone(shared), routing, config))
+            Arc::new(Queue::new(key, Arc::clone(shared), routing, config))
         };
         Arc::clone(shard.queues.entry(key.clone()).or_insert_with(new))
     }
@@ -67,6 +67,14 @@ impl Queues {
 
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
         self.select(|_| true)
+    }
+
+    pub(crate) fn all_by_key(&self) -> Vec<(QueueKey, Arc<Queue>)> {
+        let mut queues = Vec::new();
+        for shard in &self.shards {
+            queues.extend(shard.read().queues.iter().map(|(key, queue)| (key.clone(), Arc::clone(queue))));
+        }
+        queues
     }
 
     pub(crate) fn of_namespace(&self, namespace_id: Uuid) -> Vec<Arc<Queue>> {

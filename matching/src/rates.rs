@@ -16,13 +16,17 @@ pub(crate) struct Rates {
     pub(crate) keys: KeyRates,
     /// What the worker that polled last asked for.
     worker: Option<f64>,
+    /// What the server allowed at the last poll.
+    system: Option<f64>,
     config: Arc<QueueConfig>,
 }
 
 impl Rates {
-    pub(crate) fn set_worker(&mut self, per_second: Option<f64>, now: Instant) {
-        if self.worker != per_second {
-            self.worker = per_second.filter(|rate| rate.is_finite() && *rate >= 0.0);
+    /// What a poll brings: the rate that its worker asks for, and the one that the server allows.
+    pub(crate) fn set_polled(&mut self, worker: Option<f64>, system: Option<f64>, now: Instant) {
+        let worker = worker.filter(|rate| rate.is_finite() && *rate >= 0.0);
+        if self.worker != worker || self.system != system {
+            (self.worker, self.system) = (worker, system);
             self.apply(now);
         }
     }
@@ -42,10 +46,14 @@ impl Rates {
 
     /// Tasks per second; None: no limit.
     pub(crate) fn effective(&self) -> (Option<f64>, RateSource) {
-        match (self.config.rate, self.worker) {
-            (Some(rate), _) => (Some(rate), RateSource::Config),
-            (None, Some(rate)) => (Some(rate), RateSource::Worker),
-            (None, None) => (None, RateSource::System),
+        let (asked, source) = match (self.config.rate, self.worker) {
+            (Some(rate), _) => (rate, RateSource::Config),
+            (None, Some(rate)) => (rate, RateSource::Worker),
+            (None, None) => (f64::INFINITY, RateSource::System),
+        };
+        match self.system {
+            Some(allowed) if allowed < asked => (Some(allowed), RateSource::System),
+            _ => (Some(asked).filter(|rate| rate.is_finite()), source),
         }
     }
 

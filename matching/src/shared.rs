@@ -8,16 +8,20 @@ use std::{
     },
 };
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, RwLock};
+use perdure_metrics::Registry;
 use perdure_storage::Store;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     MatchingLimits, PollerInfo, QueueConfig, QueueKey, QueueRouting, Recorder, backlog::Budget, direct::DirectAnswer,
+    metrics::Metrics,
 };
 
 pub(crate) struct Shared {
-    pub(crate) limits: MatchingLimits,
+    limits: ArcSwap<MatchingLimits>,
+    pub(crate) metrics: Metrics,
     recorder: OnceLock<Arc<dyn Recorder>>,
     /// Callers of direct tasks by the task's id.
     callers: Mutex<HashMap<String, oneshot::Sender<DirectAnswer>>>,
@@ -41,10 +45,11 @@ pub(crate) struct Settings {
 }
 
 impl Shared {
-    pub(crate) fn new(limits: MatchingLimits) -> Self {
+    pub(crate) fn new(limits: MatchingLimits, registry: &Registry) -> Self {
         let budget = Arc::new(Budget::new(limits.queue_backlog, limits.total_backlog));
         Self {
-            limits,
+            limits: ArcSwap::from_pointee(limits),
+            metrics: Metrics::new(registry),
             recorder: OnceLock::new(),
             callers: Mutex::default(),
             shut_workers: RwLock::default(),
@@ -53,6 +58,15 @@ impl Shared {
             store: OnceLock::new(),
             draining: AtomicBool::new(false),
         }
+    }
+
+    /// As they are now: to read, not to keep.
+    pub(crate) fn limits(&self) -> Guard<Arc<MatchingLimits>> {
+        self.limits.load()
+    }
+
+    pub(crate) fn set_limits(&self, limits: MatchingLimits) {
+        self.limits.store(Arc::new(limits));
     }
 
     /// False: there is one already.
@@ -102,8 +116,9 @@ impl Shared {
     /// Worker instance keys are never used again, so an entry only has to outlive the polls that are under way.
     pub(crate) fn note_shut_worker(&self, worker_instance_key: &str) {
         let now = Instant::now();
+        let memory = self.limits().poller_history;
         let mut workers = self.shut_workers.write();
-        workers.retain(|_, at| now.saturating_duration_since(*at) < self.limits.poller_history);
+        workers.retain(|_, at| now.saturating_duration_since(*at) < memory);
         workers.insert(worker_instance_key.to_owned(), now);
     }
 

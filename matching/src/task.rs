@@ -90,6 +90,8 @@ pub struct PollerInfo {
     pub worker_instance_key: String,
     /// Activities only: the rate that the worker asks for, per second.
     pub max_tasks_per_second: Option<f64>,
+    /// The rate that the server allows its queue at most, per second.
+    pub system_rate: Option<f64>,
     /// What the worker says of its deployment: for lists of pollers.
     pub deployment_options: Option<Box<WorkerDeploymentOptions>>,
     /// Some for a worker in versioned mode: it gets only the tasks of its version.

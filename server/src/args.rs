@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use perdure_cli::OperatorCommand;
 
-use crate::dev::StartDev;
+use crate::{dev::StartDev, settings::SecurityFlags};
 
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]
@@ -38,4 +38,10 @@ pub(crate) struct Start {
     /// Settings in YAML; the environment overrides them.
     #[arg(long, short, env = "PERDURE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+    /// A file in the format of Temporal's dynamic configuration, which may change while the server runs. Wins over
+    /// the setting `dynamic_config` and DYNAMIC_CONFIG_FILE_PATH.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dynamic_config_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) security: SecurityFlags,
 }

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
+use serde_json::Value;
 
-use crate::limits::Value;
-use crate::settings::{Listen, Log, LogFormat, Settings, StoreKind, StoreSettings};
+use crate::dynamic_config::{self, Given};
+use crate::settings::{Listen, Log, LogFormat, SecurityFlags, Settings, StoreKind, StoreSettings, UiFlags};
 
 /// Between the ports of gRPC and of HTTP, where the latter is not given.
 const HTTP_PORT_OFFSET: u16 = 1_000;
@@ -25,22 +26,22 @@ pub(crate) struct StartDev {
     /// Port of the gRPC API.
     #[arg(long, short, default_value_t = 7233)]
     port: u16,
-    /// Port of the HTTP side in headless mode.
+    /// Port of the HTTP/JSON API; 0: no such port.
     #[arg(long, default_value_t = 0)]
     http_port: u16,
     /// Accepted for compatibility.
     #[arg(long)]
     metrics_port: Option<u16>,
-    /// Port of the HTTP side; the gRPC port + 1000 if not given.
+    /// Port of what web UIs ask (/api/v1), of /health and of Nexus; the gRPC port + 1000 if not given.
     #[arg(long)]
     ui_port: Option<u16>,
-    /// No HTTP side (unless --http-port).
+    /// No port for web UIs.
     #[arg(long)]
     headless: bool,
     /// Address of the gRPC API.
     #[arg(long, default_value = "localhost")]
     ip: String,
-    /// Address of the HTTP side; that of the gRPC API if not given.
+    /// Address of the port for web UIs; that of the gRPC API if not given.
     #[arg(long)]
     ui_ip: Option<String>,
     /// Accepted for compatibility.
@@ -49,17 +50,17 @@ pub(crate) struct StartDev {
     /// Accepted for compatibility.
     #[arg(long)]
     ui_asset_path: Option<String>,
-    /// Accepted for compatibility.
-    #[arg(long)]
-    ui_codec_endpoint: Option<String>,
-    /// Accepted for compatibility.
-    #[arg(long)]
-    ui_disable_news_fetch: bool,
+    #[command(flatten)]
+    ui: UiFlags,
     /// Accepted for compatibility.
     #[arg(long)]
     sqlite_pragma: Vec<String>,
-    /// A limit, as `limit.maxIDLength=255`. May be repeated; other keys are accepted for compatibility.
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// A file in the format of Temporal's dynamic configuration, which may change while the server runs.
+    #[arg(long, value_name = "FILE", env = "DYNAMIC_CONFIG_FILE_PATH")]
+    dynamic_config_file: Option<PathBuf>,
+    /// A key of the dynamic configuration and its value in JSON, as `limit.maxIDLength=255`. May be repeated; wins over
+    /// the file. Keys without effect here are told.
+    #[arg(long, value_name = "KEY=JSON")]
     dynamic_config_value: Vec<String>,
     /// Log what is at least this important: debug, info, warn, error, never.
     #[arg(long, default_value = "warn")]
@@ -73,13 +74,15 @@ pub(crate) struct StartDev {
     /// Search attribute of all namespaces that are created, as `Name=Keyword`. May be repeated.
     #[arg(long, value_name = "NAME=TYPE")]
     search_attribute: Vec<String>,
+    #[command(flatten)]
+    security: SecurityFlags,
 }
 
 impl StartDev {
     /// The settings, and one notice of the flags that have no effect.
     pub(crate) fn settings(self) -> anyhow::Result<(Settings, Vec<String>)> {
-        let http_port = match (self.headless, self.ui_port) {
-            (true, _) => self.http_port,
+        let ui_port = match (self.headless, self.ui_port) {
+            (true, _) => 0,
             (false, Some(port)) => port,
             (false, None) => match self.port.checked_add(HTTP_PORT_OFFSET) {
                 Some(port) => port,
@@ -90,16 +93,26 @@ impl StartDev {
         };
         let (limits, ignored_keys) = limits(&self.dynamic_config_value)?;
         let notices = self.without_effect(ignored_keys);
-        let settings = Settings {
+        let mut settings = Settings {
             store: StoreSettings { kind: StoreKind::Sqlite, path: self.db_filename, ..StoreSettings::default() },
-            listen: Listen { ip: self.ip, grpc_port: self.port, http_ip: self.ui_ip, http_port, http_url: None },
+            listen: Listen {
+                ip: self.ip,
+                grpc_port: self.port,
+                http_port: self.http_port,
+                ui_ip: self.ui_ip,
+                ui_port,
+                ..Listen::default()
+            },
             log: Log { level: self.log_level, format: self.log_format },
             namespaces: [vec!["default".to_owned()], self.namespace].concat(),
             search_attributes: pairs("--search-attribute", &self.search_attribute)?,
+            dynamic_config: self.dynamic_config_file.filter(|path| !path.as_os_str().is_empty()),
             limits,
             stop_grace_seconds: STOP_GRACE_SECONDS,
             ..Settings::default()
         };
+        self.ui.apply(&mut settings.ui);
+        self.security.apply(&mut settings.tls, &mut settings.auth);
         Ok((settings, notices))
     }
 
@@ -108,11 +121,8 @@ impl StartDev {
             ("--metrics-port", self.metrics_port.is_some()),
             ("--ui-public-path", self.ui_public_path.is_some()),
             ("--ui-asset-path", self.ui_asset_path.is_some()),
-            ("--ui-codec-endpoint", self.ui_codec_endpoint.is_some()),
-            ("--ui-disable-news-fetch", self.ui_disable_news_fetch),
             ("--sqlite-pragma", !self.sqlite_pragma.is_empty()),
             ("--log-config", self.log_config),
-            ("--http-port", self.http_port != 0 && !self.headless),
         ];
         let flags = flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
         let keys = ignored_keys.into_iter().map(|key| format!("--dynamic-config-value {key}"));
@@ -130,11 +140,12 @@ fn limits(values: &[String]) -> anyhow::Result<(BTreeMap<String, Value>, Vec<Str
     let mut limits = BTreeMap::new();
     let mut ignored = Vec::new();
     for (key, value) in pairs("--dynamic-config-value", values)? {
-        let value = Value::parse(&value);
-        if crate::limits::set(&mut Default::default(), &key, &value) {
-            limits.insert(key, value);
-        } else {
-            ignored.push(key);
+        match dynamic_config::given(&key, &value).map_err(|error| anyhow!("--dynamic-config-value {error}"))? {
+            Given::Acts(value) => {
+                limits.insert(key, value);
+            }
+            Given::WithoutEffect(Some(why)) => ignored.push(format!("{key} ({why})")),
+            Given::WithoutEffect(None) => ignored.push(key),
         }
     }
     Ok((limits, ignored))
@@ -171,8 +182,7 @@ mod tests {
         let (settings, notices) = settings(&[]).unwrap();
         assert_eq!(settings.store.kind, StoreKind::Sqlite);
         assert_eq!(settings.store.path, None);
-        let listen =
-            Listen { ip: "localhost".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233, http_url: None };
+        let listen = Listen { ip: "localhost".to_owned(), http_port: 0, ui_port: 8233, ..Listen::default() };
         assert_eq!(settings.listen, listen);
         assert_eq!(settings.namespaces, ["default"]);
         assert_eq!(notices, Vec::<String>::new());
@@ -202,15 +212,16 @@ mod tests {
             "/tmp/x.db",
         ])
         .unwrap();
-        assert_eq!(settings.listen.http_port, 0);
+        assert_eq!((settings.listen.http_port, settings.listen.ui_port), (0, 0));
         assert_eq!(settings.namespaces, ["default", "test"]);
         assert_eq!(settings.store.path, Some("/tmp/x.db".into()));
         assert_eq!(
             settings.limits,
-            BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), Value::Number(50))])
+            BTreeMap::from([("limit.historyCount.suggestContinueAsNew".to_owned(), Value::from(50))])
         );
         assert_eq!(settings.search_attributes, BTreeMap::from([("Tag".to_owned(), "Keyword".to_owned())]));
-        let expected = "these flags have no effect: --dynamic-config-value frontend.enableServerVersionCheck";
+        let expected = "these flags have no effect: --dynamic-config-value frontend.enableServerVersionCheck (nobody is \
+                        asked for newer versions)";
         assert_eq!(notices, [expected]);
     }
 

@@ -1,14 +1,17 @@
 //! The binary `perdure`: settings, wiring, shutdown.
 
 mod args;
+mod auth;
 mod dev;
+mod dynamic_config;
 mod grpc;
-mod limits;
 mod logging;
 mod run;
 mod settings;
 mod signals;
 mod store;
+mod tls;
+mod web;
 
 use std::process::ExitCode;
 
@@ -36,7 +39,9 @@ fn start(args: Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match args.command {
         Command::Server(ServerCommand::Start(start)) => {
-            let (settings, notices) = settings::load(start.config.as_deref(), std::env::vars())?;
+            let (mut settings, notices) = settings::load(start.config.as_deref(), std::env::vars())?;
+            settings.dynamic_config = start.dynamic_config_file.or(settings.dynamic_config);
+            start.security.apply(&mut settings.tls, &mut settings.auth);
             serve(&runtime, settings, &notices)
         }
         Command::Server(ServerCommand::StartDev(dev)) => {

@@ -1,6 +1,6 @@
 //! Wires the rooms together, serves, and takes everything down again in order.
 
-use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use perdure_frontend::{
@@ -8,53 +8,67 @@ use perdure_frontend::{
     cluster::{Cluster, SERVER_VERSION},
     deployments::Deployments,
     health::Health,
-    http::{self, NexusHttp},
     list::Lists,
     namespaces::Namespaces,
     quotas::Quotas,
     task_queue_config::TaskQueueConfigs,
     workers::Workers,
 };
-use perdure_history::{History, HistoryConfig, NexusConfig, NexusEndpoints, SystemClock, nexus::http::HttpClient};
-use perdure_matching::{Matching, MatchingLimits};
+use perdure_history::{
+    History, HistoryConfig, LiveLimits, NexusConfig, NexusEndpoints, SystemClock, nexus::http::HttpClient,
+};
+use perdure_matching::Matching;
 use perdure_proto::{api::enums::IndexedValueType, token::Sealer};
 use perdure_storage::visibility::AttributeKind;
-use tokio::{
-    net::{TcpListener, lookup_host},
-    time::timeout,
-};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth,
+    dynamic_config::{self, DynamicConfig},
     grpc,
-    limits::{self, AllLimits},
     settings::Settings,
     signals,
     store::{self, Opened},
+    tls,
+    web::{self, Answering},
 };
 
 /// Runs a server until a signal stops it.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = signals::listen()?;
     let health = Health::new().await;
-    let nexus_http = NexusHttp::default();
-    let http = serve_http(&settings, &health, nexus_http.clone(), stop.clone()).await?;
+    let answering = Answering::default();
+    let keys = auth::open(&settings.auth, stop.clone())?;
+    let (grpc_tls, http_tls) = match tls::open(&settings.tls, stop.clone())? {
+        Some(tls) => (Some(tls.grpc), tls.http),
+        None => (None, None),
+    };
+    let http = web::serve(&settings, &health, &answering, &keys, http_tls.as_ref(), &stop).await?;
+    let (config, limits) = DynamicConfig::open(settings.dynamic_config.as_deref(), &settings.limits)?;
     let Some(opened) = unless_stopped(&stop, store::open(&settings.store)).await.transpose()? else { return Ok(()) };
-    let limits = read_limits(&settings)?;
-    let matching = Matching::new(MatchingLimits::default());
+    let matching = Matching::new(limits.all.matching.clone());
     let nexus = nexus_config(&settings, &opened)?;
+    let quotas = Quotas::default();
+    let frontend_limits = limits.map(|all| all.frontend.clone());
+    let cluster_name = opened.metadata.cluster_name.clone();
+    let namespaces = Namespaces::open(opened.store.clone(), frontend_limits, quotas.clone(), cluster_name).await?;
     // Before history, which asks which versions there are.
-    let deployments = Deployments::open(opened.store.clone(), matching.clone(), limits.runs.clone()).await?;
-    let opening = open_history(&settings, &opened, &matching, &limits, &nexus);
+    let deployments = Deployments::open(opened.store.clone(), matching.clone(), namespaces.clone()).await?;
+    let runs = LiveLimits::new(limits.map(|all| all.frontend.runs.clone()));
+    let targets =
+        dynamic_config::Targets { runs: runs.clone(), namespaces: namespaces.clone(), matching: matching.clone() };
+    tokio::spawn(dynamic_config::watch(config, targets, stop.clone()));
+    let opening = open_history(&settings, &opened, &matching, runs, &nexus);
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
-    let opening = open_frontend(&settings, &opened, history.clone(), matching, deployments, limits, nexus);
-    let served = serve(&settings, &opened, opening, &nexus_http, &health, &stop).await;
+    let opening =
+        open_frontend(&settings, &opened, history.clone(), matching, deployments, (namespaces, quotas), nexus);
+    let door = grpc::Door { keys, tls: grpc_tls };
+    let served = serve(&settings, &opened, opening, door, &answering, &health, &stop).await;
     // Also after an error: whoever comes next need not wait for the leases to expire.
     history.shutdown().await;
-    if let Some(http) = http {
-        http.abort();
-    }
+    http.iter().for_each(JoinHandle::abort);
     served?;
     tracing::info!("stopped");
     Ok(())
@@ -65,21 +79,25 @@ async fn serve(
     settings: &Settings,
     opened: &Opened,
     opening: impl Future<Output = anyhow::Result<Frontend>>,
-    nexus_http: &NexusHttp,
+    door: grpc::Door,
+    answering: &Answering,
     health: &Health,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let frontend = opening.await?;
     let matching = frontend.matching.clone();
-    let address = resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
-    let listener = bind(address).await?;
-    nexus_http.open(frontend.clone());
+    let address = web::resolve(&settings.listen.ip, settings.listen.grpc_port).await?;
+    web::warn_if_open(settings, address);
+    let listener = web::bind(address).await?;
+    answering.nexus.open(frontend.clone());
     frontend.history.set_batch_runner(Arc::new(frontend.clone()));
     health.serve(opened.store.clone()).await;
-    tracing::info!(%address, store = opened.name, version = SERVER_VERSION, "serving");
+    tracing::info!(%address, tls = door.tls.is_some(), store = opened.name, version = SERVER_VERSION, "serving");
     println!("perdure {} serves Temporal's API on {address}", env!("CARGO_PKG_VERSION"));
 
-    let mut served = tokio::spawn(grpc::serve(frontend, health.clone(), listener, stop.clone()));
+    let services = grpc::services(frontend);
+    answering.api.open(grpc::in_process(services.clone(), &door));
+    let mut served = tokio::spawn(grpc::serve(services, health.clone(), listener, door, stop.clone()));
     tokio::select! {
         () = stop.cancelled() => {}
         ended = &mut served => return ended.context("the gRPC side ended by itself")?,
@@ -105,35 +123,23 @@ async fn unless_stopped<T>(stop: &CancellationToken, work: impl Future<Output = 
     }
 }
 
-fn read_limits(settings: &Settings) -> anyhow::Result<AllLimits> {
-    let mut limits = AllLimits::default();
-    if let Some(path) = &settings.dynamic_config {
-        limits::read_file(&mut limits, path)?;
-    }
-    for (key, value) in &settings.limits {
-        if !limits::set(&mut limits, key, value) {
-            bail!("limits: {key} = {value:?}: there is no such limit, or it cannot have this value");
-        }
-    }
-    Ok(limits)
-}
-
 async fn open_history(
     settings: &Settings,
     opened: &Opened,
     matching: &Matching,
-    limits: &AllLimits,
+    limits: LiveLimits,
     nexus: &NexusConfig,
 ) -> anyhow::Result<History> {
     let config = HistoryConfig {
         store: opened.store.clone(),
         matching: matching.clone(),
         clock: Arc::new(SystemClock::default()),
-        limits: limits.runs.clone(),
+        limits,
         nexus: nexus.clone(),
         owner: owner(),
         ranges: opened.ranges,
         cached_runs: settings.cached_runs,
+        cached_bytes: settings.cached_mib.saturating_mul(1024 * 1024),
     };
     History::open(config).await.map_err(|error| anyhow!("{error}")).context("the leases of the database cannot be had")
 }
@@ -142,12 +148,15 @@ fn nexus_config(settings: &Settings, opened: &Opened) -> anyhow::Result<NexusCon
     let key = opened.metadata.token_key.as_ref();
     let key: [u8; 32] = key.try_into().map_err(|_| anyhow!("the database's token key is damaged"))?;
     let listen = &settings.listen;
-    let own = || format!("http://{}:{}", listen.http_ip.as_deref().unwrap_or(&listen.ip), listen.http_port);
+    let scheme = if settings.tls.http { "https" } else { "http" };
+    // Callbacks are heard on either.
+    let (ip, port) = if listen.http_port == 0 { listen.ui() } else { listen.http() };
+    let own = || format!("{scheme}://{ip}:{port}");
     Ok(NexusConfig {
         endpoints: NexusEndpoints::new(opened.store.clone()),
         sealer: Sealer::new(key),
-        http: HttpClient::new(),
-        callback_base: (listen.http_port != 0).then(|| listen.http_url.clone().unwrap_or_else(own)),
+        http: HttpClient::new(tls::outgoing_roots(&settings.tls)?),
+        callback_base: (port != 0).then(|| listen.http_url.clone().unwrap_or_else(own)),
     })
 }
 
@@ -163,17 +172,13 @@ async fn open_frontend(
     history: History,
     matching: Matching,
     deployments: Deployments,
-    limits: AllLimits,
+    (namespaces, quotas): (Namespaces, Quotas),
     nexus: NexusConfig,
 ) -> anyhow::Result<Frontend> {
     // Until history had its leases another process may have changed some.
     deployments.refresh().await?;
     let metadata = opened.metadata.clone();
     let NexusConfig { endpoints: nexus_endpoints, sealer, .. } = nexus;
-    let AllLimits { runs: limits, frontend, callback_addresses } = limits;
-    let quotas = Quotas::new(frontend);
-    let cluster_name = metadata.cluster_name.clone();
-    let namespaces = Namespaces::open(opened.store.clone(), limits.clone(), quotas.clone(), cluster_name).await?;
     let retention = perdure_cli::parse_duration(&settings.namespace_retention)
         .map_err(|error| anyhow!("namespace_retention: {error}"))?;
     let attributes = search_attributes(&settings.search_attributes)?;
@@ -190,14 +195,12 @@ async fn open_frontend(
         matching,
         namespaces,
         nexus_endpoints,
-        callback_addresses,
         lists,
         workers,
         deployments,
         task_queues,
         cluster,
         sealer,
-        limits,
         quotas,
     })
 }
@@ -210,44 +213,4 @@ fn search_attributes(named: &BTreeMap<String, String>) -> anyhow::Result<BTreeMa
         ),
     };
     named.iter().map(known).collect()
-}
-
-async fn serve_http(
-    settings: &Settings,
-    health: &Health,
-    nexus: NexusHttp,
-    stop: CancellationToken,
-) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
-    if settings.listen.http_port == 0 {
-        return Ok(None);
-    }
-    let ip = settings.listen.http_ip.as_deref().unwrap_or(&settings.listen.ip);
-    let address = resolve(ip, settings.listen.http_port).await?;
-    let listener = bind(address).await?;
-    tracing::info!(%address, "HTTP: /health, Nexus");
-    let router = http::router(health.clone(), nexus);
-    Ok(Some(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "the HTTP side ended");
-            stop.cancel();
-        }
-    })))
-}
-
-/// IPv4 where a name has both, as clients that say `localhost` try it first or only.
-async fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {
-    let found = lookup_host((host, port)).await.with_context(|| format!("{host:?} is no address to listen on"))?;
-    let mut addresses: Vec<_> = found.collect();
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    let address = addresses.first().copied().with_context(|| format!("{host:?} has no address to listen on"))?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "clients are not authenticated: let only a trusted network reach this address");
-    }
-    Ok(address)
-}
-
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: does another server run there? Choose another port"))
 }

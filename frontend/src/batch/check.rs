@@ -8,11 +8,11 @@ use perdure_proto::api::{
 };
 use tonic::Status;
 
-use crate::{status::invalid, validate::ids};
+use crate::{limits::FrontendLimits, status::invalid, validate::ids};
 
 const EITHER: &str = "Either activity type must be set, or match all should be set to true";
 
-pub(super) fn check(request: &StartBatchOperationRequest) -> Result<(), Status> {
+pub(super) fn check(request: &StartBatchOperationRequest, limits: &FrontendLimits) -> Result<(), Status> {
     let operation = request.operation.as_ref();
     let selectors =
         [!request.visibility_query.is_empty(), !executions(request).is_empty(), !request.target_executions.is_empty()];
@@ -23,7 +23,7 @@ pub(super) fn check(request: &StartBatchOperationRequest) -> Result<(), Status> 
              TargetExecutions)",
         ));
     };
-    ids::required("JobId", &request.job_id).map_err(|error| match request.job_id.is_empty() {
+    ids::required("JobId", &request.job_id, limits).map_err(|error| match request.job_id.is_empty() {
         true => error,
         false => invalid("WorkflowId exceeds length limit."),
     })?;

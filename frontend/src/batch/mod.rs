@@ -34,7 +34,7 @@ impl Frontend {
         request: StartBatchOperationRequest,
     ) -> Result<StartBatchOperationResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        check::check(&request)?;
+        check::check(&request, namespace.limits())?;
         if let Some(query) = run::query(&request, 0) {
             self.lists.check(&namespace, run::archetype(&request), &query)?;
         }
@@ -63,7 +63,7 @@ impl Frontend {
     ) -> Result<StopBatchOperationResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let target = target(namespace.id(), &request.job_id)?;
-        ids::required("Reason", &request.reason)?;
+        ids::required("Reason", &request.reason, namespace.limits())?;
         let done = self.history.input(target.clone(), Input::Batch(BatchInput::Stop)).await;
         done.map_err(|error| error::of_call(error, &target))?;
         Ok(StopBatchOperationResponse {})

@@ -23,8 +23,6 @@ use tonic::{Code, Status};
 use super::{check, operate::Job};
 use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace};
 
-/// Operations per second where the request asks for no rate, as on Temporal's server.
-const DEFAULT_RATE: f32 = 50.0;
 /// Executions in a page, at most: a page is what a crash repeats, and how often the counts move.
 const PAGE: f32 = 100.0;
 /// How often one execution is tried.
@@ -60,7 +58,7 @@ impl BatchRunner for Frontend {
             identity,
             operation,
         };
-        let mut pace = interval(Duration::from_secs_f32(1.0 / rate(&request)));
+        let mut pace = interval(Duration::from_secs_f32(1.0 / rate(&request, &namespace)));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for target in &found.targets {
             pace.tick().await;
@@ -121,7 +119,7 @@ impl Frontend {
         started: Nanos,
         progress: &BatchProgress,
     ) -> Result<Page, Error> {
-        let size = rate(request).clamp(1.0, PAGE) as usize;
+        let size = rate(request, namespace).clamp(1.0, PAGE) as usize;
         let Some(query) = query(request, started) else {
             return Ok(slice(check::targets(request), size, progress));
         };
@@ -146,9 +144,10 @@ fn slice(targets: Vec<Execution>, size: usize, progress: &BatchProgress) -> Page
     Page { targets, next: if more { Bytes::from_static(b"more") } else { Bytes::new() } }
 }
 
-fn rate(request: &StartBatchOperationRequest) -> f32 {
+/// Operations per second. Zero would never end.
+fn rate(request: &StartBatchOperationRequest, namespace: &AuthorizedNamespace) -> f32 {
     let asked = request.max_operations_per_second;
-    if asked.is_finite() && asked > 0.0 { asked } else { DEFAULT_RATE }
+    if asked.is_finite() && asked > 0.0 { asked } else { namespace.limits().batch_rps.max(1) as f32 }
 }
 
 pub(super) fn archetype(request: &StartBatchOperationRequest) -> Archetype {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use perdure_engine::{Nanos, time::from_optional_timestamp};
+use perdure_engine::{Limits, Nanos, time::from_optional_timestamp};
 use perdure_proto::{
     api::enums::{VersionDrainageStatus, WorkflowExecutionStatus},
     perdure::persistence::v1::WorkerDeploymentVersionState,
@@ -62,10 +62,11 @@ impl Inner {
     fn looks(&self) -> Vec<Look> {
         let mut looks = Vec::new();
         for (namespace_id, deployments) in &*self.known.read() {
+            let limits = self.namespaces.limits_of(*namespace_id);
             for deployment in deployments.values() {
                 looks.extend(deployment.versions.iter().filter_map(|(build_id, version)| {
                     Some(Look {
-                        at: self.due(version)?,
+                        at: due(version, &limits.runs)?,
                         namespace_id: *namespace_id,
                         deployment: deployment.name.clone(),
                         build_id: build_id.clone(),
@@ -74,17 +75,6 @@ impl Inner {
             }
         }
         looks
-    }
-
-    fn due(&self, version: &WorkerDeploymentVersionState) -> Option<Nanos> {
-        let drainage = version.drainage.as_ref()?;
-        if drainage.status() != VersionDrainageStatus::Draining {
-            return None;
-        }
-        let is_first = drainage.last_checked_time == drainage.last_changed_time;
-        let pause = if is_first { self.limits.drainage_grace } else { self.limits.drainage_refresh };
-        let checked = from_optional_timestamp(drainage.last_checked_time.as_ref()).unwrap_or_default();
-        Some(checked.saturating_add(pause))
     }
 
     async fn look_at(&self, look: &Look) -> Result<(), Status> {
@@ -100,6 +90,17 @@ impl Inner {
         })
         .await
     }
+}
+
+fn due(version: &WorkerDeploymentVersionState, limits: &Limits) -> Option<Nanos> {
+    let drainage = version.drainage.as_ref()?;
+    if drainage.status() != VersionDrainageStatus::Draining {
+        return None;
+    }
+    let is_first = drainage.last_checked_time == drainage.last_changed_time;
+    let pause = if is_first { limits.drainage_grace } else { limits.drainage_refresh };
+    let checked = from_optional_timestamp(drainage.last_checked_time.as_ref()).unwrap_or_default();
+    Some(checked.saturating_add(pause))
 }
 
 fn open_pinned_runs(namespace_id: Uuid, deployment: &str, build_id: &str) -> ListQuery {

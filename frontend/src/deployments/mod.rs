@@ -37,7 +37,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 pub(crate) use self::withdrawn::{rules_are_disabled, sets_are_disabled};
-use crate::{call::unix_now, error, status};
+use crate::{call::unix_now, error, namespaces::Namespaces, status};
 
 /// One that is written, shared by all readers.
 type Deployment = Arc<WorkerDeployment>;
@@ -52,7 +52,7 @@ pub struct Deployments(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     matching: Matching,
-    limits: Limits,
+    namespaces: Namespaces,
     known: RwLock<Known>,
     /// One change at a time: each reads what it changes.
     changes: Mutex<()>,
@@ -113,12 +113,12 @@ impl Next {
 
 impl Deployments {
     /// Loads all deployments and tells matching how they route. Versions that drain are looked at from now on.
-    pub async fn open(store: Arc<dyn Store>, matching: Matching, limits: Limits) -> Result<Self, StoreError> {
+    pub async fn open(store: Arc<dyn Store>, matching: Matching, namespaces: Namespaces) -> Result<Self, StoreError> {
         let known = load(&*store).await?;
         let inner = Arc::new(Inner {
             store,
             matching,
-            limits,
+            namespaces,
             known: RwLock::new(known),
             changes: Mutex::new(()),
             drains: Arc::default(),
@@ -200,6 +200,7 @@ impl Inner {
         make: impl Fn(Found<'_>, &str) -> Result<(Next, T), Status>,
     ) -> Result<T, Status> {
         let _changes = self.changes.lock().await;
+        let limits = self.namespaces.limits_of(namespace_id);
         for _ in 0..ATTEMPTS {
             let known = self.known.read().get(&namespace_id).cloned().unwrap_or_default();
             let before = known.get(name).cloned();
@@ -207,7 +208,7 @@ impl Inner {
                 deployment: before.as_deref(),
                 count: known.len(),
                 matching: &self.matching,
-                limits: &self.limits,
+                limits: &limits.runs,
                 namespace_id,
                 now: unix_now(),
                 token: Uuid::new_v4().into_bytes().to_vec().into(),

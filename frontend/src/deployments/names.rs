@@ -4,23 +4,23 @@
 use perdure_proto::api::deployment::WorkerDeploymentVersion;
 use tonic::Status;
 
-use crate::{status::invalid, validate::versioning};
+use crate::{limits::FrontendLimits, status::invalid, validate::versioning};
 
 /// Stands in deprecated fields for workers without a version.
 pub(super) const UNVERSIONED: &str = "__unversioned__";
 
-pub(super) fn deployment_name(name: &str) -> Result<(), Status> {
+pub(super) fn deployment_name(name: &str, limits: &FrontendLimits) -> Result<(), Status> {
     if name.is_empty() {
         return Err(invalid("WorkerDeploymentName cannot be empty"));
     }
-    versioning::deployment_name(name)
+    versioning::deployment_name(name, limits)
 }
 
-pub(super) fn build_id(build_id: &str) -> Result<(), Status> {
+pub(super) fn build_id(build_id: &str, limits: &FrontendLimits) -> Result<(), Status> {
     if build_id.is_empty() {
         return Err(invalid("BuildID cannot be empty"));
     }
-    versioning::build_id(build_id)
+    versioning::build_id(build_id, limits)
 }
 
 /// In the older way.
@@ -50,6 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Option<WorkerDeploymentVersion>, Strin
 pub(super) fn version(
     version: Option<&WorkerDeploymentVersion>,
     text: &str,
+    limits: &FrontendLimits,
 ) -> Result<WorkerDeploymentVersion, Status> {
     let text = version.map_or_else(|| text.to_owned(), |version| older(&version.deployment_name, &version.build_id));
     let found = parse(&text).map_err(|_| {
@@ -57,8 +58,8 @@ pub(super) fn version(
     })?;
     // What was given in two fields is not taken apart again: a dot in the name is then the name's mistake.
     let found = version.cloned().or(found).unwrap_or_default();
-    deployment_name(&found.deployment_name)?;
-    build_id(&found.build_id)?;
+    deployment_name(&found.deployment_name, limits)?;
+    build_id(&found.build_id, limits)?;
     Ok(found)
 }
 
@@ -94,7 +95,7 @@ mod tests {
             ("d.b\0", "BuildID must not contain a NUL byte.".to_owned()),
             (&long, "size of WorkerDeploymentName larger than the maximum allowed".to_owned()),
         ] {
-            assert_eq!(text(version(None, given)), expected, "{given:?}");
+            assert_eq!(text(version(None, given, &FrontendLimits::default())), expected, "{given:?}");
         }
     }
 
@@ -104,8 +105,14 @@ mod tests {
             deployment_name: name.to_owned(),
             build_id: build_id.to_owned(),
         };
-        assert_eq!(text(version(Some(&of("d", "b.1")), "ignored")), "d b.1");
-        assert_eq!(text(version(Some(&of("d.x", "b")), "")), "worker deployment name cannot contain '.'");
-        assert_eq!(text(version(Some(&of("d:x", "b")), "")), "worker deployment name cannot contain ':'");
+        assert_eq!(text(version(Some(&of("d", "b.1")), "ignored", &FrontendLimits::default())), "d b.1");
+        assert_eq!(
+            text(version(Some(&of("d.x", "b")), "", &FrontendLimits::default())),
+            "worker deployment name cannot contain '.'"
+        );
+        assert_eq!(
+            text(version(Some(&of("d:x", "b")), "", &FrontendLimits::default())),
+            "worker deployment name cannot contain ':'"
+        );
     }
 }

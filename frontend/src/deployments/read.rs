@@ -12,10 +12,8 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{Deployments, change, describe, names, routing, state};
-use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, status, task_queue};
+use crate::{Frontend, call::Call, limits, namespaces::AuthorizedNamespace, status, task_queue};
 
-/// Longest page; also the one of callers that ask for none.
-const PAGE_SIZE_MAX: usize = 1_000;
 /// Stands in a page token where others have the hash of their query.
 const LIST: &[u8] = b"worker-deployments";
 
@@ -26,7 +24,7 @@ impl Frontend {
         request: api::DescribeWorkerDeploymentRequest,
     ) -> Result<api::DescribeWorkerDeploymentResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        names::deployment_name(&request.deployment_name)?;
+        names::deployment_name(&request.deployment_name, namespace.limits())?;
         let deployment = self.deployments.get(namespace.id(), &request.deployment_name);
         let deployment = deployment.ok_or_else(|| change::no_deployment(&request.deployment_name))?;
         Ok(api::DescribeWorkerDeploymentResponse {
@@ -44,7 +42,7 @@ impl Frontend {
         if request.deployment_version.is_none() && request.version.is_empty() {
             return Err(status::invalid("deployment version cannot be empty"));
         }
-        let asked = names::version(request.deployment_version.as_ref(), &request.version)?;
+        let asked = names::version(request.deployment_version.as_ref(), &request.version, namespace.limits())?;
         let deployment = self.deployments.get(namespace.id(), &asked.deployment_name);
         let not_found = || status::not_found("Worker Deployment Version not found");
         let deployment = deployment.ok_or_else(not_found)?;
@@ -73,10 +71,10 @@ impl Frontend {
     ) -> Result<api::ListWorkerDeploymentsResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let after = self.last_listed(&namespace, &request.next_page_token)?;
-        let page_size = usize::try_from(request.page_size).ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
+        let page_size = limits::page_size(request.page_size, namespace.limits().list_page);
         let mut page = self.deployments.after(namespace.id(), after.as_deref());
-        let more = page.len() > page_size.unwrap_or(PAGE_SIZE_MAX);
-        page.truncate(page_size.unwrap_or(PAGE_SIZE_MAX));
+        let more = page.len() > page_size;
+        page.truncate(page_size);
         let next_page_token = match page.last() {
             Some(last) if more => self.sealer.seal(&ListPageToken {
                 namespace_id: namespace.id().into_bytes().to_vec().into(),

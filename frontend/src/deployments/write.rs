@@ -11,7 +11,7 @@ use super::{
     Found, change, names,
     reroute::{self, Routing},
 };
-use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, status, validate::ids};
+use crate::{Frontend, call::Call, limits::FrontendLimits, namespaces::AuthorizedNamespace, status, validate::ids};
 
 impl Frontend {
     pub(crate) async fn set_current_version(
@@ -24,8 +24,13 @@ impl Frontend {
             return Err(status::invalid("deployment name cannot be empty"));
         }
         let ask = Routing {
-            build_id: routed_build_id(&request.deployment_name, &request.version, request.build_id)?,
-            identity: identity(request.identity)?,
+            build_id: routed_build_id(
+                &request.deployment_name,
+                &request.version,
+                request.build_id,
+                namespace.limits(),
+            )?,
+            identity: identity(request.identity, namespace.limits())?,
             conflict_token: request.conflict_token,
             ignore_missing_task_queues: request.ignore_missing_task_queues,
             allow_no_pollers: request.allow_no_pollers,
@@ -49,13 +54,14 @@ impl Frontend {
         if !(0.0..=100.0).contains(&request.percentage) {
             return Err(status::invalid("Percentage must be between 0 and 100 (inclusive)"));
         }
-        let build_id = routed_build_id(&request.deployment_name, &request.version, request.build_id)?;
+        let build_id =
+            routed_build_id(&request.deployment_name, &request.version, request.build_id, namespace.limits())?;
         // Minus zero is zero.
         let percentage = request.percentage + 0.0;
         let ramp = (build_id.is_some() || percentage > 0.0).then_some(percentage);
         let ask = Routing {
             build_id,
-            identity: identity(request.identity)?,
+            identity: identity(request.identity, namespace.limits())?,
             conflict_token: request.conflict_token,
             ignore_missing_task_queues: request.ignore_missing_task_queues,
             allow_no_pollers: request.allow_no_pollers,
@@ -79,14 +85,14 @@ impl Frontend {
         if request.identity.is_empty() {
             return Err(status::invalid("Identity is required"));
         }
-        names::deployment_name(&request.deployment_name)?;
-        let identity = identity(request.identity)?;
+        names::deployment_name(&request.deployment_name, namespace.limits())?;
+        let identity = identity(request.identity, namespace.limits())?;
         let manager = match request.new_manager_identity {
             Some(NewManagerIdentity::Self_(true)) => identity.clone(),
             Some(NewManagerIdentity::ManagerIdentity(manager)) => manager,
             Some(NewManagerIdentity::Self_(false)) | None => String::new(),
         };
-        ids::optional("ManagerIdentity", &manager)?;
+        ids::optional("ManagerIdentity", &manager, namespace.limits())?;
         let token = request.conflict_token;
         let make = move |found: Found<'_>, name: &str| change::set_manager(&found, name, &manager, &identity, &token);
         let changed = self.deployments.change(namespace.id(), &request.deployment_name, make).await?;
@@ -103,8 +109,8 @@ impl Frontend {
         if request.upsert_entries.is_empty() && request.remove_entries.is_empty() {
             return Err(status::invalid("At least one of remove_entries or upsert_entries must be provided"));
         }
-        let version = names::version(request.deployment_version.as_ref(), &request.version)?;
-        let identity = identity(request.identity)?;
+        let version = names::version(request.deployment_version.as_ref(), &request.version, namespace.limits())?;
+        let identity = identity(request.identity, namespace.limits())?;
         let (upserts, removals) = (request.upsert_entries, request.remove_entries);
         let (name, build_id) = (version.deployment_name, version.build_id);
         let make = move |found: Found<'_>, name: &str| {
@@ -123,8 +129,9 @@ impl Frontend {
         if request.deployment_name.is_empty() {
             return Err(status::invalid("deployment name cannot be empty"));
         }
-        names::deployment_name(&request.deployment_name)?;
-        let (identity, request_id) = (identity(request.identity)?, request_id(request.request_id)?);
+        names::deployment_name(&request.deployment_name, namespace.limits())?;
+        let (identity, request_id) =
+            (identity(request.identity, namespace.limits())?, request_id(request.request_id, namespace.limits())?);
         let make = move |found: Found<'_>, name: &str| change::create(&found, name, &identity, &request_id);
         let conflict_token = self.deployments.change(namespace.id(), &request.deployment_name, make).await?;
         Ok(api::CreateWorkerDeploymentResponse { conflict_token })
@@ -136,11 +143,12 @@ impl Frontend {
         request: api::CreateWorkerDeploymentVersionRequest,
     ) -> Result<api::CreateWorkerDeploymentVersionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let version = named_version(request.deployment_version)?;
+        let version = named_version(request.deployment_version, namespace.limits())?;
         if request.compute_config.is_some_and(|config| !config.scaling_groups.is_empty()) {
             return Err(no_compute());
         }
-        let (identity, request_id) = (identity(request.identity)?, request_id(request.request_id)?);
+        let (identity, request_id) =
+            (identity(request.identity, namespace.limits())?, request_id(request.request_id, namespace.limits())?);
         let (name, build_id) = (version.deployment_name, version.build_id);
         let make =
             move |found: Found<'_>, name: &str| change::create_version(&found, name, &build_id, &identity, &request_id);
@@ -154,7 +162,7 @@ impl Frontend {
         request: api::DeleteWorkerDeploymentRequest,
     ) -> Result<api::DeleteWorkerDeploymentResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        names::deployment_name(&request.deployment_name)?;
+        names::deployment_name(&request.deployment_name, namespace.limits())?;
         let make = |found: Found<'_>, _: &str| change::delete(&found);
         self.deployments.change(namespace.id(), &request.deployment_name, make).await?;
         Ok(api::DeleteWorkerDeploymentResponse {})
@@ -166,8 +174,8 @@ impl Frontend {
         request: api::DeleteWorkerDeploymentVersionRequest,
     ) -> Result<api::DeleteWorkerDeploymentVersionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let version = names::version(request.deployment_version.as_ref(), &request.version)?;
-        let identity = identity(request.identity)?;
+        let version = names::version(request.deployment_version.as_ref(), &request.version, namespace.limits())?;
+        let identity = identity(request.identity, namespace.limits())?;
         let (name, build_id) = (version.deployment_name, version.build_id);
         let make = move |found: Found<'_>, name: &str| {
             change::delete_version(&found, name, &build_id, request.skip_drainage, &identity)
@@ -184,7 +192,7 @@ impl Frontend {
         request: api::UpdateWorkerDeploymentVersionComputeConfigRequest,
     ) -> Result<api::UpdateWorkerDeploymentVersionComputeConfigResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let version = named_version(request.deployment_version)?;
+        let version = named_version(request.deployment_version, namespace.limits())?;
         self.known_version(&namespace, &version)?;
         if !request.compute_config_scaling_groups.is_empty() {
             return Err(no_compute());
@@ -221,7 +229,12 @@ fn no_compute() -> Status {
 }
 
 /// Of what work is routed to. None: unversioned workers.
-fn routed_build_id(deployment_name: &str, version: &str, build_id: String) -> Result<Option<String>, Status> {
+fn routed_build_id(
+    deployment_name: &str,
+    version: &str,
+    build_id: String,
+    limits: &FrontendLimits,
+) -> Result<Option<String>, Status> {
     let build_id = if version.is_empty() {
         Some(build_id).filter(|build_id| !build_id.is_empty())
     } else {
@@ -234,13 +247,16 @@ fn routed_build_id(deployment_name: &str, version: &str, build_id: String) -> Re
         }
         parsed.map(|version| version.build_id)
     };
-    names::deployment_name(deployment_name)?;
-    build_id.iter().try_for_each(|build_id| names::build_id(build_id))?;
+    names::deployment_name(deployment_name, limits)?;
+    build_id.iter().try_for_each(|build_id| names::build_id(build_id, limits))?;
     Ok(build_id)
 }
 
 /// For the calls that have never had a deprecated way to name a version.
-fn named_version(version: Option<WorkerDeploymentVersion>) -> Result<WorkerDeploymentVersion, Status> {
+fn named_version(
+    version: Option<WorkerDeploymentVersion>,
+    limits: &FrontendLimits,
+) -> Result<WorkerDeploymentVersion, Status> {
     let version = version.unwrap_or_default();
     if version.deployment_name.is_empty() {
         return Err(status::invalid("deployment name cannot be empty"));
@@ -248,16 +264,16 @@ fn named_version(version: Option<WorkerDeploymentVersion>) -> Result<WorkerDeplo
     if version.build_id.is_empty() {
         return Err(status::invalid("build ID cannot be empty"));
     }
-    names::version(Some(&version), "")
+    names::version(Some(&version), "", limits)
 }
 
-fn identity(identity: String) -> Result<String, Status> {
-    ids::optional("Identity", &identity)?;
+fn identity(identity: String, limits: &FrontendLimits) -> Result<String, Status> {
+    ids::optional("Identity", &identity, limits)?;
     Ok(identity)
 }
 
 /// One that no other request has, where the client gives none.
-fn request_id(request_id: String) -> Result<String, Status> {
-    ids::optional("RequestId", &request_id)?;
+fn request_id(request_id: String, limits: &FrontendLimits) -> Result<String, Status> {
+    ids::optional("RequestId", &request_id, limits)?;
     Ok(if request_id.is_empty() { Uuid::new_v4().to_string() } else { request_id })
 }

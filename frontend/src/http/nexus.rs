@@ -31,10 +31,8 @@ use perdure_proto::{
 };
 use serde_json::json;
 
-use crate::Frontend;
+use crate::{Frontend, limits::FrontendLimits};
 
-/// Longest operation token of a handler, in bytes.
-const TOKEN_LENGTH: usize = 4_096;
 /// How long a request waits for a worker where its caller names no time, and at most.
 const LONGEST: Duration = Duration::from_secs(60);
 const STATE: &str = "nexus-operation-state";
@@ -133,22 +131,24 @@ fn text<'a>(header: &'a HeaderMap, name: &str) -> &'a str {
 async fn complete(State(nexus): State<NexusHttp>, header: HeaderMap, body: Bytes) -> Result<StatusCode, Refusal> {
     let bad = |message: &str| Refusal::new("BAD_REQUEST", message);
     let token = text(&header, OPERATION_TOKEN).to_owned();
-    if token.len() > TOKEN_LENGTH {
-        let length = token.len();
-        return Err(bad(&format!("operation token length exceeds allowed limit ({length}/{TOKEN_LENGTH})")));
+    let frontend = nexus.frontend()?;
+    // Whose it is only the callback's token tells, which history opens.
+    let limits = frontend.namespaces.limits();
+    let (length, limit) = (token.len(), limits.nexus_token);
+    if length > limit {
+        return Err(bad(&format!("operation token length exceeds allowed limit ({length}/{limit})")));
     }
     let start_time = match text(&header, START_TIME) {
         "" => 0,
         time => wire::parse_http_date(time).ok_or_else(|| bad("failed to parse operation start time header"))?,
     };
-    let frontend = nexus.frontend()?;
     let completion = NexusCompletion {
         scheduled_event_id: 0,
         request_id: String::new(),
         operation_token: token,
         start_time,
         links: links::from_nexus(&wire::links_of(&header)),
-        result: result(&header, body, frontend)?,
+        result: result(&header, body, &limits)?,
     };
     match frontend.history.complete_nexus(text(&header, CALLBACK_TOKEN), completion).await {
         Ok(()) => Ok(StatusCode::OK),
@@ -158,13 +158,13 @@ async fn complete(State(nexus): State<NexusHttp>, header: HeaderMap, body: Bytes
     }
 }
 
-fn result(header: &HeaderMap, body: Bytes, frontend: &Frontend) -> Result<NexusResult, Refusal> {
+fn result(header: &HeaderMap, body: Bytes, limits: &FrontendLimits) -> Result<NexusResult, Refusal> {
     let bad = |message: &str| Refusal::new("BAD_REQUEST", message);
     let state = text(header, STATE);
     if state == "succeeded" {
         let result = payload::of_content(&wire::content_header(header), body);
         let result = result.ok_or_else(|| bad("invalid result content"))?;
-        if prost::Message::encoded_len(&result) as i64 > frontend.limits.blob_size {
+        if prost::Message::encoded_len(&result) as i64 > limits.runs.blob_size {
             return Err(bad("result exceeds size limit"));
         }
         return Ok(NexusResult::Succeeded(Some(result)));
@@ -286,7 +286,8 @@ async fn try_start(
     let frontend = nexus.frontend()?;
     let input = payload::of_content(&wire::content_header(&asked.header), body);
     let input = input.ok_or_else(|| Refusal::new("BAD_REQUEST", "invalid input"))?;
-    if prost::Message::encoded_len(&input) as i64 > frontend.limits.blob_size {
+    let namespace_id = target.namespace_id.parse().unwrap_or_default();
+    if prost::Message::encoded_len(&input) as i64 > frontend.namespaces.limits_of(namespace_id).runs.blob_size {
         return Err(Refusal::new("BAD_REQUEST", "input exceeds size limit"));
     }
     let request = StartOperationRequest {

@@ -54,7 +54,7 @@ impl Inner {
             data: stored.data.clone(),
             id: stored.id.clone(),
             capabilities: Some(capabilities()),
-            limits: Some(limits(&self.limits)),
+            limits: Some(limits(&namespace.limits().runs)),
             supports_schedules: true,
         }
     }

@@ -10,11 +10,11 @@ mod operations;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Duration,
 };
 
 use parking_lot::RwLock;
-use perdure_engine::{Limits, Nanos, time::from_optional_duration};
+use perdure_engine::{Nanos, time::from_optional_duration};
+use perdure_history::ByNamespace;
 use perdure_proto::{api::enums::NamespaceState, perdure::persistence::v1::Namespace};
 use perdure_storage::{Store, StoreError, visibility::AttributeKind};
 use tokio::sync::Mutex;
@@ -22,14 +22,9 @@ use tonic::Status;
 use uuid::Uuid;
 
 pub(crate) use attributes::{built_in, is_reserved, is_settable, is_system, other_spelling, predefined, system};
+pub(crate) use operations::SYSTEM_NAMESPACE;
 
-use crate::{quotas::Quotas, status};
-
-/// Temporal's limit of ids and names, in bytes (`limit.maxIDLength`).
-const NAME_LENGTH_MAX: usize = 1_000;
-
-/// The shortest retention, and so the one with which a run's history is still there when its caller looks.
-pub const RETENTION_MIN: Duration = Duration::from_secs(60 * 60);
+use crate::{limits::FrontendLimits, quotas::Quotas, status};
 
 /// The namespace that a request was resolved to: the only one that it can touch. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +35,7 @@ struct Entry {
     id: Uuid,
     name: Arc<str>,
     stored: Namespace,
+    limits: Arc<FrontendLimits>,
 }
 
 impl AuthorizedNamespace {
@@ -53,6 +49,11 @@ impl AuthorizedNamespace {
 
     pub fn state(&self) -> NamespaceState {
         self.0.stored.state()
+    }
+
+    /// What its requests may ask for, as it was when the request was resolved.
+    pub fn limits(&self) -> &FrontendLimits {
+        &self.0.limits
     }
 
     /// How long a closed run is kept.
@@ -86,7 +87,6 @@ pub struct Namespaces(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Store>,
-    limits: Limits,
     quotas: Quotas,
     cluster_name: String,
     known: RwLock<Known>,
@@ -96,6 +96,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Known {
+    limits: ByNamespace<Arc<FrontendLimits>>,
     by_name: BTreeMap<Arc<str>, AuthorizedNamespace>,
     by_id: HashMap<Uuid, AuthorizedNamespace>,
 }
@@ -105,7 +106,8 @@ impl Known {
         let id = Uuid::parse_str(&stored.id)
             .map_err(|_| StoreError::Corrupt(format!("namespace {} has the id {:?}", stored.name, stored.id)))?;
         let name: Arc<str> = stored.name.as_str().into();
-        let namespace = AuthorizedNamespace(Arc::new(Entry { id, name: name.clone(), stored }));
+        let limits = self.limits.of(&name).clone();
+        let namespace = AuthorizedNamespace(Arc::new(Entry { id, name: name.clone(), stored, limits }));
         self.by_name.insert(name, namespace.clone());
         self.by_id.insert(id, namespace);
         Ok(())
@@ -116,22 +118,47 @@ impl Namespaces {
     /// Loads all namespaces of the store.
     pub async fn open(
         store: Arc<dyn Store>,
-        limits: Limits,
+        limits: ByNamespace<FrontendLimits>,
         quotas: Quotas,
         cluster_name: String,
     ) -> Result<Self, StoreError> {
-        let mut known = Known::default();
+        quotas.set_rps(limits.all.rps);
+        let mut known = Known { limits: shared(limits), ..Known::default() };
         for stored in store.namespaces().await? {
             known.put(stored)?;
         }
-        Ok(Self(Arc::new(Inner {
-            store,
-            limits,
-            quotas,
-            cluster_name,
-            known: RwLock::new(known),
-            changes: Mutex::new(()),
-        })))
+        Ok(Self(Arc::new(Inner { store, quotas, cluster_name, known: RwLock::new(known), changes: Mutex::new(()) })))
+    }
+
+    /// Puts other limits in place of those that hold, for all requests that come from now on.
+    pub fn set_limits(&self, limits: ByNamespace<FrontendLimits>) {
+        self.0.quotas.set_rps(limits.all.rps);
+        let mut known = self.0.known.write();
+        known.limits = shared(limits);
+        let Known { limits, by_name, by_id } = &mut *known;
+        for namespace in by_id.values_mut() {
+            let Entry { id, name, stored, .. } = &*namespace.0;
+            let limits = limits.of(name).clone();
+            *namespace =
+                AuthorizedNamespace(Arc::new(Entry { id: *id, name: name.clone(), stored: stored.clone(), limits }));
+            by_name.insert(namespace.name().clone(), namespace.clone());
+        }
+    }
+
+    /// Of what belongs to no namespace.
+    pub(crate) fn limits(&self) -> Arc<FrontendLimits> {
+        self.0.known.read().limits.all.clone()
+    }
+
+    /// Of a namespace that need not exist.
+    pub(crate) fn limits_named(&self, name: &str) -> Arc<FrontendLimits> {
+        self.0.known.read().limits.of(name).clone()
+    }
+
+    /// Of a namespace that may be gone.
+    pub(crate) fn limits_of(&self, id: Uuid) -> Arc<FrontendLimits> {
+        let known = self.0.known.read();
+        known.by_id.get(&id).map_or(&known.limits.all, |namespace| &namespace.0.limits).clone()
     }
 
     /// The namespace that a request names. INVALID_ARGUMENT for a bad name, NOT_FOUND for an unknown one,
@@ -149,7 +176,7 @@ impl Namespaces {
         if !allowed.contains(&namespace.state()) {
             return Err(status::namespace_invalid_state(name, namespace.state(), allowed));
         }
-        self.0.quotas.namespace(namespace.id()).map(|()| namespace)
+        self.0.quotas.namespace(&namespace).map(|()| namespace)
     }
 
     /// For tokens, which carry the id.
@@ -158,11 +185,17 @@ impl Namespaces {
     }
 
     fn find(&self, name: &str) -> Result<AuthorizedNamespace, Status> {
-        if name.len() > NAME_LENGTH_MAX {
+        let known = self.0.known.read();
+        if name.len() > known.limits.all.runs.id_length {
             return Err(status::invalid("Namespace length exceeds limit."));
         }
-        self.0.known.read().by_name.get(name).cloned().ok_or_else(|| status::namespace_not_found(name))
+        known.by_name.get(name).cloned().ok_or_else(|| status::namespace_not_found(name))
     }
+}
+
+fn shared(limits: ByNamespace<FrontendLimits>) -> ByNamespace<Arc<FrontendLimits>> {
+    let named = limits.named.into_iter().map(|(name, limits)| (name, Arc::new(limits)));
+    ByNamespace { all: Arc::new(limits.all), named: named.collect() }
 }
 
 #[cfg(test)]

@@ -22,11 +22,14 @@ use prost_types::Duration;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{AuthorizedNamespace, NAME_LENGTH_MAX, Namespaces, RETENTION_MIN, is_reserved};
-use crate::{error, status};
+use super::{AuthorizedNamespace, Namespaces, is_reserved};
+use crate::{error, limits::FrontendLimits, status};
 
 /// Longest retention: Temporal caps all durations at 100 years.
 const RETENTION_MAX: Duration = Duration { seconds: 100 * 365 * 24 * 60 * 60, nanos: 0 };
+
+/// A namespace that exists on Temporal's servers only: it can be neither made nor deleted.
+pub(crate) const SYSTEM_NAMESPACE: &str = "temporal-system";
 
 const PAGE_SIZE_DEFAULT: usize = 100;
 
@@ -41,7 +44,8 @@ impl Namespaces {
         request: RegisterNamespaceRequest,
     ) -> Result<RegisterNamespaceResponse, Status> {
         required(&request.namespace)?;
-        if request.namespace.len() > NAME_LENGTH_MAX {
+        let limits = self.limits();
+        if request.namespace.len() > limits.runs.id_length {
             return Err(status::invalid("Namespace length exceeds limit."));
         }
         if request.namespace.contains('\0') {
@@ -50,8 +54,8 @@ impl Namespaces {
         if request.is_global_namespace {
             return Err(status::invalid("Cannot register global namespace when not enabled"));
         }
-        let retention = valid_retention(request.workflow_execution_retention_period.as_ref())?;
-        if self.find(&request.namespace).is_ok() {
+        let retention = valid_retention(request.workflow_execution_retention_period.as_ref(), &limits)?;
+        if request.namespace == SYSTEM_NAMESPACE || self.find(&request.namespace).is_ok() {
             return Err(status::namespace_already_exists(&request.namespace));
         }
         self.check_clusters(&request.active_cluster_name, request.clusters.iter().map(|c| c.cluster_name.as_str()))?;
@@ -79,7 +83,7 @@ impl Namespaces {
         }
         if self.find(name).is_err() {
             let retention = Duration::try_from(retention).map_err(|_| status::invalid("The retention is too long."))?;
-            let retention = valid_retention(Some(&retention))?;
+            let retention = valid_retention(Some(&retention), &self.limits())?;
             self.create(Namespace { name: name.to_owned(), retention: Some(retention), ..Namespace::default() })
                 .await?;
         }
@@ -175,13 +179,14 @@ impl Namespaces {
         if let Some(replication) = &request.replication_config {
             self.check_replication(replication)?;
         }
+        let limits = self.limits();
         let namespace = self
             .change(&request.namespace, |stored| {
                 if let Some(info) = request.update_info {
                     merge_info(stored, info)?;
                 }
                 match request.config {
-                    Some(config) => merge_config(stored, config),
+                    Some(config) => merge_config(stored, config, &limits),
                     None => Ok(()),
                 }
             })
@@ -258,11 +263,11 @@ impl Namespaces {
     }
 }
 
-fn valid_retention(retention: Option<&Duration>) -> Result<Duration, Status> {
+fn valid_retention(retention: Option<&Duration>, limits: &FrontendLimits) -> Result<Duration, Status> {
     let valid = retention.filter(|retention| {
         let one_sign = (retention.seconds >= 0) == (retention.nanos >= 0) || retention.seconds == 0;
         let below_a_second = i64::from(retention.nanos).abs() < SECOND;
-        one_sign && below_a_second && i128::from(from_duration(retention)) >= RETENTION_MIN.as_nanos() as i128
+        one_sign && below_a_second && i128::from(from_duration(retention)) >= limits.retention_min.as_nanos() as i128
     });
     let retention = valid.ok_or_else(|| status::invalid("A valid retention period is not set on request."))?;
     Ok(if retention.seconds >= RETENTION_MAX.seconds { RETENTION_MAX } else { *retention })
@@ -290,9 +295,9 @@ fn merge_info(stored: &mut Namespace, info: UpdateNamespaceInfo) -> Result<(), S
 
 /// A new retention counts for runs that have closed already, too. Archival is not configured, so its settings change nothing, as on
 /// a Temporal server without an archive.
-fn merge_config(stored: &mut Namespace, config: NamespaceConfig) -> Result<(), Status> {
+fn merge_config(stored: &mut Namespace, config: NamespaceConfig, limits: &FrontendLimits) -> Result<(), Status> {
     if let Some(retention) = &config.workflow_execution_retention_ttl {
-        stored.retention = Some(valid_retention(Some(retention))?);
+        stored.retention = Some(valid_retention(Some(retention), limits)?);
     }
     if config.bad_binaries.is_some_and(|bad| !bad.binaries.is_empty()) {
         return Err(Status::unimplemented("Bad binaries are not supported, use worker deployments instead"));

@@ -25,7 +25,7 @@ pub(crate) fn with_attributes(attributes: &[(&str, AttributeKind)]) -> Authorize
 }
 
 async fn registry(store: Arc<MemoryStore>) -> Namespaces {
-    Namespaces::open(store, Limits::default(), Quotas::default(), "active".to_owned()).await.unwrap()
+    Namespaces::open(store, ByNamespace::default(), Quotas::default(), "active".to_owned()).await.unwrap()
 }
 
 fn seconds(seconds: i64) -> Option<prost_types::Duration> {

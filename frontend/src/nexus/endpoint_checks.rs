@@ -11,15 +11,11 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
+    limits::FrontendLimits,
     namespaces::Namespaces,
     status::{failed_precondition, invalid},
-    validate::ids::MAX_LENGTH,
 };
 
-/// Temporal's defaults, in bytes.
-const NAME_LENGTH: usize = 200;
-const URL_LENGTH: usize = 4 * 1024;
-const DESCRIPTION_SIZE: usize = 20_000;
 /// As clients of Temporal are told it.
 const NAME_PATTERN: &str = r#""^[a-zA-Z][a-zA-Z0-9\\-]*[a-zA-Z0-9]$""#;
 
@@ -27,7 +23,8 @@ const NAME_PATTERN: &str = r#""^[a-zA-Z][a-zA-Z0-9\\-]*[a-zA-Z0-9]$""#;
 /// namespace is not known, INVALID_ARGUMENT for the rest.
 pub(super) fn endpoint(spec: Option<EndpointSpec>, namespaces: &Namespaces) -> Result<NexusEndpoint, Status> {
     let spec = spec.unwrap_or_default();
-    let mut issues = name_issues(&spec.name);
+    let limits = namespaces.limits();
+    let mut issues = name_issues(&spec.name, limits.endpoint_name);
     let target = match spec.target.and_then(|target| target.variant) {
         None => {
             issues.push("empty target variant".to_owned());
@@ -40,16 +37,17 @@ pub(super) fn endpoint(spec: Option<EndpointSpec>, namespaces: &Namespaces) -> R
             } else {
                 namespace_id = known_namespace(&worker.namespace, namespaces)?.to_string();
             }
-            issues.extend(task_queue_issue(&worker.task_queue));
+            issues.extend(task_queue_issue(&worker.task_queue, &limits));
             Target::Worker(NexusWorkerTarget { namespace_id, task_queue: worker.task_queue })
         }
         Some(Variant::External(external)) => {
-            issues.extend(url_issue(&external.url));
+            issues.extend(url_issue(&external.url, limits.endpoint_url));
             Target::ExternalUrl(external.url)
         }
     };
-    if spec.description.as_ref().is_some_and(|description| description.encoded_len() > DESCRIPTION_SIZE) {
-        issues.push(format!("description size exceeds limit of {DESCRIPTION_SIZE}"));
+    let limit = limits.endpoint_description;
+    if spec.description.as_ref().is_some_and(|description| description.encoded_len() > limit) {
+        issues.push(format!("description size exceeds limit of {limit}"));
     }
     if !issues.is_empty() {
         return Err(refusal(&issues));
@@ -79,13 +77,13 @@ fn refusal(issues: &[String]) -> Status {
     invalid(issues.join(", "))
 }
 
-fn name_issues(name: &str) -> Vec<String> {
+fn name_issues(name: &str, limit: usize) -> Vec<String> {
     if name.is_empty() {
         return vec!["endpoint name not set".to_owned()];
     }
     let mut issues = Vec::new();
-    if name.len() > NAME_LENGTH {
-        issues.push(format!("endpoint name exceeds length limit of {NAME_LENGTH}"));
+    if name.len() > limit {
+        issues.push(format!("endpoint name exceeds length limit of {limit}"));
     }
     let bytes = name.as_bytes();
     let inner = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
@@ -103,20 +101,20 @@ fn known_namespace(name: &str, namespaces: &Namespaces) -> Result<Uuid, Status> 
 }
 
 /// A namespace's internal queue may be a target: the queue counts as its own parent.
-fn task_queue_issue(name: &str) -> Option<String> {
+fn task_queue_issue(name: &str, limits: &FrontendLimits) -> Option<String> {
     let issue = match name {
         "" => "taskQueue is not set".to_owned(),
-        name => validate::task_queue(name, name, MAX_LENGTH).err()?,
+        name => validate::task_queue(name, name, limits.runs.id_length).err()?,
     };
     Some(format!("invalid target task queue: {issue:?}"))
 }
 
-fn url_issue(url: &str) -> Option<String> {
+fn url_issue(url: &str, limit: usize) -> Option<String> {
     if url.is_empty() {
         return Some("empty target URL".to_owned());
     }
-    if url.len() > URL_LENGTH {
-        return Some(format!("target URL length exceeds limit of {URL_LENGTH}"));
+    if url.len() > limit {
+        return Some(format!("target URL length exceeds limit of {limit}"));
     }
     let scheme = match url.split_once(':') {
         Some(("", _)) => return Some(format!("invalid target URL: parse {url:?}: missing protocol scheme")),

@@ -24,10 +24,8 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::endpoint_checks as check;
-use crate::{error, namespaces::Namespaces, status};
+use crate::{error, limits::FrontendLimits, namespaces::Namespaces, status};
 
-const PAGE_SIZE_DEFAULT: usize = 100;
-const PAGE_SIZE_MAX: usize = 1_000;
 /// Tells page tokens of this list from others'.
 const LIST: &[u8] = b"nexus endpoints";
 
@@ -111,7 +109,7 @@ impl EndpointApi {
             let endpoints = found.iter().map(|endpoint| self.shown(endpoint)).collect();
             return Ok(ListNexusEndpointsResponse { endpoints, next_page_token: Bytes::new() });
         }
-        let limit = page_size(request.page_size)?;
+        let limit = page_size(request.page_size, &self.namespaces.limits())?;
         let after = self.position(&request.next_page_token)?;
         let mut found = self.endpoints.list(&after, limit + 1);
         let more = found.len() > limit;
@@ -177,10 +175,12 @@ impl EndpointApi {
     }
 }
 
-fn page_size(asked: i32) -> Result<usize, Status> {
+fn page_size(asked: i32, limits: &FrontendLimits) -> Result<usize, Status> {
     match usize::try_from(asked) {
-        Ok(0) => Ok(PAGE_SIZE_DEFAULT),
-        Ok(size) if size > PAGE_SIZE_MAX => Err(status::invalid(format!("page_size exceeds limit of {PAGE_SIZE_MAX}"))),
+        Ok(0) => Ok(limits.endpoint_page_default),
+        Ok(size) if size > limits.endpoint_page => {
+            Err(status::invalid(format!("page_size exceeds limit of {}", limits.endpoint_page)))
+        }
         Ok(size) => Ok(size),
         Err(_) => Err(status::invalid("page_size is negative")),
     }

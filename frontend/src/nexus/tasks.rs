@@ -20,6 +20,7 @@ use tonic::Status;
 use crate::{
     Frontend,
     call::Call,
+    limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     poll::{Worker, queue_key, stamp, wrong_kind},
     quotas::Waiting,
@@ -27,9 +28,6 @@ use crate::{
     task_response::id_bytes,
     token::TaskToken,
 };
-
-/// Longest operation token of a handler, in bytes.
-const TOKEN_LENGTH: usize = 4_096;
 
 /// How long the worker has for this request; Java's SDK looks for the second spelling.
 const REQUEST_TIMEOUT: [&str; 2] = ["request-timeout", "Request-Timeout"];
@@ -50,10 +48,10 @@ impl Frontend {
             instance_key: request.worker_instance_key,
             max_tasks_per_second: None,
         };
-        let queue = &worker.check(call, request.task_queue.as_ref())?.name;
+        let queue = &worker.check(call, request.task_queue.as_ref(), namespace.limits())?.name;
         self.workers.record(namespace.id(), call.received, request.worker_heartbeat);
         let key = queue_key(&namespace, queue, QueueKind::Nexus);
-        let (poll, advice) = self.poll(call, key, worker, Waiting::NexusTask).await?;
+        let (poll, advice) = self.poll(call, &namespace, key, worker, Waiting::NexusTask).await?;
         let response = match poll {
             Poll::Nexus(task) => self.nexus_task_response(&namespace, queue, *task),
             Poll::Task(_) | Poll::Query(_) => return Err(wrong_kind()),
@@ -90,7 +88,7 @@ impl Frontend {
         request: RespondNexusTaskCompletedRequest,
     ) -> Result<RespondNexusTaskCompletedResponse, Status> {
         let response = request.response.unwrap_or_default();
-        check_operation_token(&response)?;
+        check_operation_token(&response, &self.namespaces.limits_named(&request.namespace))?;
         let (_, token) = self.open_task_token::<NexusTaskToken>(&request.task_token, &request.namespace)?;
         if let Some(start::Variant::OperationError(error)) = start_of(&response) {
             check_details(error.failure.as_ref())?;
@@ -138,16 +136,16 @@ fn start_of(response: &Response) -> Option<&start::Variant> {
     }
 }
 
-fn check_operation_token(response: &Response) -> Result<(), Status> {
+fn check_operation_token(response: &Response, limits: &FrontendLimits) -> Result<(), Status> {
     let Some(start::Variant::AsyncSuccess(started)) = start_of(response) else { return Ok(()) };
     // Older SDKs know only the second name.
     let token = if started.operation_token.is_empty() { &started.operation_id } else { &started.operation_token };
     if token.is_empty() {
         return Err(status::invalid("missing opration token in response"));
     }
-    if token.len() > TOKEN_LENGTH {
-        let length = token.len();
-        return Err(status::invalid(format!("operation token length exceeds allowed limit ({length}/{TOKEN_LENGTH})")));
+    let (length, limit) = (token.len(), limits.nexus_token);
+    if length > limit {
+        return Err(status::invalid(format!("operation token length exceeds allowed limit ({length}/{limit})")));
     }
     Ok(())
 }

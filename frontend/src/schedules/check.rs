@@ -1,6 +1,6 @@
 //! What is checked of a schedule before it is stored.
 
-use perdure_engine::{Limits, normalized_override, schedule::Spec, validate};
+use perdure_engine::{normalized_override, schedule::Spec, validate};
 use perdure_history::Target;
 use perdure_proto::api::{
     common::{Memo, SearchAttributes},
@@ -13,6 +13,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
+    limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     status::invalid,
     validate::{ids, search_attributes, sizes, task_queue},
@@ -37,40 +38,33 @@ pub(super) fn key(namespace_id: Uuid, schedule_id: &str) -> WorkflowKey {
 }
 
 /// Of a new one.
-pub(super) fn new_id(schedule_id: &str) -> Result<(), Status> {
+pub(super) fn new_id(schedule_id: &str, limits: &FrontendLimits) -> Result<(), Status> {
     if schedule_id.is_empty() {
         return Err(invalid("Can't load workflow execution.  WorkflowId not set."));
     }
-    let length = ID_PREFIX.len() + schedule_id.len();
-    if length > ids::MAX_LENGTH {
-        return Err(invalid(format!("WorkflowId exceeds maximum allowed length ({length}/{})", ids::MAX_LENGTH)));
+    let (length, limit) = (ID_PREFIX.len() + schedule_id.len(), limits.runs.id_length);
+    if length > limit {
+        return Err(invalid(format!("WorkflowId exceeds maximum allowed length ({length}/{limit})")));
     }
     ids::no_nul("ScheduleId", schedule_id)
 }
 
 /// Brings the specification into canonical form and checks everything else.
-pub(super) fn schedule(
-    mut schedule: Schedule,
-    namespace: &AuthorizedNamespace,
-    limits: &Limits,
-) -> Result<Schedule, Status> {
+pub(super) fn schedule(mut schedule: Schedule, namespace: &AuthorizedNamespace) -> Result<Schedule, Status> {
     let spec = Spec::new(&schedule.spec.take().unwrap_or_default())
         .map_err(|reason| invalid(format!("Invalid schedule spec: {reason}")))?;
     schedule.spec = Some(spec.canonical().clone());
     if let Some(Action::StartWorkflow(workflow)) = schedule.action.as_mut().and_then(|action| action.action.as_mut()) {
-        self::workflow(workflow, namespace, limits)?;
+        self::workflow(workflow, namespace)?;
     }
     Ok(schedule)
 }
 
-fn workflow(
-    workflow: &mut NewWorkflowExecutionInfo,
-    namespace: &AuthorizedNamespace,
-    limits: &Limits,
-) -> Result<(), Status> {
-    ids::workflow_id(&format!("{}{TIMESTAMP}", workflow.workflow_id))?;
-    ids::required("WorkflowType", workflow.workflow_type.as_ref().map_or("", |kind| kind.name.as_str()))?;
-    task_queue::check_user_defined(workflow.task_queue.as_ref())?;
+fn workflow(workflow: &mut NewWorkflowExecutionInfo, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    let limits = namespace.limits();
+    ids::workflow_id(&format!("{}{TIMESTAMP}", workflow.workflow_id), limits)?;
+    ids::required("WorkflowType", workflow.workflow_type.as_ref().map_or("", |kind| kind.name.as_str()), limits)?;
+    task_queue::check_user_defined(workflow.task_queue.as_ref(), limits)?;
     let timeouts = [
         ("WorkflowExecutionTimeoutSeconds", &workflow.workflow_execution_timeout),
         ("WorkflowRunTimeoutSeconds", &workflow.workflow_run_timeout),
@@ -91,13 +85,13 @@ fn workflow(
         workflow.versioning_override = Some(normalized_override(set).map_err(invalid)?);
     }
     if let Some(policy) = workflow.retry_policy.clone() {
-        let policy = perdure_engine::retry::with_defaults(policy, limits);
+        let policy = perdure_engine::retry::with_defaults(policy, &limits.runs);
         perdure_engine::retry::validated(policy).map_err(invalid)?;
     }
     validate::priority(workflow.priority.as_ref()).map_err(invalid)?;
     sizes::user_metadata(workflow.user_metadata.as_ref(), limits)?;
     match &mut workflow.search_attributes {
-        Some(attributes) => search_attributes::check(attributes, namespace, limits),
+        Some(attributes) => search_attributes::check(attributes, namespace),
         None => Ok(()),
     }
 }
@@ -107,7 +101,7 @@ pub(super) fn sizes(
     schedule: &Schedule,
     patch: Option<&SchedulePatch>,
     memo: Option<&Memo>,
-    limits: &Limits,
+    limits: &FrontendLimits,
 ) -> Result<(), Status> {
     sizes::blob(Some(schedule), limits)?;
     sizes::blob(patch, limits)?;
@@ -117,9 +111,8 @@ pub(super) fn sizes(
 pub(super) fn search_attributes(
     attributes: Option<&mut SearchAttributes>,
     namespace: &AuthorizedNamespace,
-    limits: &Limits,
 ) -> Result<(), Status> {
-    attributes.map_or(Ok(()), |attributes| search_attributes::check(attributes, namespace, limits))
+    attributes.map_or(Ok(()), |attributes| search_attributes::check(attributes, namespace))
 }
 
 /// A backfill is a range of time.

@@ -38,12 +38,12 @@ impl Frontend {
         mut request: CreateScheduleRequest,
     ) -> Result<CreateScheduleResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        ids::required("RequestId", &request.request_id)?;
-        ids::optional("Identity", &request.identity)?;
-        check::new_id(&request.schedule_id)?;
-        let schedule = check::schedule(request.schedule.unwrap_or_default(), &namespace, &self.limits)?;
-        check::search_attributes(request.search_attributes.as_mut(), &namespace, &self.limits)?;
-        check::sizes(&schedule, request.initial_patch.as_ref(), request.memo.as_ref(), &self.limits)?;
+        ids::required("RequestId", &request.request_id, namespace.limits())?;
+        ids::optional("Identity", &request.identity, namespace.limits())?;
+        check::new_id(&request.schedule_id, namespace.limits())?;
+        let schedule = check::schedule(request.schedule.unwrap_or_default(), &namespace)?;
+        check::search_attributes(request.search_attributes.as_mut(), &namespace)?;
+        check::sizes(&schedule, request.initial_patch.as_ref(), request.memo.as_ref(), namespace.limits())?;
         if let Some(patch) = &request.initial_patch {
             check::patch(patch)?;
         }
@@ -100,11 +100,11 @@ impl Frontend {
         mut request: UpdateScheduleRequest,
     ) -> Result<UpdateScheduleResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        ids::optional("RequestId", &request.request_id)?;
+        ids::optional("RequestId", &request.request_id, namespace.limits())?;
         let target = check::target(namespace.id(), &request.schedule_id)?;
-        let schedule = check::schedule(with_action(request.schedule)?, &namespace, &self.limits)?;
-        check::search_attributes(request.search_attributes.as_mut(), &namespace, &self.limits)?;
-        check::sizes(&schedule, None, request.memo.as_ref(), &self.limits)?;
+        let schedule = check::schedule(with_action(request.schedule)?, &namespace)?;
+        check::search_attributes(request.search_attributes.as_mut(), &namespace)?;
+        check::sizes(&schedule, None, request.memo.as_ref(), namespace.limits())?;
         let update = ScheduleUpdate {
             schedule,
             conflict_token: conflict_token(&request.conflict_token)?,
@@ -122,11 +122,11 @@ impl Frontend {
         request: PatchScheduleRequest,
     ) -> Result<PatchScheduleResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        ids::optional("RequestId", &request.request_id)?;
+        ids::optional("RequestId", &request.request_id, namespace.limits())?;
         let target = check::target(namespace.id(), &request.schedule_id)?;
         let patch = request.patch.ok_or_else(|| status::invalid("Patch is not set on request."))?;
         check::patch(&patch)?;
-        check::sizes(&Schedule::default(), Some(&patch), None, &self.limits)?;
+        check::sizes(&Schedule::default(), Some(&patch), None, namespace.limits())?;
         let triggers = patch.trigger_immediately.is_some();
         self.schedule_input(&target, ScheduleInput::Patch { patch, request_id: request.request_id }).await?;
         if triggers {

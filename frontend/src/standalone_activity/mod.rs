@@ -21,23 +21,17 @@ use perdure_proto::{
 };
 use perdure_storage::WorkflowKey;
 use tonic::Status;
-use uuid::Uuid;
 
-use crate::{
-    Frontend,
-    call::{Call, WAIT_TIMEOUT},
-    error, status,
-    validate::ids,
-};
+use crate::{Frontend, call::Call, error, namespaces::AuthorizedNamespace, status, validate::ids};
 
 /// The run of an activity of its own that a request names.
-pub(crate) fn target(namespace_id: Uuid, activity_id: &str, run_id: &str) -> Result<Target, Status> {
+pub(crate) fn target(namespace: &AuthorizedNamespace, activity_id: &str, run_id: &str) -> Result<Target, Status> {
     if activity_id.is_empty() {
         return Err(status::invalid("activity ID is required"));
     }
-    ids::limited("activity ID", activity_id)?;
+    ids::limited("activity ID", activity_id, namespace.limits())?;
     let run_id = ids::optional_run_id(run_id, "invalid run id: must be a valid UUID")?;
-    Ok(Target { workflow: WorkflowKey::of(Archetype::Activity, namespace_id, activity_id), run_id })
+    Ok(Target { workflow: WorkflowKey::of(Archetype::Activity, namespace.id(), activity_id), run_id })
 }
 
 impl Frontend {
@@ -47,7 +41,7 @@ impl Frontend {
         request: StartActivityExecutionRequest,
     ) -> Result<StartActivityExecutionResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        let start = start::checked(request, &namespace, &self.limits)?;
+        let start = start::checked(request, &namespace)?;
         let workflow = WorkflowKey::of(Archetype::Activity, namespace.id(), start.workflow_id.as_str());
         let activity_id = start.workflow_id.clone();
         let started = self.history.start(start).await;
@@ -70,10 +64,13 @@ impl Frontend {
         request: DescribeActivityExecutionRequest,
     ) -> Result<DescribeActivityExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let target = target(namespace.id(), &request.activity_id, &request.run_id)?;
+        let target = target(&namespace, &request.activity_id, &request.run_id)?;
         if !request.long_poll_token.is_empty() {
             let seen = self.seen(&target, &request.long_poll_token).await?;
-            let wait = self.history.wait(target.clone(), Until::Transition(seen), call.deadline(WAIT_TIMEOUT)).await;
+            let wait = self
+                .history
+                .wait(target.clone(), Until::Transition(seen), call.deadline(namespace.limits().wait_timeout))
+                .await;
             if wait.map_err(|error| error::of_call(error, &target))?.is_none() {
                 return Ok(DescribeActivityExecutionResponse::default());
             }
@@ -119,8 +116,9 @@ impl Frontend {
         request: PollActivityExecutionRequest,
     ) -> Result<PollActivityExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let target = target(namespace.id(), &request.activity_id, &request.run_id)?;
-        let wait = self.history.wait(target.clone(), Until::Closed, call.deadline(WAIT_TIMEOUT)).await;
+        let target = target(&namespace, &request.activity_id, &request.run_id)?;
+        let wait =
+            self.history.wait(target.clone(), Until::Closed, call.deadline(namespace.limits().wait_timeout)).await;
         let Some(progress) = wait.map_err(|error| error::of_call(error, &target))? else {
             return Ok(PollActivityExecutionResponse::default());
         };

@@ -1,7 +1,7 @@
 //! The start of an activity of its own: checked, with defaults filled in, as the engine takes it.
 
 use perdure_engine::{
-    Limits, Start,
+    Start,
     input::{ActivityTimeouts, StartKind},
     time::from_optional_duration,
     validate,
@@ -19,6 +19,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
+    limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     status::invalid,
     validate::{ids, links, search_attributes, sizes, task_queue},
@@ -28,13 +29,13 @@ use crate::{
 pub(super) fn checked(
     mut request: StartActivityExecutionRequest,
     namespace: &AuthorizedNamespace,
-    limits: &Limits,
 ) -> Result<Start, Status> {
+    let limits = namespace.limits();
     let start_delay = validate::duration(request.start_delay.as_ref())
         .map_err(|error| invalid(format!("invalid StartDelay: {error}")))?;
     let options = options(&mut request, limits)?;
-    ids::limited("request ID", &request.request_id)?;
-    ids::limited("identity", &request.identity)?;
+    ids::limited("request ID", &request.request_id, limits)?;
+    ids::limited("identity", &request.identity, limits)?;
     let (reuse_policy, conflict_policy) = policies(&request)?;
     if sizes::too_large(request.input.as_ref(), limits) {
         return Err(invalid("input exceeds length limit"));
@@ -42,12 +43,12 @@ pub(super) fn checked(
     sizes::user_metadata(request.user_metadata.as_ref(), limits)?;
     sizes::blob(request.header.as_ref(), limits)?;
     if let Some(attributes) = &mut request.search_attributes {
-        search_attributes::check(attributes, namespace, limits)?;
+        search_attributes::check(attributes, namespace)?;
     }
     if !request.completion_callbacks.is_empty() {
         return Err(invalid("completion callbacks are not enabled for this namespace"));
     }
-    links::check(&request.links)?;
+    links::check(&request.links, limits)?;
     on_conflict(&request)?;
     let request_id = if request.request_id.is_empty() { Uuid::new_v4().to_string() } else { request.request_id };
     Ok(Start {
@@ -84,8 +85,8 @@ pub(super) fn checked(
 }
 
 /// As they hold: with what follows from others, and with the default retry policy.
-fn options(request: &mut StartActivityExecutionRequest, limits: &Limits) -> Result<ActivityOptions, Status> {
-    task_queue::check_user_defined(request.task_queue.as_ref())?;
+fn options(request: &mut StartActivityExecutionRequest, limits: &FrontendLimits) -> Result<ActivityOptions, Status> {
+    task_queue::check_user_defined(request.task_queue.as_ref(), limits)?;
     let activity_type = request.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
     ids::no_nul("ActivityId", &request.activity_id)?;
     ids::no_nul("ActivityType", activity_type)?;
@@ -99,7 +100,7 @@ fn options(request: &mut StartActivityExecutionRequest, limits: &Limits) -> Resu
         priority: request.priority.clone(),
         start_delay: None,
     };
-    perdure_engine::activity_options(&request.activity_id, activity_type, options, limits).map_err(invalid)
+    perdure_engine::activity_options(&request.activity_id, activity_type, options, &limits.runs).map_err(invalid)
 }
 
 /// The engine knows the policies of workflows, which are more.

@@ -8,8 +8,8 @@ use perdure_proto::api::workflowservice::{
 };
 use tonic::Status;
 
-use super::{limited, target};
-use crate::{Frontend, call::Call, control::or_new};
+use super::target;
+use crate::{Frontend, call::Call, control::or_new, limits::FrontendLimits, validate::ids};
 
 impl Frontend {
     pub(crate) async fn request_cancel_nexus_operation(
@@ -18,9 +18,9 @@ impl Frontend {
         request: RequestCancelNexusOperationExecutionRequest,
     ) -> Result<RequestCancelNexusOperationExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        limited("request_id", &request.request_id)?;
-        let target = target(namespace.id(), &request.operation_id, &request.run_id)?;
-        check(&request.identity, &request.reason)?;
+        ids::limited("request_id", &request.request_id, namespace.limits())?;
+        let target = target(&namespace, &request.operation_id, &request.run_id)?;
+        check(&request.identity, &request.reason, namespace.limits())?;
         let RequestCancelNexusOperationExecutionRequest { request_id, identity, reason, .. } = request;
         let control = NexusControl::Cancel { request_id: or_new(request_id), identity, reason };
         self.send(&target, Input::ControlNexusOperation(control)).await?;
@@ -33,9 +33,9 @@ impl Frontend {
         request: TerminateNexusOperationExecutionRequest,
     ) -> Result<TerminateNexusOperationExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        limited("request_id", &request.request_id)?;
-        let target = target(namespace.id(), &request.operation_id, &request.run_id)?;
-        check(&request.identity, &request.reason)?;
+        ids::limited("request_id", &request.request_id, namespace.limits())?;
+        let target = target(&namespace, &request.operation_id, &request.run_id)?;
+        check(&request.identity, &request.reason, namespace.limits())?;
         let TerminateNexusOperationExecutionRequest { request_id, identity, reason, .. } = request;
         let control = NexusControl::Terminate { request_id: or_new(request_id), identity, reason };
         self.send(&target, Input::ControlNexusOperation(control)).await?;
@@ -48,14 +48,14 @@ impl Frontend {
         request: DeleteNexusOperationExecutionRequest,
     ) -> Result<DeleteNexusOperationExecutionResponse, Status> {
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let target = target(namespace.id(), &request.operation_id, &request.run_id)?;
+        let target = target(&namespace, &request.operation_id, &request.run_id)?;
         self.send(&target, Input::Delete).await?;
         Ok(DeleteNexusOperationExecutionResponse {})
     }
 }
 
 /// A reason is as long as an id at most.
-fn check(identity: &str, reason: &str) -> Result<(), Status> {
-    limited("identity", identity)?;
-    limited("reason", reason)
+fn check(identity: &str, reason: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    ids::limited("identity", identity, limits)?;
+    ids::limited("reason", reason, limits)
 }

@@ -22,29 +22,16 @@ use perdure_storage::WorkflowKey;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{
-    Frontend,
-    call::{Call, WAIT_TIMEOUT},
-    error, status,
-    validate::ids,
-};
+use crate::{Frontend, call::Call, error, namespaces::AuthorizedNamespace, status, validate::ids};
 
 /// The run of a Nexus operation of its own that a request names.
-fn target(namespace_id: Uuid, operation_id: &str, run_id: &str) -> Result<Target, Status> {
+fn target(namespace: &AuthorizedNamespace, operation_id: &str, run_id: &str) -> Result<Target, Status> {
     if operation_id.is_empty() {
         return Err(status::invalid("operation_id is required"));
     }
-    limited("operation_id", operation_id)?;
+    ids::limited("operation_id", operation_id, namespace.limits())?;
     let run_id = ids::optional_run_id(run_id, "run_id is not a valid UUID")?;
-    Ok(Target { workflow: WorkflowKey::of(Archetype::NexusOperation, namespace_id, operation_id), run_id })
-}
-
-fn limited(name: &str, value: &str) -> Result<(), Status> {
-    let (length, limit) = (value.len(), ids::MAX_LENGTH);
-    if length > limit {
-        return Err(status::invalid(format!("{name} exceeds length limit. Length={length} Limit={limit}")));
-    }
-    ids::no_nul(name, value)
+    Ok(Target { workflow: WorkflowKey::of(Archetype::NexusOperation, namespace.id(), operation_id), run_id })
 }
 
 /// How far an operation is.
@@ -69,7 +56,7 @@ impl Frontend {
         if !request.long_poll_token.is_empty() && request.run_id.is_empty() {
             return Err(status::invalid("run_id is required when long_poll_token is provided"));
         }
-        let target = target(namespace.id(), &request.operation_id, &request.run_id)?;
+        let target = target(&namespace, &request.operation_id, &request.run_id)?;
         if !request.long_poll_token.is_empty() {
             let token: StateToken =
                 self.sealer.open(&request.long_poll_token).map_err(|_| status::invalid("invalid long poll token"))?;
@@ -77,7 +64,7 @@ impl Frontend {
                 return Err(status::invalid("long poll token does not match execution"));
             }
             let until = Until::Transition(token.transitions);
-            let wait = self.history.wait(target.clone(), until, call.deadline(WAIT_TIMEOUT)).await;
+            let wait = self.history.wait(target.clone(), until, call.deadline(namespace.limits().wait_timeout)).await;
             if wait.map_err(|error| error::of_call(error, &target))?.is_none() {
                 return Ok(DescribeNexusOperationExecutionResponse::default());
             }
@@ -116,8 +103,8 @@ impl Frontend {
             Err(_) => return Err(status::invalid(format!("unsupported wait_stage: {}", request.wait_stage))),
         };
         let namespace = self.namespaces.resolve(&request.namespace)?;
-        let mut target = target(namespace.id(), &request.operation_id, &request.run_id)?;
-        let deadline = call.deadline(WAIT_TIMEOUT);
+        let mut target = target(&namespace, &request.operation_id, &request.run_id)?;
+        let deadline = call.deadline(namespace.limits().wait_timeout);
         loop {
             let progress = self.nexus_operation_progress(&target).await?;
             if progress.closed || (stage == Stage::Started && progress.token.is_some()) {

@@ -1,7 +1,7 @@
 //! The start of a Nexus operation of its own: checked, with defaults filled in, as the engine takes it.
 
 use perdure_engine::{
-    BadNexusHeader, Limits, Nanos, Start, input::StartKind, nexus_header, standalone_nexus::NewNexusOperation, validate,
+    BadNexusHeader, Nanos, Start, input::StartKind, nexus_header, standalone_nexus::NewNexusOperation, validate,
 };
 use perdure_proto::api::{
     common::OnConflictOptions,
@@ -15,12 +15,13 @@ use prost::Message;
 use prost_types::Duration;
 use tonic::Status;
 
-use super::{limited, target};
+use super::target;
 use crate::{
     Frontend,
     call::Call,
     control::or_new,
     error,
+    limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     status::{self, invalid},
     validate::{ids, links, search_attributes, sizes},
@@ -33,8 +34,8 @@ impl Frontend {
         request: StartNexusOperationExecutionRequest,
     ) -> Result<StartNexusOperationExecutionResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        let (start, mut operation) = checked(request, &namespace, &self.limits)?;
-        let target = target(namespace.id(), &start.workflow_id, "")?;
+        let (start, mut operation) = checked(request, &namespace)?;
+        let target = target(&namespace, &start.workflow_id, "")?;
         let Some(endpoint) = self.nexus_endpoints.by_name(&operation.endpoint) else {
             return Err(status::not_found(format!("could not find Nexus endpoint by name: {}", operation.endpoint)));
         };
@@ -49,27 +50,28 @@ impl Frontend {
 fn checked(
     mut request: StartNexusOperationExecutionRequest,
     namespace: &AuthorizedNamespace,
-    limits: &Limits,
 ) -> Result<(Start, NewNexusOperation), Status> {
-    limited("request_id", &request.request_id)?;
-    target(namespace.id(), &request.operation_id, "")?;
-    limited("identity", &request.identity)?;
-    check_target(&request)?;
+    let limits = namespace.limits();
+    ids::limited("request_id", &request.request_id, limits)?;
+    target(namespace, &request.operation_id, "")?;
+    ids::limited("identity", &request.identity, limits)?;
+    check_target(&request, limits)?;
     let timeouts = Timeouts::of(&request)?;
-    let (size, limit) = (request.input.as_ref().map_or(0, Message::encoded_len), limits.blob_size);
+    let (size, limit) = (request.input.as_ref().map_or(0, Message::encoded_len), limits.runs.blob_size);
     if size as i64 > limit {
         return Err(invalid(format!("input exceeds size limit. Length={size} Limit={limit}")));
     }
     sizes::user_metadata(request.user_metadata.as_ref(), limits)?;
-    let nexus_header = nexus_header(std::mem::take(&mut request.nexus_header), limits).map_err(|bad| match bad {
-        BadNexusHeader::Reserved(key) => invalid(format!("nexus_header contains a disallowed key: {key:?}")),
-        BadNexusHeader::TooLarge => invalid("nexus_header exceeds size limit"),
-    })?;
+    let nexus_header =
+        nexus_header(std::mem::take(&mut request.nexus_header), &limits.runs).map_err(|bad| match bad {
+            BadNexusHeader::Reserved(key) => invalid(format!("nexus_header contains a disallowed key: {key:?}")),
+            BadNexusHeader::TooLarge => invalid("nexus_header exceeds size limit"),
+        })?;
     if let Some(attributes) = &mut request.search_attributes {
-        search_attributes::check(attributes, namespace, limits)?;
+        search_attributes::check(attributes, namespace)?;
     }
     let (reuse_policy, conflict_policy) = policies(&request)?;
-    links::check(&request.links)?;
+    links::check(&request.links, limits)?;
     if !request.completion_callbacks.is_empty() {
         return Err(Status::unimplemented("completion callbacks of Nexus operations are not supported"));
     }
@@ -105,13 +107,13 @@ fn checked(
     Ok((start, operation))
 }
 
-fn check_target(request: &StartNexusOperationExecutionRequest) -> Result<(), Status> {
+fn check_target(request: &StartNexusOperationExecutionRequest, limits: &FrontendLimits) -> Result<(), Status> {
     let named = [("endpoint", &request.endpoint), ("service", &request.service), ("operation", &request.operation)];
     for (name, value) in named {
         if value.is_empty() {
             return Err(invalid(format!("{name} is required")));
         }
-        limited(name, value)?;
+        ids::limited(name, value, limits)?;
     }
     ids::no_nul("endpoint", &request.endpoint)
 }

@@ -8,12 +8,7 @@ use perdure_proto::api::common::{Callback, callback::Variant};
 use tonic::Status;
 
 use super::links;
-use crate::status::invalid;
-
-/// Temporal's defaults; sizes in bytes.
-const MAX_CALLBACKS: usize = 32;
-const MAX_URL: usize = 1_000;
-const MAX_HEADER: usize = 8_192;
+use crate::{limits::FrontendLimits, status::invalid};
 
 /// Addresses, beside this server itself, that callbacks may call. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,16 +59,18 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Also writes the names of headers in small letters, as they are looked up.
-pub(crate) fn check(callbacks: &mut [Callback], addresses: &CallbackAddresses) -> Result<(), Status> {
+/// `most`: so many there may be.
+pub(crate) fn check(callbacks: &mut [Callback], most: usize, limits: &FrontendLimits) -> Result<(), Status> {
     callbacks.iter_mut().try_for_each(|callback| {
-        links::check(&callback.links)?;
+        links::check(&callback.links, limits)?;
         match &mut callback.variant {
             Some(Variant::Nexus(nexus)) => {
-                check_url(&nexus.url, addresses)?;
+                check_url(&nexus.url, limits)?;
                 let size: usize = nexus.header.iter().map(|(name, value)| name.len() + value.len()).sum();
-                if size > MAX_HEADER {
+                let limit = limits.callback_header;
+                if size > limit {
                     return Err(invalid(format!(
-                        "invalid header: header size longer than max allowed size of {MAX_HEADER}"
+                        "invalid header: header size longer than max allowed size of {limit}"
                     )));
                 }
                 let header = std::mem::take(&mut nexus.header).into_iter();
@@ -85,15 +82,16 @@ pub(crate) fn check(callbacks: &mut [Callback], addresses: &CallbackAddresses) -
             None => Err(Status::unimplemented("unknown callback variant: <nil>")),
         }
     })?;
-    if callbacks.len() > MAX_CALLBACKS {
-        return Err(invalid(format!("cannot attach more than {MAX_CALLBACKS} callbacks to a workflow")));
+    if callbacks.len() > most {
+        return Err(invalid(format!("cannot attach more than {most} callbacks to a workflow")));
     }
     Ok(())
 }
 
-fn check_url(url: &str, addresses: &CallbackAddresses) -> Result<(), Status> {
-    if url.len() > MAX_URL {
-        return Err(invalid(format!("invalid url: url length longer than max length allowed of {MAX_URL}")));
+fn check_url(url: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    let limit = limits.callback_url;
+    if url.len() > limit {
+        return Err(invalid(format!("invalid url: url length longer than max length allowed of {limit}")));
     }
     if url == SYSTEM_CALLBACK {
         return Ok(());
@@ -108,7 +106,7 @@ fn check_url(url: &str, addresses: &CallbackAddresses) -> Result<(), Status> {
     let Some(host) = url.parse::<Uri>().ok().and_then(|url| Some(url.authority()?.as_str().to_owned())) else {
         return Err(invalid(format!("invalid url: cannot be parsed: {url}")));
     };
-    addresses.check(url, scheme, host.rsplit('@').next().unwrap_or_default())
+    limits.callback_addresses.check(url, scheme, host.rsplit('@').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -122,12 +120,12 @@ mod tests {
         Callback { variant: Some(Variant::Nexus(Nexus { url: url.to_owned(), header })), ..Default::default() }
     }
 
-    fn none() -> CallbackAddresses {
-        CallbackAddresses::default()
+    fn checked(callbacks: &mut [Callback]) -> Result<(), Status> {
+        check(callbacks, 32, &FrontendLimits::default())
     }
 
     fn refusal(callbacks: &mut [Callback]) -> String {
-        check(callbacks, &none()).unwrap_err().message().to_owned()
+        checked(callbacks).unwrap_err().message().to_owned()
     }
 
     #[test]
@@ -147,15 +145,15 @@ mod tests {
         for (url, expected) in cases {
             assert_eq!(refusal(&mut [callback(url, &[])]), expected);
         }
-        assert_eq!(check(&mut [Callback::default()], &none()).unwrap_err().code(), tonic::Code::Unimplemented);
+        assert_eq!(checked(&mut [Callback::default()]).unwrap_err().code(), tonic::Code::Unimplemented);
     }
 
     #[test]
     fn headers_and_number() {
         let mut taken = [callback(SYSTEM_CALLBACK, &[("Temporal-Callback-Token", "T")])];
-        check(&mut taken, &none()).unwrap();
+        checked(&mut taken).unwrap();
         assert_eq!(taken, [callback(SYSTEM_CALLBACK, &[("temporal-callback-token", "T")])]);
-        let large = "x".repeat(MAX_HEADER);
+        let large = "x".repeat(8_192);
         let expected = "invalid header: header size longer than max allowed size of 8192";
         assert_eq!(refusal(&mut [callback(SYSTEM_CALLBACK, &[("h", &large)])]), expected);
         let mut many = vec![callback(SYSTEM_CALLBACK, &[]); 33];
@@ -168,6 +166,7 @@ mod tests {
             .into_iter()
             .map(|(pattern, allow_insecure)| CallbackAddress { pattern: pattern.to_owned(), allow_insecure })
             .collect();
+        let limits = FrontendLimits { callback_addresses: addresses, ..FrontendLimits::default() };
         let unknown = "does not match any configured callback address";
         let cases = [
             ("https://x.example.org:443/y", ""),
@@ -182,7 +181,7 @@ mod tests {
             ("http://acb/", unknown),
         ];
         for (url, expected) in cases {
-            let refusal = check(&mut [callback(url, &[])], &addresses).err();
+            let refusal = check(&mut [callback(url, &[])], 1, &limits).err();
             let text = refusal.map(|status| status.message().to_owned()).unwrap_or_default();
             assert!(if expected.is_empty() { text.is_empty() } else { text.contains(expected) }, "{url}: {text}");
         }

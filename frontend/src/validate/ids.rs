@@ -6,41 +6,39 @@ use perdure_storage::WorkflowKey;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::status::invalid;
+use crate::{limits::FrontendLimits, status::invalid};
 
-/// Longest id or name, in bytes.
-pub(crate) const MAX_LENGTH: usize = 1_000;
-
-pub(crate) fn workflow_id(id: &str) -> Result<(), Status> {
+pub(crate) fn workflow_id(id: &str, limits: &FrontendLimits) -> Result<(), Status> {
     if id.is_empty() {
         return Err(invalid("WorkflowId is not set on request."));
     }
-    if id.len() > MAX_LENGTH {
-        return Err(invalid(format!("WorkflowId exceeds maximum allowed length ({}/{MAX_LENGTH})", id.len())));
+    let (length, limit) = (id.len(), limits.runs.id_length);
+    if length > limit {
+        return Err(invalid(format!("WorkflowId exceeds maximum allowed length ({length}/{limit})")));
     }
     no_nul("WorkflowId", id)
 }
 
 /// Of something that may be left out.
-pub(crate) fn optional(name: &str, value: &str) -> Result<(), Status> {
-    if value.len() > MAX_LENGTH {
+pub(crate) fn optional(name: &str, value: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    if value.len() > limits.runs.id_length {
         return Err(invalid(format!("{name} length exceeds limit.")));
     }
     no_nul(name, value)
 }
 
-pub(crate) fn required(name: &str, value: &str) -> Result<(), Status> {
+pub(crate) fn required(name: &str, value: &str, limits: &FrontendLimits) -> Result<(), Status> {
     if value.is_empty() {
         return Err(invalid(format!("{name} is not set on request.")));
     }
-    optional(name, value)
+    optional(name, value, limits)
 }
 
 /// Of calls about activity executions, whose texts are others.
-pub(crate) fn limited(name: &str, value: &str) -> Result<(), Status> {
-    if value.len() > MAX_LENGTH {
-        let length = value.len();
-        return Err(invalid(format!("{name} exceeds length limit. Length={length} Limit={MAX_LENGTH}")));
+pub(crate) fn limited(name: &str, value: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    let (length, limit) = (value.len(), limits.runs.id_length);
+    if length > limit {
+        return Err(invalid(format!("{name} exceeds length limit. Length={length} Limit={limit}")));
     }
     no_nul(name, value)
 }
@@ -81,15 +79,21 @@ mod tests {
 
     #[test]
     fn ids() {
+        let limits = &FrontendLimits::default();
         let long = "x".repeat(1001);
-        assert_eq!(text(workflow_id("")), "WorkflowId is not set on request.");
-        assert_eq!(text(workflow_id(&long)), "WorkflowId exceeds maximum allowed length (1001/1000)");
-        assert_eq!(text(workflow_id("a\0b")), "WorkflowId must not contain a NUL byte.");
-        assert_eq!(text(workflow_id(&long[1..])), "ok");
-        assert_eq!(text(required("SignalName", "")), "SignalName is not set on request.");
-        assert_eq!(text(required("SignalName", &long)), "SignalName length exceeds limit.");
-        assert_eq!(text(optional("Identity", "")), "ok");
-        assert_eq!(text(optional("Identity", "\0")), "Identity must not contain a NUL byte.");
+        assert_eq!(text(workflow_id("", limits)), "WorkflowId is not set on request.");
+        assert_eq!(text(workflow_id(&long, limits)), "WorkflowId exceeds maximum allowed length (1001/1000)");
+        assert_eq!(text(workflow_id("a\0b", limits)), "WorkflowId must not contain a NUL byte.");
+        assert_eq!(text(workflow_id(&long[1..], limits)), "ok");
+        assert_eq!(text(required("SignalName", "", limits)), "SignalName is not set on request.");
+        assert_eq!(text(required("SignalName", &long, limits)), "SignalName length exceeds limit.");
+        assert_eq!(text(optional("Identity", "", limits)), "ok");
+        assert_eq!(text(optional("Identity", "\0", limits)), "Identity must not contain a NUL byte.");
+        let mut short = FrontendLimits::default();
+        short.runs.id_length = 4;
+        assert_eq!(text(workflow_id("12345", &short)), "WorkflowId exceeds maximum allowed length (5/4)");
+        assert_eq!(text(optional("Identity", "12345", &short)), "Identity length exceeds limit.");
+        assert_eq!(text(limited("identity", "12345", &short)), "identity exceeds length limit. Length=5 Limit=4");
     }
 
     #[test]

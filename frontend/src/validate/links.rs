@@ -10,22 +10,20 @@ use perdure_proto::api::{
 use prost::Message;
 use tonic::Status;
 
-use crate::status::invalid;
+use crate::{limits::FrontendLimits, status::invalid};
 
-const MAX_LINKS: usize = 10;
-const MAX_SIZE: usize = 4_000;
-
-pub(crate) fn check(links: &[Link]) -> Result<(), Status> {
-    if links.len() > MAX_LINKS {
-        return Err(invalid(format!("cannot attach more than {MAX_LINKS} links per request, got {}", links.len())));
+pub(crate) fn check(links: &[Link], limits: &FrontendLimits) -> Result<(), Status> {
+    let (number, limit) = (links.len(), limits.links);
+    if number > limit {
+        return Err(invalid(format!("cannot attach more than {limit} links per request, got {number}")));
     }
-    links.iter().try_for_each(check_one)
+    links.iter().try_for_each(|link| check_one(link, limits.link_size))
 }
 
-fn check_one(link: &Link) -> Result<(), Status> {
+fn check_one(link: &Link, limit: usize) -> Result<(), Status> {
     let size = link.encoded_len();
-    if size > MAX_SIZE {
-        return Err(invalid(format!("link exceeds allowed size of {MAX_SIZE}, got {size}")));
+    if size > limit {
+        return Err(invalid(format!("link exceeds allowed size of {limit}, got {size}")));
     }
     match &link.variant {
         Some(Variant::WorkflowEvent(link)) => workflow_event(link),

@@ -1,6 +1,6 @@
 //! Search attributes that a client sets: known to the namespace, of the right type, not too large.
 
-use perdure_engine::{Limits, validate};
+use perdure_engine::validate;
 use perdure_proto::api::common::{Payload, SearchAttributes};
 use perdure_storage::{
     search_values::{TYPE_KEY, decode_value},
@@ -15,11 +15,8 @@ use crate::{
 };
 
 /// Of a start: names, types and sizes. Notes each value's type as [`check_types`] does.
-pub(crate) fn check(
-    attributes: &mut SearchAttributes,
-    namespace: &AuthorizedNamespace,
-    limits: &Limits,
-) -> Result<(), Status> {
+pub(crate) fn check(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    let limits = &namespace.limits().runs;
     check_names(attributes, namespace)?;
     validate::search_attribute_names(attributes, limits).map_err(invalid)?;
     check_values(attributes, namespace)?;
@@ -48,6 +45,18 @@ fn check_names(attributes: &SearchAttributes, namespace: &AuthorizedNamespace) -
     }
 }
 
+/// Of a history that another server has written, where the server's own attributes may be set too.
+pub(crate) fn check_imported(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+    check_names(attributes, namespace)?;
+    for (name, payload) in &attributes.indexed_fields {
+        if let Some(kind) = namespace.attribute(name) {
+            check_value(name, kind, payload)?;
+        }
+    }
+    note_types(attributes, namespace);
+    Ok(())
+}
+
 /// System attributes are left to the engine, which refuses them.
 fn check_values(attributes: &SearchAttributes, namespace: &AuthorizedNamespace) -> Result<(), Status> {
     for (name, payload) in attributes.indexed_fields.iter().filter(|(name, _)| !is_system(name)) {
@@ -55,10 +64,15 @@ fn check_values(attributes: &SearchAttributes, namespace: &AuthorizedNamespace) 
         let Some(kind) = custom.or_else(|| namespace.attribute(name).filter(|_| is_settable(name))) else {
             return Err(invalid(format!("{name} attribute can't be set in SearchAttributes")));
         };
-        let value = decode_value(payload, kind).map_err(|_| invalid_value(name, kind, payload))?;
-        if holds_nul(&value) {
-            return Err(invalid(format!("search attribute {name} must not contain a NUL byte")));
-        }
+        check_value(name, kind, payload)?;
+    }
+    Ok(())
+}
+
+fn check_value(name: &str, kind: AttributeKind, payload: &Payload) -> Result<(), Status> {
+    let value = decode_value(payload, kind).map_err(|_| invalid_value(name, kind, payload))?;
+    if holds_nul(&value) {
+        return Err(invalid(format!("search attribute {name} must not contain a NUL byte")));
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Sizes of what clients send, as encoded.
 
-use perdure_engine::Limits;
 use perdure_proto::api::{common::Memo, failure::Failure, sdk::UserMetadata};
 use prost::Message;
 use tonic::Status;
 
-use crate::status::invalid;
+use crate::{limits::FrontendLimits, status::invalid};
 
 /// What stays of a failure that is too large.
 const TRUNCATED_MESSAGE: usize = 4 * 1_024;
@@ -13,31 +12,31 @@ const TRUNCATED_MESSAGE: usize = 4 * 1_024;
 pub(crate) const FAILURE: &str = "Failure exceeds size limit.";
 pub(crate) const HEARTBEAT: &str = "Heartbeat details exceed size limit.";
 
-pub(crate) fn too_large(blob: Option<&impl Message>, limits: &Limits) -> bool {
-    blob.is_some_and(|blob| exceeds(blob.encoded_len(), limits.blob_size))
+pub(crate) fn too_large(blob: Option<&impl Message>, limits: &FrontendLimits) -> bool {
+    blob.is_some_and(|blob| exceeds(blob.encoded_len(), limits.runs.blob_size))
 }
 
-pub(crate) fn blob(blob: Option<&impl Message>, limits: &Limits) -> Result<(), Status> {
+pub(crate) fn blob(blob: Option<&impl Message>, limits: &FrontendLimits) -> Result<(), Status> {
     if too_large(blob, limits) {
         return Err(invalid("Blob data size exceeds limit."));
     }
     Ok(())
 }
 
-pub(crate) fn memo(memo: Option<&Memo>, limits: &Limits) -> Result<(), Status> {
-    if memo.is_some_and(|memo| exceeds(memo.encoded_len(), limits.memo_size)) {
+pub(crate) fn memo(memo: Option<&Memo>, limits: &FrontendLimits) -> Result<(), Status> {
+    if memo.is_some_and(|memo| exceeds(memo.encoded_len(), limits.runs.memo_size)) {
         return Err(invalid("Memo size exceeds limit."));
     }
     Ok(())
 }
 
-pub(crate) fn user_metadata(metadata: Option<&UserMetadata>, limits: &Limits) -> Result<(), Status> {
+pub(crate) fn user_metadata(metadata: Option<&UserMetadata>, limits: &FrontendLimits) -> Result<(), Status> {
     let Some(metadata) = metadata else {
         return Ok(());
     };
     let parts = [
-        ("summary", &metadata.summary, limits.user_metadata_summary),
-        ("details", &metadata.details, limits.user_metadata_details),
+        ("summary", &metadata.summary, limits.runs.user_metadata_summary),
+        ("details", &metadata.details, limits.runs.user_metadata_details),
     ];
     for (name, payload, limit) in parts {
         let size = payload.as_ref().map_or(0, Message::encoded_len);
@@ -77,7 +76,8 @@ mod tests {
 
     #[test]
     fn blobs_and_metadata() {
-        let limits = Limits { blob_size: 100, ..Default::default() };
+        let mut limits = FrontendLimits::default();
+        limits.runs.blob_size = 100;
         let payloads = |len| Payloads { payloads: vec![payload(len)] };
         assert!(blob(Some(&payloads(90)), &limits).is_ok());
         assert_eq!(blob(Some(&payloads(100)), &limits).unwrap_err().message(), "Blob data size exceeds limit.");

@@ -3,7 +3,7 @@
 //! StartWorkflowExecution and SignalWithStartWorkflowExecution differ in the order of the checks and in some texts; the
 //! rest is the same, so the second is a start with a signal.
 
-use perdure_engine::{Limits, Nanos, Signal, Start, cron, normalized_override, retry, validate};
+use perdure_engine::{Nanos, Signal, Start, cron, normalized_override, retry, validate};
 use perdure_proto::api::{
     common::{OnConflictOptions, RetryPolicy},
     enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse},
@@ -12,29 +12,25 @@ use perdure_proto::api::{
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{
-    callbacks::{self, CallbackAddresses},
-    ids, links, search_attributes, sizes, task_queue,
-};
-use crate::{namespaces::AuthorizedNamespace, status::invalid};
+use super::{callbacks, ids, links, search_attributes, sizes, task_queue};
+use crate::{limits::FrontendLimits, namespaces::AuthorizedNamespace, status::invalid};
 
 /// Checks in the order of StartWorkflowExecution.
 pub(crate) fn start(
     mut request: StartWorkflowExecutionRequest,
     namespace: &AuthorizedNamespace,
-    limits: &Limits,
-    addresses: &CallbackAddresses,
     now: Nanos,
 ) -> Result<Start, Status> {
+    let limits = namespace.limits();
     let policies = policies(&request)?;
-    ids::workflow_id(&request.workflow_id)?;
+    ids::workflow_id(&request.workflow_id, limits)?;
     request.retry_policy = retry_policy(request.retry_policy, limits)?;
     let start_delay = start_delay(&request)?;
     cron_schedule(&request.cron_schedule, now)?;
-    ids::required("WorkflowType", type_name(&request))?;
-    task_queue::check_user_defined(request.task_queue.as_ref())?;
+    ids::required("WorkflowType", type_name(&request), limits)?;
+    task_queue::check_user_defined(request.task_queue.as_ref(), limits)?;
     let timeouts = timeouts(&request, limits)?;
-    ids::optional("RequestId", &request.request_id)?;
+    ids::optional("RequestId", &request.request_id, limits)?;
     check_policies(policies)?;
     if request
         .on_conflict_options
@@ -42,9 +38,9 @@ pub(crate) fn start(
     {
         return Err(invalid("attaching request ID is required for attaching completion callbacks"));
     }
-    common(&mut request, namespace, limits)?;
-    callbacks::check(&mut request.completion_callbacks, addresses)?;
-    links::check(&request.links)?;
+    common(&mut request, namespace)?;
+    callbacks::check(&mut request.completion_callbacks, limits.runs.callbacks, limits)?;
+    links::check(&request.links, limits)?;
     // A callback's links are kept with it.
     request.links.retain(|link| !request.completion_callbacks.iter().any(|callback| callback.links.contains(link)));
     sizes(&request, limits)?;
@@ -57,16 +53,16 @@ pub(crate) fn start(
 pub(crate) fn signal_with_start(
     request: SignalWithStartWorkflowExecutionRequest,
     namespace: &AuthorizedNamespace,
-    limits: &Limits,
     now: Nanos,
 ) -> Result<Start, Status> {
+    let limits = namespace.limits();
     let (mut request, signal) = split(request);
     cron_schedule(&request.cron_schedule, now)?;
-    ids::workflow_id(&request.workflow_id)?;
-    required_name("signal", "signal name", &signal.name)?;
-    required_name("workflow type", "workflow type name", type_name(&request))?;
-    task_queue::check_user_defined(request.task_queue.as_ref())?;
-    too_long("Request ID", &request.request_id)?;
+    ids::workflow_id(&request.workflow_id, limits)?;
+    required_name("signal", "signal name", &signal.name, limits)?;
+    required_name("workflow type", "workflow type name", type_name(&request), limits)?;
+    task_queue::check_user_defined(request.task_queue.as_ref(), limits)?;
+    too_long("Request ID", &request.request_id, limits)?;
     let timeouts = timeouts(&request, limits)?;
     request.retry_policy = retry_policy(request.retry_policy, limits)?;
     let start_delay = start_delay(&request)?;
@@ -77,8 +73,8 @@ pub(crate) fn signal_with_start(
             "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.",
         ));
     }
-    common(&mut request, namespace, limits)?;
-    links::check(&request.links)?;
+    common(&mut request, namespace)?;
+    links::check(&request.links, limits)?;
     sizes::blob(signal.input.as_ref(), limits)?;
     sizes(&request, limits)?;
     newest_override(&mut request)?;
@@ -130,8 +126,8 @@ fn type_name(request: &StartWorkflowExecutionRequest) -> &str {
     request.workflow_type.as_ref().map_or("", |kind| kind.name.as_str())
 }
 
-fn retry_policy(policy: Option<RetryPolicy>, limits: &Limits) -> Result<Option<RetryPolicy>, Status> {
-    policy.map(|policy| retry::validated(retry::with_defaults(policy, limits)).map_err(invalid)).transpose()
+fn retry_policy(policy: Option<RetryPolicy>, limits: &FrontendLimits) -> Result<Option<RetryPolicy>, Status> {
+    policy.map(|policy| retry::validated(retry::with_defaults(policy, &limits.runs)).map_err(invalid)).transpose()
 }
 
 fn cron_schedule(schedule: &str, now: Nanos) -> Result<(), Status> {
@@ -156,12 +152,12 @@ struct Timeouts {
 }
 
 /// A run lives no longer than its chain, a workflow task no longer than its run.
-fn timeouts(request: &StartWorkflowExecutionRequest, limits: &Limits) -> Result<Timeouts, Status> {
+fn timeouts(request: &StartWorkflowExecutionRequest, limits: &FrontendLimits) -> Result<Timeouts, Status> {
     let execution = timeout("WorkflowExecutionTimeoutSeconds", request.workflow_execution_timeout.as_ref())?;
     let run = timeout("WorkflowRunTimeoutSeconds", request.workflow_run_timeout.as_ref())?;
     let task = timeout("WorkflowTaskTimeoutSeconds", request.workflow_task_timeout.as_ref())?;
     let run = validate::run_timeout(run, execution);
-    Ok(Timeouts { execution, run, task: validate::task_timeout(task, run, limits) })
+    Ok(Timeouts { execution, run, task: validate::task_timeout(task, run, &limits.runs) })
 }
 
 fn timeout(name: &str, value: Option<&prost_types::Duration>) -> Result<Nanos, Status> {
@@ -194,19 +190,15 @@ fn check_policies((reuse, conflict): (Reuse, Conflict)) -> Result<(), Status> {
 }
 
 /// Checks that both kinds make in the same order. What is not built is refused: the run would not do what was asked.
-fn common(
-    request: &mut StartWorkflowExecutionRequest,
-    namespace: &AuthorizedNamespace,
-    limits: &Limits,
-) -> Result<(), Status> {
+fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNamespace) -> Result<(), Status> {
     if request.time_skipping_config.is_some() {
         return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
     }
     if let Some(attributes) = &mut request.search_attributes {
-        search_attributes::check(attributes, namespace, limits)?;
+        search_attributes::check(attributes, namespace)?;
     }
     validate::priority(request.priority.as_ref()).map_err(invalid)?;
-    ids::optional("Identity", &request.identity)
+    ids::optional("Identity", &request.identity, namespace.limits())
 }
 
 fn newest_override(request: &mut StartWorkflowExecutionRequest) -> Result<(), Status> {
@@ -215,22 +207,22 @@ fn newest_override(request: &mut StartWorkflowExecutionRequest) -> Result<(), St
     Ok(())
 }
 
-fn sizes(request: &StartWorkflowExecutionRequest, limits: &Limits) -> Result<(), Status> {
+fn sizes(request: &StartWorkflowExecutionRequest, limits: &FrontendLimits) -> Result<(), Status> {
     sizes::blob(request.input.as_ref(), limits)?;
     sizes::memo(request.memo.as_ref(), limits)?;
     sizes::blob(request.header.as_ref(), limits)?;
     sizes::user_metadata(request.user_metadata.as_ref(), limits)
 }
 
-fn required_name(short: &str, long: &str, value: &str) -> Result<(), Status> {
+fn required_name(short: &str, long: &str, value: &str, limits: &FrontendLimits) -> Result<(), Status> {
     if value.is_empty() {
         return Err(invalid(format!("{short} not set")));
     }
-    too_long(long, value)
+    too_long(long, value, limits)
 }
 
-fn too_long(name: &str, value: &str) -> Result<(), Status> {
-    let (length, limit) = (value.len(), ids::MAX_LENGTH);
+fn too_long(name: &str, value: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    let (length, limit) = (value.len(), limits.runs.id_length);
     if length > limit {
         return Err(invalid(format!("{name} exceeds maximum allowed length ({length}/{limit})")));
     }

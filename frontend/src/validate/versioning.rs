@@ -7,21 +7,24 @@ use perdure_proto::api::{
 };
 use tonic::Status;
 
-use super::ids::{MAX_LENGTH, no_nul};
-use crate::status::{invalid, permission_denied};
+use super::ids::no_nul;
+use crate::{
+    limits::FrontendLimits,
+    status::{invalid, permission_denied},
+};
 
-const MAX_BUILD_ID: usize = 255;
-/// A deployment's name and its build id share the id of one workflow with a prefix of 39 bytes.
-const MAX_DEPLOYMENT_FIELD: usize = (MAX_LENGTH - 39) / 2;
+/// In Temporal a deployment's name and its build id share the id of one workflow with a prefix of so many bytes.
+const DEPLOYMENT_PREFIX: usize = 39;
 
 /// Of a poll or an answer of a worker with this queue.
 pub(crate) fn check(
     stamp: Option<&WorkerVersionStamp>,
     options: Option<&WorkerDeploymentOptions>,
     queue: Option<&TaskQueue>,
+    limits: &FrontendLimits,
 ) -> Result<(), Status> {
     let (build_id, versioned) = stamp.map_or(("", false), |stamp| (stamp.build_id.as_str(), stamp.use_versioning));
-    if build_id.len() > MAX_BUILD_ID {
+    if build_id.len() > limits.build_id {
         return Err(invalid("Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID."));
     }
     // SDKs set the flag of the older versioning beside the deployment's options, which then count.
@@ -36,7 +39,7 @@ pub(crate) fn check(
             "NormalName must be set on sticky queue when UseVersioning is true or DeploymentOptions are set.",
         ));
     }
-    options.map_or(Ok(()), check_deployment)
+    options.map_or(Ok(()), |options| check_deployment(options, limits))
 }
 
 /// The version of a worker in versioned mode, which gets only its version's tasks.
@@ -46,33 +49,37 @@ pub(crate) fn deployment(options: Option<&WorkerDeploymentOptions>) -> Option<De
         .map(|options| DeploymentVersion::new(options.deployment_name.as_str(), options.build_id.as_str()))
 }
 
-fn check_deployment(options: &WorkerDeploymentOptions) -> Result<(), Status> {
+fn check_deployment(options: &WorkerDeploymentOptions, limits: &FrontendLimits) -> Result<(), Status> {
     if options.worker_versioning_mode() != WorkerVersioningMode::Versioned {
         return Ok(());
     }
     if options.deployment_name.is_empty() || options.build_id.is_empty() {
         return Err(invalid("Deployment name and build id must be set together."));
     }
-    deployment_name(&options.deployment_name)?;
-    build_id(&options.build_id)
+    deployment_name(&options.deployment_name, limits)?;
+    build_id(&options.build_id, limits)
 }
 
 /// Of a deployment name that is not empty.
-pub(crate) fn deployment_name(deployment_name: &str) -> Result<(), Status> {
+pub(crate) fn deployment_name(deployment_name: &str, limits: &FrontendLimits) -> Result<(), Status> {
     let separator = ['.', ':'].into_iter().find(|separator| deployment_name.contains(*separator));
-    if let Some(separator) = separator.filter(|_| deployment_name.len() <= MAX_DEPLOYMENT_FIELD) {
+    if let Some(separator) = separator.filter(|_| deployment_name.len() <= longest_field(limits)) {
         return Err(invalid(format!("worker deployment name cannot contain '{separator}'")));
     }
-    deployment_field("WorkerDeploymentName", deployment_name)
+    deployment_field("WorkerDeploymentName", deployment_name, limits)
 }
 
 /// Of a build id that is not empty.
-pub(crate) fn build_id(build_id: &str) -> Result<(), Status> {
-    deployment_field("BuildID", build_id)
+pub(crate) fn build_id(build_id: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    deployment_field("BuildID", build_id, limits)
 }
 
-fn deployment_field(name: &str, field: &str) -> Result<(), Status> {
-    if field.len() > MAX_DEPLOYMENT_FIELD {
+fn longest_field(limits: &FrontendLimits) -> usize {
+    limits.runs.id_length.saturating_sub(DEPLOYMENT_PREFIX) / 2
+}
+
+fn deployment_field(name: &str, field: &str, limits: &FrontendLimits) -> Result<(), Status> {
+    if field.len() > longest_field(limits) {
         return Err(invalid(format!("size of {name} larger than the maximum allowed")));
     }
     if field.starts_with("__") {
@@ -107,9 +114,9 @@ mod tests {
                 build_id: build_id.to_owned(),
                 worker_versioning_mode: WorkerVersioningMode::Versioned.into(),
             };
-            assert_eq!(text(check(None, Some(&options), None)), expected);
+            assert_eq!(text(check(None, Some(&options), None, &FrontendLimits::default())), expected);
             options.worker_versioning_mode = WorkerVersioningMode::Unspecified.into();
-            assert_eq!(text(check(None, Some(&options), None)), "ok");
+            assert_eq!(text(check(None, Some(&options), None, &FrontendLimits::default())), "ok");
         }
     }
 
@@ -121,18 +128,21 @@ mod tests {
             build_id: "b".to_owned(),
             worker_versioning_mode: WorkerVersioningMode::Versioned.into(),
         };
-        assert_eq!(text(check(stamp.as_ref(), Some(&options), None)), "ok");
+        assert_eq!(text(check(stamp.as_ref(), Some(&options), None, &FrontendLimits::default())), "ok");
         options.worker_versioning_mode = WorkerVersioningMode::Unversioned.into();
         let refused = "Worker versioning in workflow progress APIs is disabled on this namespace.";
-        assert_eq!(text(check(stamp.as_ref(), Some(&options), None)), refused);
+        assert_eq!(text(check(stamp.as_ref(), Some(&options), None, &FrontendLimits::default())), refused);
     }
 
     #[test]
     fn build_ids() {
         let stamp = |len, use_versioning| WorkerVersionStamp { build_id: "b".repeat(len), use_versioning };
         let too_long = "Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID.";
-        assert_eq!(text(check(Some(&stamp(255, false)), None, None)), "ok");
-        assert_eq!(text(check(Some(&stamp(256, true)), None, None)), too_long);
-        assert_eq!(check(Some(&stamp(3, true)), None, None).unwrap_err().code(), tonic::Code::PermissionDenied);
+        assert_eq!(text(check(Some(&stamp(255, false)), None, None, &FrontendLimits::default())), "ok");
+        assert_eq!(text(check(Some(&stamp(256, true)), None, None, &FrontendLimits::default())), too_long);
+        assert_eq!(
+            check(Some(&stamp(3, true)), None, None, &FrontendLimits::default()).unwrap_err().code(),
+            tonic::Code::PermissionDenied
+        );
     }
 }

@@ -20,10 +20,8 @@ use tonic::Status;
 
 use self::registry::Heartbeat;
 pub use self::registry::Workers;
-use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, status};
+use crate::{Frontend, call::Call, limits, namespaces::AuthorizedNamespace, status};
 
-/// Longest page; also the one of callers that ask for none.
-const PAGE_SIZE_MAX: usize = 1_000;
 /// Queues of workers that a server runs for its own needs start so.
 const SYSTEM_QUEUES: &str = "temporal-sys-";
 
@@ -48,8 +46,7 @@ impl Frontend {
         let passes = query::read(&request.query)?;
         let query_hash = hash(&request);
         let after = self.last_shown(&namespace, &query_hash, &request.next_page_token)?;
-        let page_size = usize::try_from(request.page_size).ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
-        let page_size = page_size.unwrap_or(PAGE_SIZE_MAX);
+        let page_size = limits::page_size(request.page_size, namespace.limits().list_page);
         let found = self.workers.of_namespace(namespace.id(), call.received, after.as_deref());
         let mut found = found.into_iter().filter(|worker| shown(worker, request.include_system_workers, &passes));
         let page: Vec<_> = found.by_ref().take(page_size).collect();

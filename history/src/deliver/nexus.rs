@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use perdure_engine::{
-    Archetype, Input, Limits, Nanos, NexusCancelOutcome, NexusStartOutcome, RunState, state::NexusOperation, time::timestamp,
+    Archetype, Input, Limits, Nanos, NexusCancelOutcome, NexusStartOutcome, RunState, state::NexusOperation,
+    time::timestamp,
 };
 use perdure_matching::Receipt;
 use perdure_proto::{
@@ -193,9 +194,7 @@ fn caller(run: &RunState, scheduled_event_id: i64) -> Link {
 fn check_size(outcome: &NexusStartOutcome, limits: &Limits) -> Result<(), RequestError> {
     use prost::Message;
     match outcome {
-        NexusStartOutcome::Completed { result: Some(result), .. }
-            if result.encoded_len() as i64 > limits.blob_size =>
-        {
+        NexusStartOutcome::Completed { result: Some(result), .. } if result.encoded_len() as i64 > limits.blob_size => {
             Err(RequestError::call("http: response body too large", false))
         }
         _ => Ok(()),

@@ -1,17 +1,18 @@
 //! What schedules owe: starts of workflows, and ends of those that are in the way of others.
 
 use perdure_engine::{
-    Input, Limits, Reject, Start,
+    Input, Reject, Start,
     schedule::{self, ActionEnded, ActionStarted, ScheduleInput, ScheduledBy},
 };
 use perdure_proto::api::common::Callback;
 use perdure_storage::WorkflowKey;
 
 use super::Message;
-use crate::{api::Target, error::Error, shard::cell::Cell, shard::message::Action, shared::Shared};
+use crate::{api::Target, error::Error, limits::LiveLimits, shard::cell::Cell, shard::message::Action, shared::Shared};
 
-pub(super) fn start(cell: &Cell, action_id: i64, limits: &Limits) -> Option<Message> {
-    let start = schedule::owed_start(&cell.state.run, action_id, limits)?;
+pub(super) fn start(cell: &Cell, action_id: i64, limits: &LiveLimits) -> Option<Message> {
+    let run = &cell.state.run;
+    let start = schedule::owed_start(run, action_id, limits.load().of(&run.namespace))?;
     Some(Message::StartScheduled { action_id, start: Box::new(start) })
 }
 

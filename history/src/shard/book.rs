@@ -30,7 +30,9 @@ impl Shard {
     fn outcome(&mut self, key: RunKey, input: Input) -> Result<Outcome, Reject> {
         let now = self.shared.clock.now();
         let cell = self.cells.get_mut(&key).filter(|cell| !cell.damaged).ok_or(Reject::StaleTask)?;
-        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let limits = self.shared.limits.load();
+        let limits = limits.of(&cell.state.run.namespace);
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits };
         let outcome = perdure_engine::step(&mut cell.state, input, &mut ctx);
         if let Err(Reject::Corrupt(corrupt)) = &outcome {
             tracing::error!(run_id = %key.run_id, %corrupt, "a transition contradicted the run's state: the run is read again");
@@ -96,6 +98,7 @@ impl Shard {
         let dirty = cell.dirty.get_or_insert_with(Dirty::default);
         dirty.visibility |= visibility;
         dirty.changes.extend(changes.into_iter().filter(is_durable));
+        self.cells.weigh(&key);
     }
 
     /// Brings the run's entry among the deadlines up to date.

@@ -70,8 +70,8 @@ impl Shard {
                 self.dispatch_activity(key, scheduled_event_id, attempt)
             }
             owed_to_others => {
-                let delivery =
-                    self.cells.get(&key).and_then(|cell| Delivery::of(cell, &owed_to_others, &self.shared.limits));
+                let cell = self.cells.get(&key);
+                let delivery = cell.and_then(|cell| Delivery::of(cell, &owed_to_others, &self.shared.limits));
                 if let Some(delivery) = delivery {
                     self.hold_for(key, Release::Deliveries(Box::new(delivery)));
                 }

@@ -105,7 +105,8 @@ fn route(
         return not_ready("Unable to query workflow due to Workflow Task in failed state.");
     }
     cell.queries.retain(|_, query| !query.reply.is_closed());
-    if cell.queries.len() >= shared.limits.buffered_queries {
+    let limits = shared.limits.load();
+    if cell.queries.len() >= limits.of(&cell.state.run.namespace).buffered_queries {
         return Err(Error::Busy("too many queries wait for a workflow task of this workflow, try again later".into()));
     }
     Ok(None)

@@ -46,7 +46,8 @@ impl Shard {
         reset.run_id = key.run_id.to_string();
         let reason = reset.reason.clone();
         let now = self.shared.clock.now();
-        let mut ctx = Ctx { now, ids: &mut self.ids, limits: &self.shared.limits };
+        let limits = self.shared.limits.load();
+        let mut ctx = Ctx { now, ids: &mut self.ids, limits: limits.of(&cell.state.run.namespace) };
         let (state, outcome) = perdure_engine::reset(reset, &mut ctx)?;
         if open {
             let identity = IDENTITY.to_owned();

@@ -29,12 +29,13 @@ use tokio::{
 };
 
 use crate::{
-    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueKind, QueueRouting, Reservation,
+    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueKey, QueueKind, QueueRouting, Reservation,
     StartedTask, TaskPriority, TaskRef,
     backlog::{Budget, Waiting},
     direct::DirectTask,
     dispatch::Dispatch,
     lane::Lane,
+    metrics::QueueMetrics,
     rate::Wait,
     rates::Rates,
     shared::Shared,
@@ -72,6 +73,7 @@ pub(crate) type Match = (Seat, Parked, Waiting);
 pub(crate) struct Queue {
     pub(crate) kind: QueueKind,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) metrics: Arc<QueueMetrics>,
     core: Mutex<Core>,
 }
 
@@ -97,18 +99,19 @@ pub(crate) struct Core {
 
 impl Queue {
     pub(crate) fn new(
-        kind: QueueKind,
+        key: &QueueKey,
         shared: Arc<Shared>,
         routing: Option<Arc<QueueRouting>>,
         config: Option<Arc<QueueConfig>>,
     ) -> Self {
         let now = Instant::now();
-        let mut core = Core::new(kind, Arc::clone(&shared.budget), now);
+        let metrics = shared.metrics.queue(key);
+        let mut core = Core::new(key.kind, Arc::clone(&shared.budget), now);
         core.routing = routing;
         if let Some(config) = config {
             core.rates.configure(config, now);
         }
-        Self { kind, shared, core: Mutex::new(core) }
+        Self { kind: key.kind, shared, metrics, core: Mutex::new(core) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
@@ -216,7 +219,7 @@ impl Core {
     /// A poller joins the line of its lane.
     pub(crate) fn park(&mut self, info: Arc<PollerInfo>, limits: &MatchingLimits) -> (Seat, oneshot::Receiver<Handed>) {
         let now = Instant::now();
-        self.rates.set_worker(info.max_tasks_per_second, now);
+        self.rates.set_polled(info.max_tasks_per_second, info.system_rate, now);
         let seat = self.next_seat;
         self.next_seat += 1;
         if info.deployment.is_some() {

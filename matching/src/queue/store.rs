@@ -26,7 +26,8 @@ impl Queue {
                 self.settle(core);
             }
             if failed {
-                tokio::time::sleep(self.shared.limits.retry_pause).await;
+                let pause = self.shared.limits().retry_pause;
+                tokio::time::sleep(pause).await;
             }
             let mut core = self.lock();
             match core.next_job() {

@@ -1,6 +1,8 @@
 //! The settings of a server: defaults, then a YAML file, then the environment.
 
 mod environment;
+mod security;
+mod ui;
 
 use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
@@ -11,12 +13,19 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use security::{AuthSettings, METRICS_PORT, MetricsSettings, SecurityFlags, StoreTls, TlsSettings};
+pub(crate) use ui::{UiFlags, UserInterface};
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) listen: Listen,
     pub(crate) log: Log,
+    pub(crate) tls: TlsSettings,
+    pub(crate) auth: AuthSettings,
+    pub(crate) metrics: MetricsSettings,
+    pub(crate) ui: UserInterface,
     /// Namespaces that are created at start where they do not exist.
     pub(crate) namespaces: Vec<String>,
     /// Retention of those that are created, as `72h`.
@@ -25,10 +34,12 @@ pub(crate) struct Settings {
     pub(crate) search_attributes: BTreeMap<String, String>,
     /// A file in the format of Temporal's dynamic configuration.
     pub(crate) dynamic_config: Option<PathBuf>,
-    /// Values of the same kind, which win over the file: key to number.
-    pub(crate) limits: BTreeMap<String, crate::limits::Value>,
+    /// Values of its keys, which win over the file.
+    pub(crate) limits: BTreeMap<String, serde_json::Value>,
     /// Runs that are kept in memory.
     pub(crate) cached_runs: usize,
+    /// About how many MiB they may take.
+    pub(crate) cached_mib: usize,
     /// Seconds that calls in flight have to end when the server stops.
     pub(crate) stop_grace_seconds: u64,
 }
@@ -44,6 +55,8 @@ pub(crate) struct StoreSettings {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) database: String,
+    /// PostgreSQL: TLS on the way to it.
+    pub(crate) tls: StoreTls,
     /// PostgreSQL: connections at most.
     pub(crate) max_connections: usize,
     /// SQLite: the database's file. None: in memory.
@@ -67,10 +80,14 @@ pub(crate) struct Listen {
     /// Address or host name to listen on.
     pub(crate) ip: String,
     pub(crate) grpc_port: u16,
-    /// Address of the HTTP side; None: the same.
+    /// Address of the HTTP/JSON API; None: the same.
     pub(crate) http_ip: Option<String>,
-    /// 0: no HTTP.
+    /// 0: none.
     pub(crate) http_port: u16,
+    /// Address of what the web UI asks; None: that of the API.
+    pub(crate) ui_ip: Option<String>,
+    /// 0: none. May be the port of the API.
+    pub(crate) ui_port: u16,
     /// Where other servers reach the HTTP side, as `https://host:port`: outside Nexus handlers call back there. None: its
     /// address and port.
     pub(crate) http_url: Option<String>,
@@ -99,12 +116,17 @@ impl Default for Settings {
             store: StoreSettings::default(),
             listen: Listen::default(),
             log: Log::default(),
+            tls: TlsSettings::default(),
+            auth: AuthSettings::default(),
+            metrics: MetricsSettings::default(),
+            ui: UserInterface::default(),
             namespaces: vec!["default".to_owned()],
             namespace_retention: "72h".to_owned(),
             search_attributes: BTreeMap::new(),
             dynamic_config: None,
             limits: BTreeMap::new(),
             cached_runs: 20_000,
+            cached_mib: 256,
             stop_grace_seconds: 10,
         }
     }
@@ -120,6 +142,7 @@ impl Default for StoreSettings {
             user: "postgres".to_owned(),
             password: String::new(),
             database: "perdure".to_owned(),
+            tls: StoreTls::default(),
             max_connections: 20,
             path: None,
             wait_seconds: 60,
@@ -150,7 +173,27 @@ impl std::fmt::Debug for StoreSettings {
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { ip: "127.0.0.1".to_owned(), grpc_port: 7233, http_ip: None, http_port: 8233, http_url: None }
+        Self {
+            ip: "127.0.0.1".to_owned(),
+            grpc_port: 7233,
+            http_ip: None,
+            http_port: 7243,
+            ui_ip: None,
+            ui_port: 8233,
+            http_url: None,
+        }
+    }
+}
+
+impl Listen {
+    /// Address and port of the HTTP/JSON API.
+    pub(crate) fn http(&self) -> (&str, u16) {
+        (self.http_ip.as_deref().unwrap_or(&self.ip), self.http_port)
+    }
+
+    /// Address and port of what the web UI asks.
+    pub(crate) fn ui(&self) -> (&str, u16) {
+        (self.ui_ip.as_deref().unwrap_or(self.http().0), self.ui_port)
     }
 }
 

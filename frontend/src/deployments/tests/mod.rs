@@ -8,12 +8,14 @@ mod state;
 use std::time::Duration;
 
 use perdure_engine::time::SECOND;
+use perdure_history::ByNamespace;
 use perdure_matching::{MatchingLimits, QueueKind};
 use perdure_proto::api::enums::TaskQueueType;
 use perdure_storage::MemoryStore;
 use tonic::Code;
 
 use super::{reroute::Routing, *};
+use crate::{limits::FrontendLimits, quotas::Quotas};
 
 const NAMESPACE: Uuid = Uuid::from_u128(1);
 
@@ -25,7 +27,9 @@ struct World {
 
 async fn open(store: Arc<MemoryStore>, limits: Limits) -> World {
     let matching = Matching::new(MatchingLimits::default());
-    let deployments = Deployments::open(store.clone(), matching.clone(), limits).await.unwrap();
+    let limits = ByNamespace::of_all(FrontendLimits { runs: limits, ..FrontendLimits::default() });
+    let namespaces = Namespaces::open(store.clone(), limits, Quotas::default(), "active".to_owned()).await.unwrap();
+    let deployments = Deployments::open(store.clone(), matching.clone(), namespaces).await.unwrap();
     World { store, matching, deployments }
 }
 

@@ -4,10 +4,10 @@ pub(crate) mod command;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use perdure_engine::{ActivityRef, Input, Limits, Start, WorkflowTaskRef};
+use perdure_engine::{ActivityRef, Input, Start, WorkflowTaskRef};
 use perdure_history::{
-    Error, History, HistoryConfig, NexusConfig, NexusEndpoints, QueryOutcome, Responded, SystemClock, Target,
-    nexus::http::HttpClient,
+    ByNamespace, Error, History, HistoryConfig, LiveLimits, NexusConfig, NexusEndpoints, QueryOutcome, Responded,
+    SystemClock, Target, nexus::http::HttpClient,
 };
 use perdure_matching::{
     DeploymentVersion, Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, QueueRouting,
@@ -62,36 +62,44 @@ fn version(build_id: &str) -> Option<DeploymentVersion> {
     (!build_id.is_empty()).then(|| DeploymentVersion::new(DEPLOYMENT, build_id))
 }
 
+/// How many runs may be cached, and how many bytes they may take.
+pub(crate) type Budget = (usize, usize);
+const ROOMY: Budget = (1_000, usize::MAX);
+/// Caches that cannot hold what a test does.
+pub(crate) const NARROW: [Budget; 2] = [(4, usize::MAX), (1_000, 1)];
+
 impl World {
     pub(crate) async fn open() -> Self {
-        Self::with_cache(1_000).await
+        Self::with_cache(ROOMY).await
     }
 
-    pub(crate) async fn with_cache(cached_runs: usize) -> Self {
-        Self::on(Arc::new(MemoryStore::new()), cached_runs).await
+    pub(crate) async fn with_cache(budget: Budget) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), budget).await
     }
 
     /// A new node on the same store.
     pub(crate) async fn reopen(&self) -> Self {
-        Self::on(self.store.clone(), 1_000).await
+        Self::on(self.store.clone(), ROOMY).await
     }
 
-    async fn on(store: Arc<MemoryStore>, cached_runs: usize) -> Self {
+    async fn on(store: Arc<MemoryStore>, budget: Budget) -> Self {
         let matching = Matching::new(MatchingLimits::default());
         let history = History::open(HistoryConfig {
             store: store.clone(),
             matching: matching.clone(),
             clock: Arc::new(SystemClock::default()),
-            limits: Limits::default(),
+            limits: LiveLimits::new(ByNamespace::default()),
             nexus: NexusConfig {
                 endpoints: NexusEndpoints::new(store.clone()),
                 sealer: Sealer::new([7; 32]),
-                http: HttpClient::new(),
+                http: HttpClient::new(rustls::RootCertStore::empty()),
                 callback_base: None,
             },
+            registry: perdure_metrics::Registry::default(),
             owner: OWNER.into(),
             ranges: 1,
-            cached_runs,
+            cached_runs: budget.0,
+            cached_bytes: budget.1,
         });
         Self { history: history.await.expect("open"), matching, store }
     }

@@ -1,0 +1,242 @@
+//! The keys that act here: for whom each can differ, and what it sets. Defaults are those of the types that are set.
+
+use std::time::Duration;
+
+use perdure_engine::Nanos;
+use perdure_frontend::{CallbackAddresses, limits::PerQueue};
+
+use super::AllLimits;
+
+/// A key of Temporal's dynamic configuration.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) scope: Scope,
+    pub(super) field: Field,
+}
+
+/// Which constraints a value of a key may have: none, a namespace, or a task queue as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Global,
+    Namespace,
+    TaskQueue,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Global => "global",
+            Self::Namespace => "namespace",
+            Self::TaskQueue => "task queue",
+        })
+    }
+}
+
+/// Where the value goes, which says what it must be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Field {
+    Int64(fn(&mut AllLimits) -> &mut i64),
+    Int32(fn(&mut AllLimits) -> &mut i32),
+    Count(fn(&mut AllLimits) -> &mut usize),
+    Rate(fn(&mut AllLimits) -> &mut u32),
+    Float(fn(&mut AllLimits) -> &mut f64),
+    Time(fn(&mut AllLimits) -> &mut Nanos),
+    Span(fn(&mut AllLimits) -> &mut Duration),
+    Addresses(fn(&mut AllLimits) -> &mut CallbackAddresses),
+    QueueSpan(fn(&mut AllLimits) -> &mut PerQueue<Duration>),
+    QueueRate(fn(&mut AllLimits) -> &mut PerQueue<Option<f64>>),
+}
+
+use Field::{Addresses, Count, Float, Int32, Int64, QueueRate, QueueSpan, Rate, Span, Time};
+use Scope::{Global, Namespace, TaskQueue};
+
+const fn key(name: &'static str, scope: Scope, field: Field) -> Key {
+    Key { name, scope, field }
+}
+
+/// The key of this name, in any case of letters.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name.eq_ignore_ascii_case(name))
+}
+
+pub(crate) static KEYS: &[Key] = &[
+    // Sizes of what clients send.
+    key("limit.blobSize.error", Namespace, Int64(|all| &mut all.frontend.runs.blob_size)),
+    key("limit.memoSize.error", Namespace, Int64(|all| &mut all.frontend.runs.memo_size)),
+    key("limit.maxIDLength", Global, Count(|all| &mut all.frontend.runs.id_length)),
+    key("limit.workerBuildIdSize", Global, Count(|all| &mut all.frontend.build_id)),
+    key("limit.userMetadataSummarySize", Namespace, Count(|all| &mut all.frontend.runs.user_metadata_summary)),
+    key("limit.userMetadataDetailsSize", Namespace, Count(|all| &mut all.frontend.runs.user_metadata_details)),
+    key("frontend.searchAttributesNumberOfKeysLimit", Namespace, Count(|all| &mut all.frontend.runs.search_attributes)),
+    key(
+        "frontend.searchAttributesSizeOfValueLimit",
+        Namespace,
+        Count(|all| &mut all.frontend.runs.search_attribute_size),
+    ),
+    key(
+        "frontend.searchAttributesTotalSizeLimit",
+        Namespace,
+        Count(|all| &mut all.frontend.runs.search_attributes_size),
+    ),
+    key("frontend.maxlinksPerRequest", Namespace, Count(|all| &mut all.frontend.links)),
+    key("frontend.linkMaxSize", Namespace, Count(|all| &mut all.frontend.link_size)),
+    key("frontend.callbackURLMaxLength", Namespace, Count(|all| &mut all.frontend.callback_url)),
+    key("frontend.callbackHeaderMaxLength", Namespace, Count(|all| &mut all.frontend.callback_header)),
+    key("system.maxCallbacksPerWorkflow", Namespace, Count(|all| &mut all.frontend.runs.callbacks)),
+    key("system.maxCallbacksPerUpdateID", Namespace, Count(|all| &mut all.frontend.callbacks_per_update)),
+    key("component.callbacks.allowedAddresses", Namespace, Addresses(|all| &mut all.frontend.callback_addresses)),
+    key("callback.allowedAddresses", Namespace, Addresses(|all| &mut all.frontend.callback_addresses)),
+    // One run.
+    key("limit.historySize.error", Namespace, Int64(|all| &mut all.frontend.runs.history_size)),
+    key(
+        "limit.historySize.suggestContinueAsNew",
+        Namespace,
+        Int64(|all| &mut all.frontend.runs.history_size_suggest_continue_as_new),
+    ),
+    key("limit.historyCount.error", Namespace, Int64(|all| &mut all.frontend.runs.history_count)),
+    key(
+        "limit.historyCount.suggestContinueAsNew",
+        Namespace,
+        Int64(|all| &mut all.frontend.runs.history_count_suggest_continue_as_new),
+    ),
+    key("limit.mutableStateSize.error", Global, Int64(|all| &mut all.frontend.runs.state_size)),
+    key("limit.mutableStateActivityFailureSize.error", Namespace, Int64(|all| &mut all.frontend.runs.failure_size)),
+    key("system.transactionSizeLimit", Global, Int64(|all| &mut all.frontend.runs.transaction_size)),
+    key("limit.numPendingActivities.error", Namespace, Count(|all| &mut all.frontend.runs.pending_activities)),
+    key("limit.numPendingChildExecutions.error", Namespace, Count(|all| &mut all.frontend.runs.pending_children)),
+    key("limit.numPendingSignals.error", Namespace, Count(|all| &mut all.frontend.runs.pending_signals)),
+    key("limit.numPendingCancelRequests.error", Namespace, Count(|all| &mut all.frontend.runs.pending_cancels)),
+    key("history.maximumSignalsPerExecution", Namespace, Int64(|all| &mut all.frontend.runs.signals)),
+    key("history.maximumBufferedEventsBatch", Global, Count(|all| &mut all.frontend.runs.buffered_events)),
+    key("history.maximumBufferedEventsSizeInBytes", Global, Int64(|all| &mut all.frontend.runs.buffered_bytes)),
+    key("history.MaxBufferedQueryCount", Global, Count(|all| &mut all.frontend.runs.buffered_queries)),
+    key("history.maxInFlightUpdates", Namespace, Count(|all| &mut all.frontend.runs.in_flight_updates)),
+    key("history.maxInFlightUpdatePayloads", Namespace, Int64(|all| &mut all.frontend.runs.in_flight_update_bytes)),
+    key("history.maxTotalUpdates", Namespace, Count(|all| &mut all.frontend.runs.total_updates)),
+    key("history.defaultWorkflowTaskTimeout", Namespace, Time(|all| &mut all.frontend.runs.workflow_task_timeout)),
+    key("history.workflowTaskHeartbeatTimeout", Namespace, Time(|all| &mut all.frontend.runs.workflow_task_heartbeat)),
+    key("history.workflowIdReuseMinimalInterval", Namespace, Time(|all| &mut all.frontend.runs.min_start_interval)),
+    key(
+        "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute",
+        Namespace,
+        Int32(|all| &mut all.frontend.runs.failed_tasks_to_report),
+    ),
+    // Nexus.
+    key(
+        "component.nexusoperations.limit.operation.concurrency",
+        Namespace,
+        Count(|all| &mut all.frontend.runs.pending_nexus_operations),
+    ),
+    key(
+        "component.nexusoperations.limit.header.size",
+        Namespace,
+        Count(|all| &mut all.frontend.runs.nexus_header_size),
+    ),
+    key(
+        "component.nexusoperations.retryPolicy.initialInterval",
+        Global,
+        Time(|all| &mut all.frontend.runs.nexus_retry_initial_interval),
+    ),
+    key(
+        "component.nexusoperations.retryPolicy.maxInterval",
+        Global,
+        Time(|all| &mut all.frontend.runs.nexus_retry_maximum_interval),
+    ),
+    key(
+        "component.nexusoperations.limit.operation.token.length",
+        Namespace,
+        Count(|all| &mut all.frontend.nexus_token),
+    ),
+    key("limit.endpointNameMaxLength", Global, Count(|all| &mut all.frontend.endpoint_name)),
+    key("limit.endpointExternalURLMaxLength", Global, Count(|all| &mut all.frontend.endpoint_url)),
+    key("limit.endpointDescriptionMaxSize", Global, Count(|all| &mut all.frontend.endpoint_description)),
+    key("limit.endpointListDefaultPageSize", Global, Count(|all| &mut all.frontend.endpoint_page_default)),
+    key("limit.endpointListMaxPageSize", Global, Count(|all| &mut all.frontend.endpoint_page)),
+    // Worker deployments.
+    key("matching.maxDeployments", Namespace, Count(|all| &mut all.frontend.runs.worker_deployments)),
+    key("matching.maxVersionsInDeployment", Namespace, Count(|all| &mut all.frontend.runs.versions_per_deployment)),
+    key("matching.maxVersionsInTaskQueue", Namespace, Count(|all| &mut all.frontend.runs.versions_per_task_queue)),
+    key(
+        "matching.maxTaskQueuesInDeploymentVersion",
+        Namespace,
+        Count(|all| &mut all.frontend.runs.task_queues_per_deployment_version),
+    ),
+    key(
+        "matching.wv.VersionDrainageStatusVisibilityGracePeriod",
+        Namespace,
+        Time(|all| &mut all.frontend.runs.drainage_grace),
+    ),
+    key(
+        "matching.wv.VersionDrainageStatusRefreshInterval",
+        Namespace,
+        Time(|all| &mut all.frontend.runs.drainage_refresh),
+    ),
+    key("limit.reachabilityQueryBuildIds", Global, Count(|all| &mut all.frontend.reachability_build_ids)),
+    // Calls.
+    key("frontend.rps", Global, Rate(|all| &mut all.frontend.rps)),
+    key("frontend.namespaceRPS", Namespace, Rate(|all| &mut all.frontend.namespace_rps)),
+    key("frontend.namespaceBurstRatio", Namespace, Float(|all| &mut all.frontend.burst_ratio)),
+    key("frontend.namespaceRPS.visibility", Namespace, Rate(|all| &mut all.frontend.visibility_rps)),
+    key("frontend.namespaceBurstRatio.visibility", Namespace, Float(|all| &mut all.frontend.visibility_burst_ratio)),
+    key("frontend.namespaceCount", Namespace, Count(|all| &mut all.frontend.waiting_calls)),
+    key("frontend.historyMaxPageSize", Namespace, Count(|all| &mut all.frontend.history_page)),
+    key("frontend.visibilityMaxPageSize", Namespace, Count(|all| &mut all.frontend.list_page)),
+    key("history.longPollExpirationInterval", Namespace, Span(|all| &mut all.frontend.wait_timeout)),
+    key("system.namespaceMinRetentionLocal", Global, Span(|all| &mut all.frontend.retention_min)),
+    key("worker.batcherRPS", Namespace, Rate(|all| &mut all.frontend.batch_rps)),
+    // Task queues.
+    key("matching.longPollExpirationInterval", TaskQueue, QueueSpan(|all| &mut all.frontend.poll_timeout)),
+    key(
+        "admin.matchingNamespaceTaskqueueToPartitionDispatchRate",
+        TaskQueue,
+        QueueRate(|all| &mut all.frontend.dispatch_rate),
+    ),
+    key("matching.maxFairnessKeyWeightOverrides", Namespace, Count(|all| &mut all.frontend.fairness_overrides)),
+    key("matching.maxTaskQueueIdleTime", Global, Span(|all| &mut all.matching.idle_queue)),
+    key("matching.PollerHistoryTTL", Global, Span(|all| &mut all.matching.poller_history)),
+    key("matching.queryPollerUnavailableWindow", Global, Span(|all| &mut all.matching.query_poller_window)),
+];
+
+/// Keys that people set for Temporal and that change nothing here, and why. By prefix.
+pub(super) static WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("system.forceSearchAttributesCacheRefreshOnRead", "search attributes are visible at once"),
+    ("system.forceNexusEndpointRefreshOnRead", "Nexus endpoints are visible at once"),
+    ("frontend.enableServerVersionCheck", "nobody is asked for newer versions"),
+    ("frontend.enableUpdateWorkflowExecution", "updates are always there"),
+    ("frontend.enableExecuteMultiOperation", "update-with-start is always there"),
+    ("frontend.enableSchedules", "schedules are always there"),
+    ("frontend.enableBatcher", "batch operations are always there"),
+    ("frontend.MaxConcurrentBatchOperationPerNamespace", "any number of batch operations may run"),
+    ("frontend.WorkerHeartbeatsEnabled", "worker heartbeats are always there"),
+    ("frontend.ListWorkersEnabled", "lists of workers are always there"),
+    ("frontend.workerVersioning", "the older worker versioning is withdrawn, worker deployments are always there"),
+    ("system.enableDeployment", "worker deployments are always there"),
+    ("system.enableNexus", "Nexus is always there"),
+    ("component.nexusoperations.useSystemCallbackURL", "Nexus callbacks always use it"),
+    ("component.nexusoperations.callback.endpoint.template", "the setting listen.http_url says where callbacks go"),
+    ("activity.enable", "standalone activities are always there"),
+    ("nexusoperation.enable", "standalone Nexus operations are always there"),
+    ("matching.numTaskqueue", "task queues have no partitions"),
+    ("matching.useNewMatcher", "tasks always go by priority"),
+    ("matching.enableFairness", "fairness keys always count"),
+    ("matching.rps", "matching has no calls of its own: see frontend.rps"),
+    ("matching.namespaceRPS", "matching has no calls of its own: see frontend.namespaceRPS"),
+    ("history.rps", "history has no calls of its own: see frontend.rps"),
+    ("history.namespaceRPS", "history has no calls of its own: see frontend.namespaceRPS"),
+    ("history.hostLevelCacheMaxSize", "the setting cached_runs says how many runs are kept in memory"),
+    ("history.cache", "the setting cached_runs says how many runs are kept in memory"),
+    ("frontend.persistence", "the database is asked in batches"),
+    ("history.persistence", "the database is asked in batches"),
+    ("matching.persistence", "the database is asked in batches"),
+    ("worker.persistence", "the database is asked in batches"),
+    ("system.secondaryVisibilityWritingMode", "lists are in the same database as everything else"),
+    ("system.enableReadFromSecondaryVisibility", "lists are in the same database as everything else"),
+    ("system.visibility", "lists are in the same database as everything else"),
+    ("limit.blobSize.warn", "what is below the limit is not logged"),
+    ("limit.memoSize.warn", "what is below the limit is not logged"),
+    ("limit.historySize.warn", "what is below the limit is not logged"),
+    ("limit.historyCount.warn", "what is below the limit is not logged"),
+    ("limit.mutableStateSize.warn", "what is below the limit is not logged"),
+    ("limit.mutableStateActivityFailureSize.warn", "what is below the limit is not logged"),
+];

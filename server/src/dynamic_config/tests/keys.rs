@@ -1,0 +1,157 @@
+use perdure_frontend::CallbackAddress;
+
+use super::*;
+
+/// Key, scope, Temporal's default, and ours with its reason where it is more generous.
+const TABLE: &[[&str; 5]] = &[
+    ["limit.blobSize.error", "namespace", "2097152", "", ""],
+    ["limit.memoSize.error", "namespace", "2097152", "", ""],
+    ["limit.maxIDLength", "global", "1000", "", ""],
+    ["limit.workerBuildIdSize", "global", "255", "", ""],
+    ["limit.userMetadataSummarySize", "namespace", "400", "", ""],
+    ["limit.userMetadataDetailsSize", "namespace", "20000", "", ""],
+    ["frontend.searchAttributesNumberOfKeysLimit", "namespace", "100", "", ""],
+    ["frontend.searchAttributesSizeOfValueLimit", "namespace", "2048", "", ""],
+    ["frontend.searchAttributesTotalSizeLimit", "namespace", "40960", "", ""],
+    ["frontend.maxlinksPerRequest", "namespace", "10", "", ""],
+    ["frontend.linkMaxSize", "namespace", "4000", "", ""],
+    ["frontend.callbackURLMaxLength", "namespace", "1000", "", ""],
+    ["frontend.callbackHeaderMaxLength", "namespace", "8192", "", ""],
+    ["system.maxCallbacksPerWorkflow", "namespace", "32", "", ""],
+    ["system.maxCallbacksPerUpdateID", "namespace", "32", "", ""],
+    ["component.callbacks.allowedAddresses", "namespace", "[]", "", ""],
+    ["callback.allowedAddresses", "namespace", "[]", "", ""],
+    ["limit.historySize.error", "namespace", "52428800", "", ""],
+    ["limit.historySize.suggestContinueAsNew", "namespace", "4194304", "", ""],
+    ["limit.historyCount.error", "namespace", "51200", "", ""],
+    ["limit.historyCount.suggestContinueAsNew", "namespace", "4096", "", ""],
+    ["limit.mutableStateSize.error", "global", "8388608", "", ""],
+    ["limit.mutableStateActivityFailureSize.error", "namespace", "4096", "", ""],
+    ["system.transactionSizeLimit", "global", "4194304", "", ""],
+    ["limit.numPendingActivities.error", "namespace", "2000", "", ""],
+    ["limit.numPendingChildExecutions.error", "namespace", "2000", "", ""],
+    ["limit.numPendingSignals.error", "namespace", "2000", "", ""],
+    ["limit.numPendingCancelRequests.error", "namespace", "2000", "", ""],
+    ["history.maximumSignalsPerExecution", "namespace", "10000", "", ""],
+    ["history.maximumBufferedEventsBatch", "global", "100", "", ""],
+    ["history.maximumBufferedEventsSizeInBytes", "global", "2097152", "", ""],
+    ["history.MaxBufferedQueryCount", "global", "1", "64", "a second query that waits is not refused"],
+    ["history.maxInFlightUpdates", "namespace", "10", "", ""],
+    ["history.maxInFlightUpdatePayloads", "namespace", "20971520", "", ""],
+    ["history.maxTotalUpdates", "namespace", "2000", "", ""],
+    ["history.defaultWorkflowTaskTimeout", "namespace", "10s", "", ""],
+    ["history.workflowTaskHeartbeatTimeout", "namespace", "30m", "", ""],
+    [
+        "history.workflowIdReuseMinimalInterval",
+        "namespace",
+        "1s",
+        "0s",
+        "an id can be started again at once, as on Temporal's SQL stores",
+    ],
+    ["system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute", "namespace", "5", "", ""],
+    ["component.nexusoperations.limit.operation.concurrency", "namespace", "30", "", ""],
+    ["component.nexusoperations.limit.header.size", "namespace", "8192", "", ""],
+    ["component.nexusoperations.retryPolicy.initialInterval", "global", "1s", "", ""],
+    ["component.nexusoperations.retryPolicy.maxInterval", "global", "1h", "", ""],
+    ["component.nexusoperations.limit.operation.token.length", "namespace", "4096", "", ""],
+    ["limit.endpointNameMaxLength", "global", "200", "", ""],
+    ["limit.endpointExternalURLMaxLength", "global", "4096", "", ""],
+    ["limit.endpointDescriptionMaxSize", "global", "20000", "", ""],
+    ["limit.endpointListDefaultPageSize", "global", "100", "", ""],
+    ["limit.endpointListMaxPageSize", "global", "1000", "", ""],
+    ["matching.maxDeployments", "namespace", "100", "", ""],
+    ["matching.maxVersionsInDeployment", "namespace", "100", "", ""],
+    ["matching.maxVersionsInTaskQueue", "namespace", "200", "", ""],
+    ["matching.maxTaskQueuesInDeploymentVersion", "namespace", "100", "", ""],
+    ["matching.wv.VersionDrainageStatusVisibilityGracePeriod", "namespace", "3m", "", ""],
+    ["matching.wv.VersionDrainageStatusRefreshInterval", "namespace", "3m", "", ""],
+    ["limit.reachabilityQueryBuildIds", "global", "5", "", ""],
+    ["frontend.rps", "global", "2400", "0", "none: full mailboxes shed load"],
+    ["frontend.namespaceRPS", "namespace", "2400", "0", "the same"],
+    ["frontend.namespaceBurstRatio", "namespace", "2", "", ""],
+    ["frontend.namespaceRPS.visibility", "namespace", "10", "0", "the same"],
+    ["frontend.namespaceBurstRatio.visibility", "namespace", "1", "", ""],
+    ["frontend.namespaceCount", "namespace", "1200", "20000", "a poll that waits costs little"],
+    ["frontend.historyMaxPageSize", "namespace", "256", "", ""],
+    ["frontend.visibilityMaxPageSize", "namespace", "1000", "", ""],
+    ["history.longPollExpirationInterval", "namespace", "20s", "", ""],
+    ["system.namespaceMinRetentionLocal", "global", "1h", "", ""],
+    ["worker.batcherRPS", "namespace", "50", "", ""],
+    ["matching.longPollExpirationInterval", "task queue", "1m", "", ""],
+    [
+        "admin.matchingNamespaceTaskqueueToPartitionDispatchRate",
+        "task queue",
+        "1000",
+        "none",
+        "queues have no partitions whose store must be protected",
+    ],
+    ["matching.maxFairnessKeyWeightOverrides", "namespace", "1000", "", ""],
+    ["matching.maxTaskQueueIdleTime", "global", "5m", "", ""],
+    ["matching.PollerHistoryTTL", "global", "5m", "", ""],
+    ["matching.queryPollerUnavailableWindow", "global", "20s", "", ""],
+];
+
+#[test]
+fn defaults() {
+    let expected =
+        TABLE.iter().map(|[key, scope, theirs, ours, _]| [key, scope, if ours.is_empty() { theirs } else { ours }]);
+    let expected: Vec<_> = expected.map(|row| row.map(|text| (*text).to_owned())).collect();
+    assert_eq!(table(), expected);
+}
+
+#[test]
+fn each_key_sets_its_own_limit_and_no_other() {
+    let show_all = |limits: &mut AllLimits| keys::KEYS.iter().map(|key| key.field.show(limits)).collect::<Vec<_>>();
+    let defaults = show_all(&mut AllLimits::default());
+    for (at, key) in keys::KEYS.iter().enumerate() {
+        let mut limits = AllLimits::default();
+        if key.name.ends_with("llowedAddresses") {
+            let value = json!([{"Pattern": "localhost:*", "AllowInsecure": true}, {"pattern": "*.example.org"}]);
+            key.field.set(&mut limits, &value).unwrap();
+            let address =
+                |pattern: &str, allow_insecure| CallbackAddress { pattern: pattern.to_owned(), allow_insecure };
+            let expected = [address("localhost:*", true), address("*.example.org", false)].into_iter().collect();
+            assert_eq!(limits.frontend.callback_addresses, expected);
+            continue;
+        }
+        key.field.set(&mut limits, &json!(7)).unwrap();
+        let mut expected = defaults.clone();
+        expected[at] = if defaults[at].ends_with(['s', 'm', 'h']) { "7s".to_owned() } else { "7".to_owned() };
+        assert_eq!(show_all(&mut limits), expected, "{}", key.name);
+    }
+}
+
+/// Go's durations; numbers without a unit are seconds.
+#[test]
+fn times() {
+    let key = keys::find("HISTORY.workflowtaskheartbeattimeout").unwrap();
+    let cases = [
+        (json!("1h30m"), 5_400_000),
+        (json!("1.5s"), 1_500),
+        (json!("250ms"), 250),
+        (json!("0s"), 0),
+        (json!("15"), 15_000),
+        (json!(15), 15_000),
+        (json!(0.5), 500),
+    ];
+    for (value, millis) in cases {
+        let mut limits = AllLimits::default();
+        key.field.set(&mut limits, &value).unwrap();
+        assert_eq!(limits.frontend.runs.workflow_task_heartbeat, millis * 1_000_000, "{value}");
+    }
+    for value in
+        [json!("-1s"), json!(-1), json!("1w2"), json!(""), json!("1e999"), json!(null), json!(true), json!([1])]
+    {
+        assert!(key.field.set(&mut AllLimits::default(), &value).is_err(), "{value}");
+    }
+}
+
+/// A prefix of a key without effect must not hide a key that acts.
+#[test]
+fn no_key_is_in_both_lists() {
+    for key in keys::KEYS {
+        let hides = |prefix: &str| key.name.to_lowercase().starts_with(&prefix.to_lowercase());
+        let hidden: Vec<_> = keys::WITHOUT_EFFECT.iter().filter(|(prefix, _)| hides(prefix)).collect();
+        assert!(hidden.is_empty(), "{}: {hidden:?}", key.name);
+    }
+}
