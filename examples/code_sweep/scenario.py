@@ -1,8 +1,19 @@
-"""Three sweeps by cron, with a file added between the second and the third; then the cron is terminated."""
+"""Three sweeps by cron, with a file added between the second and the third; then the cron is terminated. A schedule does two more."""
 
 from __future__ import annotations
 
-from temporalio.client import WorkflowExecutionStatus
+from datetime import timedelta
+
+from temporalio.client import (
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+    WorkflowExecutionStatus,
+)
 
 from code_sweep.activities import measure_page
 from code_sweep.workflows import CodeSweepWorkflow, SweepPagesWorkflow, SweepReport
@@ -39,8 +50,37 @@ async def run(stage: Stage) -> Report:
     pages = stage.client.get_workflow_handle(f"{handle.id}-pages-{handle.first_execution_run_id}")
     started = (await stage.events(pages))[0].workflow_execution_started_event_attributes
     check(bool(started.continued_execution_run_id), "the child's last run was continued as new")
+    scheduled = await _on_a_schedule(stage, str(code))
     ended = stage.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
-    return Report(ended, f"{len(reports)} sweeps, {first.files} files in {first.pages} pages each")
+    return Report(ended, f"{len(reports)} sweeps by cron, {scheduled} by schedule, {first.files} files, {first.pages} pages")
+
+
+async def _on_a_schedule(stage: Stage, folder: str) -> int:
+    """Two sweeps, a second apart, and no more: the schedule counts them. A sweep knows the one before here too."""
+    schedule = await stage.client.create_schedule(
+        stage.id("sweep-schedule"),
+        Schedule(
+            action=ScheduleActionStartWorkflow(
+                CodeSweepWorkflow.run, args=[folder, 2], id=stage.id("scheduled-sweep"), task_queue=stage.task_queue
+            ),
+            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=1))]),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE),
+            state=ScheduleState(limited_actions=True, remaining_actions=2),
+        ),
+    )
+    seen = await stage.until(
+        "two sweeps by schedule",
+        schedule.describe,
+        lambda seen: seen.info.num_actions == 2 and not seen.info.running_actions,
+    )
+    check_equal(seen.schedule.state.remaining_actions, 0, "sweeps that the schedule has left")
+    reports = []
+    for ran in seen.info.recent_actions:
+        sweep = stage.client.get_workflow_handle_for(CodeSweepWorkflow.run, ran.action.workflow_id)
+        reports.append(await sweep.result())
+    check_equal([(report.number, report.changed) for report in reports], [(1, True), (2, False)], "scheduled sweeps")
+    await schedule.delete()
+    return len(reports)
 
 
 async def _swept(stage: Stage, workflow_id: str, run_id: str) -> tuple[SweepReport, str]:

@@ -27,6 +27,8 @@ FOLDERS = [
     "saga",
     "evolving",
     "ambient_agents",
+    "worker_queues",
+    "client_manager",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Connections with a lifecycle: TLS, an API key, a pool, several namespaces."""

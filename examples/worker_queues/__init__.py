@@ -1,0 +1,1 @@
+"""Workers on named queues with rates of their own."""
