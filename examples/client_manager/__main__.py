@@ -8,10 +8,9 @@ import sys
 import uuid
 from pathlib import Path
 
-from temporalio.runtime import Runtime, TelemetryConfig
-
 from client_manager.manager import Credentials
 from client_manager.scenario import greetings
+from runner.ending import leave
 
 
 def main() -> int:
@@ -23,8 +22,6 @@ def main() -> int:
     parser.add_argument("--server-name", metavar="NAME", help="the name in the server's certificate")
     parser.add_argument("--api-key", metavar="KEY")
     given = parser.parse_args()
-    # The SDK's thread for workers' heartbeats can outlive the interpreter of so short a program, and crash it.
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(), worker_heartbeat_interval=None))
     credentials = Credentials(given.ca, given.certificate, given.key, given.server_name, given.api_key)
     try:
         answers = asyncio.run(greetings(given.address, credentials, uuid.uuid4().hex[:8], print))
@@ -38,4 +35,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
