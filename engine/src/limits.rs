@@ -29,7 +29,9 @@ pub struct Limits {
     pub in_flight_updates: usize,
     pub in_flight_update_bytes: i64,
     pub total_updates: usize,
-    /// Bytes of ids and names in commands. In requests it is always 1,000.
+    /// The part of `total_updates` at which continue-as-new is suggested.
+    pub total_updates_suggest_continue_as_new: f64,
+    /// Bytes of ids and names, in requests and in commands.
     pub id_length: usize,
     pub failure_size: i64,
     /// Search attributes of one run, bytes of one value, bytes of all.
@@ -44,6 +46,8 @@ pub struct Limits {
     pub workflow_task_timeout: Nanos,
     pub workflow_task_timeout_max: Nanos,
     pub workflow_task_heartbeat: Nanos,
+    /// What a workflow task that fails again and again has more time by, at most.
+    pub workflow_task_retry_max: Nanos,
     /// A speculative task, or one that only carries updates, must be taken within this time.
     pub speculative_schedule_to_start: Nanos,
     /// The first task of a next run begins at least this long after that of the run before it.
@@ -54,6 +58,9 @@ pub struct Limits {
     /// Lists show a run's problems once so many of its workflow tasks failed in a row; 0: never.
     pub failed_tasks_to_report: i32,
     pub pending_nexus_operations: usize,
+    /// Bytes of the names of a Nexus operation's service and of the operation.
+    pub nexus_service_name: usize,
+    pub nexus_operation_name: usize,
     /// Bytes of a Nexus operation's header: of its keys and values.
     pub nexus_header_size: usize,
     /// Of the attempts to start a Nexus operation, to request its cancel, or to call a callback.
@@ -94,6 +101,7 @@ impl Default for Limits {
             in_flight_updates: 10,
             in_flight_update_bytes: 20 * MIB,
             total_updates: 2_000,
+            total_updates_suggest_continue_as_new: 0.9,
             id_length: 1_000,
             failure_size: 4 * KIB,
             search_attributes: 100,
@@ -105,12 +113,15 @@ impl Default for Limits {
             workflow_task_timeout: 10 * SECOND,
             workflow_task_timeout_max: 120 * SECOND,
             workflow_task_heartbeat: 30 * 60 * SECOND,
+            workflow_task_retry_max: 600 * SECOND,
             speculative_schedule_to_start: 5 * SECOND,
             min_run_interval: SECOND,
             min_start_interval: 0,
             default_activity_initial_interval: SECOND,
             failed_tasks_to_report: 5,
             pending_nexus_operations: 30,
+            nexus_service_name: 1_000,
+            nexus_operation_name: 1_000,
             nexus_header_size: 8_192,
             nexus_retry_initial_interval: SECOND,
             nexus_retry_maximum_interval: 3_600 * SECOND,

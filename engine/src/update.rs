@@ -186,6 +186,11 @@ fn has_joined(update: &AdmittedUpdate, request_id: &str) -> bool {
 }
 
 impl WorkflowState {
+    /// How far an update is, and how it ended: a run that closes under an accepted update fails it. None: it is not known.
+    pub fn update_progress(&self, update_id: &str) -> Option<(Stage, Option<Outcome>)> {
+        known(self, update_id)
+    }
+
     /// How an accepted update ended; a run that closes under it fails it. None: it has not ended.
     pub fn update_outcome(&self, update_id: &str) -> Option<Outcome> {
         known(self, update_id)?.1
@@ -244,10 +249,11 @@ pub(crate) fn wants_task(state: &WorkflowState) -> bool {
     state.volatile.admitted.iter().any(|update| update.sent_in.is_none())
 }
 
-/// The run nears its limit of updates: at nine tenths of it.
+/// The run nears its limit of updates.
 pub(crate) fn suggests_continue_as_new(tx: &Tx) -> bool {
     let known = tx.state.run.updates.len() + tx.state.volatile.admitted.len();
-    known * 10 >= tx.ctx.limits.total_updates * 9
+    let limits = tx.ctx.limits;
+    known as f64 >= limits.total_updates as f64 * limits.total_updates_suggest_continue_as_new
 }
 
 /// The completed workflow task carried updates that its worker did not answer: a worker that does not know updates.

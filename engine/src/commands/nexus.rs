@@ -12,6 +12,7 @@ use prost_types::Duration;
 
 use super::{Batch, WorkflowTaskFailure};
 use crate::{
+    limits::Limits,
     nexus::{self, BadNexusHeader, nexus_header},
     outcome::Task,
     state::Nanos,
@@ -22,8 +23,6 @@ use crate::{
 
 const CAUSE: Cause = Cause::BadScheduleNexusOperationAttributes;
 const CANCEL_CAUSE: Cause = Cause::BadRequestCancelNexusOperationAttributes;
-/// Names of Nexus services and operations.
-const NAME_LENGTH: usize = 1_000;
 
 pub(super) fn schedule(
     tx: &mut Tx,
@@ -35,7 +34,7 @@ pub(super) fn schedule(
     let Some(endpoint_id) = batch.nexus_endpoints.get(&command.endpoint) else {
         return Err(bad(format!("endpoint {} not found", quoted(&command.endpoint))));
     };
-    check_names(&command).map_err(bad)?;
+    check_names(&command, tx.ctx.limits).map_err(bad)?;
     let (run, limits) = (&tx.state.run, tx.ctx.limits);
     let timeouts = Timeouts::of(&command, run.run_timeout).map_err(bad)?;
     if command.input.as_ref().map_or(0, Message::encoded_len) as i64 > limits.blob_size {
@@ -66,12 +65,14 @@ pub(super) fn schedule(
     Ok(())
 }
 
-fn check_names(command: &ScheduleNexusOperationCommandAttributes) -> Result<(), String> {
-    for (field, name) in [("Service", &command.service), ("Operation", &command.operation)] {
-        if name.len() > NAME_LENGTH {
-            return Err(format!(
-                "ScheduleNexusOperationCommandAttributes.{field} exceeds length limit of {NAME_LENGTH}"
-            ));
+fn check_names(command: &ScheduleNexusOperationCommandAttributes, limits: &Limits) -> Result<(), String> {
+    let names = [
+        ("Service", &command.service, limits.nexus_service_name),
+        ("Operation", &command.operation, limits.nexus_operation_name),
+    ];
+    for (field, name, limit) in names {
+        if name.len() > limit {
+            return Err(format!("ScheduleNexusOperationCommandAttributes.{field} exceeds length limit of {limit}"));
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use perdure_proto::api::{
 use super::{flush_buffered, pending, settle_speculative, speculative};
 use crate::{
     change::Kind,
+    ctx::Ctx,
     outcome::{Reply, Task},
     pause,
     reject::Reject,
@@ -21,7 +22,8 @@ use crate::{
 /// a task that fails again, they let it time out: so this is the backoff.
 const ATTEMPTS_WITHOUT_BACKOFF: i32 = 3;
 const BACKOFF_INITIAL: Nanos = 5 * SECOND;
-const BACKOFF_MAX: Nanos = 600 * SECOND;
+/// More would not fit.
+const BACKOFF_DOUBLINGS: i32 = 24;
 
 /// Schedules a workflow task if the run is open, none is pending and the first task's backoff is over. A speculative
 /// task that is pending becomes a normal one: what it would have done in memory is now owed.
@@ -68,7 +70,7 @@ pub(super) fn schedule(tx: &mut Tx, original: Option<Nanos>) {
     // Events between two attempts end the row: the history goes on, so the next task is in it.
     let attempt = if tx.state.run.buffered.is_empty() { tx.state.run.task_attempt.max(1) } else { 1 };
     flush_buffered(tx);
-    let mut task = task_of(&tx.state.run, tx.ctx.now, attempt);
+    let mut task = task_of(&tx.state.run, tx.ctx, attempt);
     if attempt > 1 {
         tx.durable(Kind::WorkflowTaskSet(task.clone()));
     } else {
@@ -82,13 +84,14 @@ pub(super) fn schedule(tx: &mut Tx, original: Option<Nanos>) {
 }
 
 /// The task that would be scheduled now, with the next event's id.
-pub(super) fn task_of(run: &RunState, now: Nanos, attempt: i32) -> WorkflowTask {
+pub(super) fn task_of(run: &RunState, ctx: &Ctx, attempt: i32) -> WorkflowTask {
+    let now = ctx.now;
     let sticky = run.sticky.as_ref();
     WorkflowTask {
         scheduled_event_id: run.next_event_id,
         scheduled_time: now,
         attempt,
-        start_to_close: run.task_timeout + backoff(attempt),
+        start_to_close: run.task_timeout + backoff(attempt, ctx.limits.workflow_task_retry_max),
         task_queue: sticky.map_or(&run.task_queue, |sticky| &sticky.task_queue).clone(),
         sticky: sticky.is_some(),
         schedule_to_start_deadline: sticky.map_or(0, |sticky| now + sticky.schedule_to_start),
@@ -97,13 +100,13 @@ pub(super) fn task_of(run: &RunState, now: Nanos, attempt: i32) -> WorkflowTask 
     }
 }
 
-fn backoff(attempt: i32) -> Nanos {
+fn backoff(attempt: i32, longest: Nanos) -> Nanos {
     let steps = attempt - ATTEMPTS_WITHOUT_BACKOFF;
     if steps <= 0 {
         return 0;
     }
-    // 5 s, doubled with each attempt; 2^7 is beyond the maximum already.
-    (BACKOFF_INITIAL << (steps - 1).min(7)).min(BACKOFF_MAX)
+    // 5 s, doubled with each attempt.
+    (BACKOFF_INITIAL << (steps - 1).min(BACKOFF_DOUBLINGS)).min(longest)
 }
 
 /// Writes WorkflowTaskScheduled as it happened, and returns its id.

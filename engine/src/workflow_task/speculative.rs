@@ -9,7 +9,7 @@ use crate::{change::VolatileChange, outcome::Task, tx::Tx};
 /// Schedules a speculative task. The caller knows that no task is pending and that only updates want one.
 pub(crate) fn schedule(tx: &mut Tx) {
     let now = tx.now();
-    let mut task = task_of(&tx.state.run, now, 1);
+    let mut task = task_of(&tx.state.run, tx.ctx, 1);
     let limit = now + tx.ctx.limits.speculative_schedule_to_start;
     task.schedule_to_start_deadline = match task.schedule_to_start_deadline {
         0 => limit,
