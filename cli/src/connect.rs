@@ -1,59 +1,163 @@
-//! Where the server is, and errors in words.
+//! Where the server is, who asks, and how answers are printed: the options of all commands that talk to a server.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use perdure_proto::api::workflowservice::workflow_service_client::WorkflowServiceClient;
 use tonic::{
-    Code, Request, Status,
-    transport::{Channel, Endpoint},
+    metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-/// A command that is not answered within this time has failed: a probe must not hang.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    duration::parse_duration,
+    key_value::KeyValue,
+    output::{Format, TimeFormat},
+};
+
+/// A server that does not take the connection within this time is not there: a probe must not hang.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The address when neither a flag nor the environment names one.
+const ADDRESS: &str = "127.0.0.1:7233";
 
 /// Options of all commands that talk to a server.
 #[derive(Args, Clone, Debug)]
-pub struct Connection {
-    /// The server's gRPC address, `host:port`.
-    #[arg(long, env = "TEMPORAL_ADDRESS", default_value = "127.0.0.1:7233", global = true)]
-    pub address: String,
+#[command(next_help_heading = "Connection and output")]
+pub struct Options {
+    /// The server's gRPC address, `host:port` [default: 127.0.0.1:7233]
+    #[arg(long, env = "TEMPORAL_ADDRESS", global = true)]
+    address: Option<String>,
+    /// The namespace to work in [default: default]
+    #[arg(long, short, env = "TEMPORAL_NAMESPACE", global = true)]
+    namespace: Option<String>,
+    /// A key that the server knows you by; turns TLS on.
+    #[arg(long, env = "TEMPORAL_API_KEY", hide_env_values = true, global = true)]
+    api_key: Option<String>,
+    /// A header of all requests, `KEY=VALUE`; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    grpc_meta: Vec<KeyValue>,
+    /// Talk TLS. Any other TLS flag turns it on too; `--tls=false` turns it off.
+    #[arg(long, env = "TEMPORAL_TLS", num_args = 0..=1, require_equals = true, default_missing_value = "true", global = true)]
+    tls: Option<bool>,
+    /// PEM file with the client's certificate, for mTLS.
+    #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT_PATH", value_name = "FILE", global = true)]
+    tls_cert_path: Option<PathBuf>,
+    /// PEM file with the client's private key, for mTLS.
+    #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE", global = true)]
+    tls_key_path: Option<PathBuf>,
+    /// PEM file with the authority that signed the server's certificate; without it those of this machine count.
+    #[arg(long, env = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", value_name = "FILE", global = true)]
+    tls_ca_path: Option<PathBuf>,
+    /// The name that the server's certificate must have, where it is not the address.
+    #[arg(long, env = "TEMPORAL_TLS_SERVER_NAME", value_name = "NAME", global = true)]
+    tls_server_name: Option<String>,
+    /// Refused: a connection that anybody can answer is not safe. Name the authority or the server instead.
+    #[arg(long, env = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", global = true)]
+    tls_disable_host_verification: bool,
+    /// Who asks, as histories show it [default: perdure-cli:USER]
+    #[arg(long, global = true)]
+    identity: Option<String>,
+    /// Give up after this time, like 30s or 5m.
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION", global = true)]
+    pub(crate) command_timeout: Option<Duration>,
+    /// How answers are printed.
+    #[arg(long, short, value_enum, default_value_t = Format::Text, global = true)]
+    pub(crate) output: Format,
+    /// How times are printed, except in JSON.
+    #[arg(long, value_enum, default_value_t = TimeFormat::Relative, global = true)]
+    pub(crate) time_format: TimeFormat,
+    /// Print payloads in JSON as they are on the wire, in base64.
+    #[arg(long, global = true)]
+    pub(crate) no_json_shorthand_payloads: bool,
 }
 
-impl Connection {
+impl Options {
+    pub(crate) fn address(&self) -> String {
+        // The second name is the one of Temporal's older tools and of its container images.
+        let address = self.address.clone().or_else(|| environment("TEMPORAL_CLI_ADDRESS"));
+        address.unwrap_or_else(|| ADDRESS.to_owned())
+    }
+
+    /// The namespace that was named, if any.
+    pub(crate) fn named_namespace(&self) -> Option<String> {
+        self.namespace.clone().or_else(|| environment("TEMPORAL_CLI_NAMESPACE"))
+    }
+
+    pub(crate) fn identity(&self) -> String {
+        let user = || format!("perdure-cli:{}", user());
+        self.identity.clone().unwrap_or_else(user)
+    }
+
+    /// The headers of each request.
+    pub(crate) fn metadata(&self) -> anyhow::Result<MetadataMap> {
+        let mut headers = MetadataMap::new();
+        for KeyValue { key, value } in &self.grpc_meta {
+            let bad = || format!("--grpc-meta {key}={value} cannot be a header");
+            let name = MetadataKey::<Ascii>::from_bytes(key.to_lowercase().as_bytes()).with_context(bad)?;
+            headers.insert(name, MetadataValue::try_from(value).with_context(bad)?);
+        }
+        if let Some(key) = &self.api_key {
+            let value = MetadataValue::try_from(format!("Bearer {key}")).context("--api-key cannot be in a header")?;
+            headers.insert("authorization", value);
+        }
+        Ok(headers)
+    }
+
     pub(crate) async fn channel(&self) -> anyhow::Result<Channel> {
-        let uri = if self.address.contains("://") { self.address.clone() } else { format!("http://{}", self.address) };
-        let endpoint = Endpoint::from_shared(uri).with_context(|| format!("{:?} is not an address", self.address))?;
-        let endpoint = endpoint.connect_timeout(TIMEOUT).timeout(TIMEOUT);
+        let (address, tls) = (self.address(), self.tls()?);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let uri = if address.contains("://") { address.clone() } else { format!("{scheme}://{address}") };
+        let mut endpoint = Endpoint::from_shared(uri).with_context(|| format!("{address:?} is not an address"))?;
+        endpoint = endpoint.connect_timeout(CONNECT);
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls).context("the TLS flags do not fit together")?;
+        }
         endpoint.connect().await.map_err(|error| {
-            anyhow!(
-                "no server answers at {} ({}): is it running, and is the address right?",
-                self.address,
-                root(&error)
-            )
+            anyhow!("no server answers at {address} ({}): is it running, and is the address right?", root(&error))
         })
     }
 
-    pub(crate) async fn workflow_service(&self) -> anyhow::Result<WorkflowServiceClient<Channel>> {
-        Ok(WorkflowServiceClient::new(self.channel().await?))
-    }
-
-    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(TIMEOUT);
-        request
-    }
-
-    /// What the server answered instead of doing it.
-    pub(crate) fn refused(&self, what: &str, status: &Status) -> anyhow::Error {
-        match status.code() {
-            Code::DeadlineExceeded | Code::Cancelled => {
-                anyhow!("{what}: {} did not answer within {} s", self.address, TIMEOUT.as_secs())
+    fn tls(&self) -> anyhow::Result<Option<ClientTlsConfig>> {
+        let files = [&self.tls_cert_path, &self.tls_key_path, &self.tls_ca_path];
+        let asked = self.api_key.is_some() || self.tls_server_name.is_some() || files.iter().any(|file| file.is_some());
+        if self.tls_disable_host_verification {
+            bail!(
+                "the server's certificate is always checked: name its authority with --tls-ca-path, or the name that is in it with --tls-server-name"
+            );
+        }
+        if !self.tls.unwrap_or(asked) {
+            return Ok(None);
+        }
+        let mut tls = ClientTlsConfig::new();
+        tls = match &self.tls_ca_path {
+            Some(file) => tls.ca_certificate(Certificate::from_pem(read(file)?)),
+            None => tls.with_native_roots(),
+        };
+        if let Some(name) = &self.tls_server_name {
+            tls = tls.domain_name(name);
+        }
+        match (&self.tls_cert_path, &self.tls_key_path) {
+            (Some(certificate), Some(key)) => {
+                Ok(Some(tls.identity(Identity::from_pem(read(certificate)?, read(key)?))))
             }
-            code => anyhow!("{what}: {} ({code:?})", status.message()),
+            (None, None) => Ok(Some(tls)),
+            _ => bail!("--tls-cert-path and --tls-key-path belong together: give both"),
         }
     }
+}
+
+/// The name of who runs the command.
+pub(crate) fn user() -> String {
+    environment("USER").unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// The innermost cause, which is the one that a person can act on.

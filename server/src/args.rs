@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use perdure_cli::OperatorCommand;
+use perdure_cli::Completion;
 
-use crate::{dev::StartDev, settings::SecurityFlags};
+use crate::{config::ConfigCommand, dev::StartDev, settings::SecurityFlags};
 
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]
@@ -20,9 +20,12 @@ pub(crate) enum Command {
     /// Run a server.
     #[command(subcommand)]
     Server(ServerCommand),
-    /// Administer a running server.
+    /// Show what can be configured, and check files.
     #[command(subcommand)]
-    Operator(OperatorCommand),
+    Config(ConfigCommand),
+    #[command(flatten)]
+    Client(perdure_cli::Command),
+    Completion(Completion),
 }
 
 #[derive(Debug, Subcommand)]

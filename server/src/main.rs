@@ -2,10 +2,12 @@
 
 mod args;
 mod auth;
+mod config;
 mod dev;
 mod dynamic_config;
 mod grpc;
 mod logging;
+mod metrics;
 mod run;
 mod settings;
 mod signals;
@@ -15,7 +17,7 @@ mod web;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::{
     args::{Args, Command, ServerCommand},
@@ -48,7 +50,9 @@ fn start(args: Args) -> anyhow::Result<()> {
             let (settings, notices) = dev.settings()?;
             serve(&runtime, settings, &notices)
         }
-        Command::Operator(command) => runtime.block_on(command.run()),
+        Command::Config(command) => command.run(),
+        Command::Client(command) => runtime.block_on(command.run()),
+        Command::Completion(completion) => completion.run(Args::command()),
     }
 }
 

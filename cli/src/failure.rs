@@ -1,0 +1,22 @@
+//! Failures in one line.
+
+use perdure_proto::api::failure::{Failure, failure::FailureInfo};
+
+/// A failure with its causes: `Activity task failed: card declined (type CardError)`.
+pub(crate) fn in_words(failure: &Failure) -> String {
+    let mut words = String::new();
+    let mut next = Some(failure);
+    while let Some(failure) = next {
+        if !words.is_empty() {
+            words.push_str(": ");
+        }
+        words.push_str(&failure.message);
+        if let Some(FailureInfo::ApplicationFailureInfo(info)) = &failure.failure_info {
+            if !info.r#type.is_empty() {
+                words.push_str(&format!(" (type {})", info.r#type));
+            }
+        }
+        next = failure.cause.as_deref();
+    }
+    words
+}
