@@ -1,0 +1,1 @@
+"""Whether a server is healthy, in each of the ways that are asked for."""

@@ -1,0 +1,1 @@
+"""A server and a worker for one project, set up and run by one program."""
