@@ -28,6 +28,7 @@ mod pause;
 mod poll;
 mod query;
 pub mod quotas;
+pub mod requests;
 mod reset;
 mod respond;
 mod schedules;
@@ -55,7 +56,7 @@ use perdure_proto::{api::workflowservice::workflow_service_server::WorkflowServi
 
 use crate::{
     cluster::Cluster, deployments::Deployments, list::Lists, namespaces::Namespaces, quotas::Quotas,
-    task_queue_config::TaskQueueConfigs, workers::Workers,
+    requests::Requests, task_queue_config::TaskQueueConfigs, workers::Workers,
 };
 
 /// Largest message that a client may send; the same limit as Temporal's.
@@ -75,6 +76,7 @@ pub struct Frontend {
     pub cluster: Cluster,
     pub sealer: Sealer,
     pub quotas: Quotas,
+    pub requests: Requests,
 }
 
 impl Frontend {

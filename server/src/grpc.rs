@@ -1,17 +1,31 @@
-//! The gRPC side: Temporal's two services, health and reflection on one port.
+//! The gRPC side: Temporal's two services, our own, health and reflection on one port.
 
 use std::time::Duration;
 
 use anyhow::Context;
-use perdure_frontend::{Frontend, health::Health, layers, operator::Operator};
-use perdure_proto::{DESCRIPTORS, api::operatorservice::operator_service_server::OperatorServiceServer};
+use perdure_frontend::{
+    Frontend, MAX_REQUEST,
+    api_keys::ApiKeys,
+    health::Health,
+    http::Services,
+    import::Admin,
+    layers::{self, Authorize},
+    operator::Operator,
+};
+use perdure_proto::{
+    DESCRIPTORS, api::operatorservice::operator_service_server::OperatorServiceServer,
+    perdure::admin::v1::admin_service_server::AdminServiceServer,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::CompressionEncoding,
+    service::Routes,
     transport::{Server, server::TcpIncoming},
 };
 use tower::ServiceBuilder;
+
+use crate::tls::{Acceptor, Incoming};
 
 /// A connection that does not answer a ping is dead, and its parked polls with it.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -27,18 +41,43 @@ const STREAMS_MAX: u32 = 10_000;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
+/// A message of an import. One event may be as large as a request that made it.
+const IMPORT_MESSAGE: usize = 2 * MAX_REQUEST;
+
+/// Who is let in.
+pub(crate) struct Door {
+    pub(crate) keys: ApiKeys,
+    /// None: plain text.
+    pub(crate) tls: Option<Acceptor>,
+}
+
+/// Temporal's two services and our own, without what lies around them.
+pub(crate) fn services(frontend: Frontend) -> Routes {
+    let operator = OperatorServiceServer::new(Operator::new(&frontend)).accept_compressed(CompressionEncoding::Gzip);
+    let admin = AdminServiceServer::new(Admin::new(&frontend)).max_decoding_message_size(IMPORT_MESSAGE);
+    // Answers go out as they are: compressing each small one would cost more than the network saves.
+    let workflow = frontend.into_service().accept_compressed(CompressionEncoding::Gzip);
+    Routes::new(workflow).add_service(operator).add_service(admin).prepare()
+}
+
+/// The services for calls from within this process, with the layers that calls from outside go through.
+pub(crate) fn in_process(services: Routes, door: &Door) -> Services {
+    let layers = ServiceBuilder::new().layer(Authorize(door.keys.clone())).map_response(layers::correct);
+    Services::new(layers.service(services))
+}
+
 /// Serves until `stop`, then lets the calls in flight end.
 pub(crate) async fn serve(
-    frontend: Frontend,
+    services: Routes,
     health: Health,
     listener: TcpListener,
+    door: Door,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let operator = OperatorServiceServer::new(Operator::new(&frontend)).accept_compressed(CompressionEncoding::Gzip);
     // The older v1alpha would decode all descriptors once more, 6 MB, for tools that know v1 as well.
     let reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
+    let router = Server::builder()
+        .layer(Authorize(door.keys))
         .layer(ServiceBuilder::new().map_response(layers::correct))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
@@ -46,16 +85,19 @@ pub(crate) async fn serve(
         .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .add_service(
-            frontend
-                .into_service()
-                // Answers go out as they are: compressing each small one would cost more than the network saves.
-                .accept_compressed(CompressionEncoding::Gzip),
-        )
-        .add_service(operator)
+        .add_routes(services)
         .add_service(health.service())
-        .add_service(reflection.build_v1().context("reflection")?)
-        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-        .await
-        .context("the gRPC server failed")
+        .add_service(reflection.build_v1().context("reflection")?);
+    let stopped = stop.cancelled_owned();
+    let served = match door.tls {
+        Some(acceptor) => {
+            let incoming = Incoming::new(listener, acceptor)?.into_stream();
+            router.serve_with_incoming_shutdown(incoming, stopped).await
+        }
+        None => {
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            router.serve_with_incoming_shutdown(incoming, stopped).await
+        }
+    };
+    served.context("the gRPC server failed")
 }

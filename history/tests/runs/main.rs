@@ -2,6 +2,7 @@
 
 mod activity_operations;
 mod deletions;
+mod imports;
 mod lists;
 mod refused;
 mod resets;
