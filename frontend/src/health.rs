@@ -1,9 +1,15 @@
 //! Whether this server takes work: one switch behind gRPC health and `/health`.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use perdure_storage::Store;
-use tokio::sync::watch;
+use tokio::{
+    sync::{Mutex, watch},
+    time::{sleep, timeout},
+};
 use tonic::codec::CompressionEncoding;
 use tonic_health::{
     ServingStatus,
@@ -15,10 +21,17 @@ use tonic_health::{
 const SERVICES: [&str; 3] =
     ["", "temporal.api.workflowservice.v1.WorkflowService", "temporal.api.operatorservice.v1.OperatorService"];
 
+/// A store that needs longer than this is as good as down. Shorter than the time-outs of common probes.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two looks at the store for gRPC health.
+const PING_PAUSE: Duration = Duration::from_secs(5);
+
 /// | from | to | when |
 /// |---|---|---|
 /// | Starting | Serving | the store is open, its leases are held, all services listen |
 /// | Starting, Serving | Stopping | the server was asked to stop |
+///
+/// While it serves, gRPC health is SERVING as long as the store answers, as `/health` is 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Starting,
@@ -32,6 +45,8 @@ pub struct Health {
     reporter: HealthReporter,
     phase: watch::Sender<Phase>,
     store: Arc<OnceLock<Arc<dyn Store>>>,
+    /// One report at a time, so that the last phase has the last word.
+    reporting: Arc<Mutex<()>>,
 }
 
 impl Health {
@@ -41,8 +56,9 @@ impl Health {
             reporter: HealthReporter::new(),
             phase: watch::Sender::new(Phase::Starting),
             store: Arc::new(OnceLock::new()),
+            reporting: Arc::default(),
         };
-        health.report(ServingStatus::NotServing).await;
+        health.report(true).await;
         health
     }
 
@@ -57,24 +73,41 @@ impl Health {
         // Serving begins once; a second store would be a second server.
         let _ = self.store.set(store);
         self.phase.send_replace(Phase::Serving);
-        self.report(ServingStatus::Serving).await;
+        self.report(true).await;
+    }
+
+    /// Asks the store again and again, for ever.
+    pub async fn watch(self) {
+        loop {
+            sleep(PING_PAUSE).await;
+            let answers = self.check_store().await.is_ok();
+            self.report(answers).await;
+        }
+    }
+
+    /// Err: why the store is as good as down.
+    pub(crate) async fn check_store(&self) -> Result<(), String> {
+        let Some(store) = self.store.get() else { return Err("it is not open yet".to_owned()) };
+        let answered = timeout(PING_TIMEOUT, store.ping()).await;
+        answered.map_err(|_| format!("no answer within {PING_TIMEOUT:?}"))?.map_err(|error| error.to_string())
     }
 
     /// Clients shall go elsewhere.
     pub async fn stop(&self) {
         self.phase.send_replace(Phase::Stopping);
-        self.report(ServingStatus::NotServing).await;
+        self.report(true).await;
     }
 
     pub(crate) fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
 
-    pub(crate) fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.store.get()
-    }
-
-    async fn report(&self, status: ServingStatus) {
+    async fn report(&self, store_answers: bool) {
+        let _reporting = self.reporting.lock().await;
+        let status = match self.phase() {
+            Phase::Serving if store_answers => ServingStatus::Serving,
+            Phase::Starting | Phase::Serving | Phase::Stopping => ServingStatus::NotServing,
+        };
         for service in SERVICES {
             self.reporter.set_service_status(service, status).await;
         }

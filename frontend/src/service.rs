@@ -1,22 +1,42 @@
 //! The RPCs of `WorkflowService` and who serves each. A method that is not listed answers UNIMPLEMENTED, from one place:
 //! the generated trait.
 
+use perdure_metrics::position;
 use perdure_proto::api::workflowservice::{self as api, workflow_service_server::WorkflowService};
 use tonic::{Request, Response, Status};
 
 use crate::{Frontend, admin, call::Call, deployments};
 
-/// Each line: the method with its types, and the function that serves it.
+/// Each line: the method with its types, and the function that serves it; `all` where the call is not for one namespace.
 macro_rules! serve {
-    ($($method:ident($request:ident) -> $response:ident: $handler:path;)*) => {
+    ($($method:ident($request:ident) -> $response:ident: $handler:path $(, $all:ident)?;)*) => {
+        /// In the order of the metrics' handles.
+        pub(crate) const METHODS: [&str; [$(stringify!($method)),*].len()] = [$(stringify!($method)),*];
+
         #[tonic::async_trait]
         impl WorkflowService for Frontend {
             $(async fn $method(&self, request: Request<api::$request>) -> Result<Response<api::$response>, Status> {
-                self.quotas.call()?;
-                let call = Call::new(request.metadata())?;
-                $handler(self, &call, request.into_inner()).await.map(Response::new)
+                const AT: usize = position(&METHODS, stringify!($method));
+                let running = self.requests.begin(AT, namespace!(request $($all)?), &self.namespaces);
+                let answer = async {
+                    self.quotas.call()?;
+                    let call = Call::new(request.metadata())?;
+                    $handler(self, &call, request.into_inner()).await.map(Response::new)
+                };
+                let answer = answer.await;
+                running.end(&answer);
+                answer
             })*
         }
+    };
+}
+
+macro_rules! namespace {
+    ($request:ident) => {
+        $request.get_ref().namespace.as_str()
+    };
+    ($request:ident all) => {
+        ""
     };
 }
 
@@ -133,18 +153,19 @@ serve! {
     // Namespaces and the cluster.
     register_namespace(RegisterNamespaceRequest) -> RegisterNamespaceResponse: Frontend::register_namespace;
     describe_namespace(DescribeNamespaceRequest) -> DescribeNamespaceResponse: Frontend::describe_namespace;
-    list_namespaces(ListNamespacesRequest) -> ListNamespacesResponse: Frontend::list_namespaces;
+    list_namespaces(ListNamespacesRequest) -> ListNamespacesResponse: Frontend::list_namespaces, all;
     update_namespace(UpdateNamespaceRequest) -> UpdateNamespaceResponse: Frontend::update_namespace;
     deprecate_namespace(DeprecateNamespaceRequest) -> DeprecateNamespaceResponse: Frontend::deprecate_namespace;
-    get_system_info(GetSystemInfoRequest) -> GetSystemInfoResponse: Frontend::get_system_info;
-    get_cluster_info(GetClusterInfoRequest) -> GetClusterInfoResponse: Frontend::get_cluster_info;
-    get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse: Frontend::get_search_attributes;
+    get_system_info(GetSystemInfoRequest) -> GetSystemInfoResponse: Frontend::get_system_info, all;
+    get_cluster_info(GetClusterInfoRequest) -> GetClusterInfoResponse: Frontend::get_cluster_info, all;
+    get_search_attributes(GetSearchAttributesRequest) -> GetSearchAttributesResponse: Frontend::get_search_attributes, all;
 
     // Lists.
     list_workflow_executions(ListWorkflowExecutionsRequest) -> ListWorkflowExecutionsResponse: Frontend::list_workflows;
     scan_workflow_executions(ScanWorkflowExecutionsRequest) -> ScanWorkflowExecutionsResponse: Frontend::scan_workflows;
     count_workflow_executions(CountWorkflowExecutionsRequest) -> CountWorkflowExecutionsResponse: Frontend::count_workflows;
     list_open_workflow_executions(ListOpenWorkflowExecutionsRequest) -> ListOpenWorkflowExecutionsResponse: Frontend::list_open_workflows;
+    list_archived_workflow_executions(ListArchivedWorkflowExecutionsRequest) -> ListArchivedWorkflowExecutionsResponse: admin::no_archive;
     list_closed_workflow_executions(ListClosedWorkflowExecutionsRequest) -> ListClosedWorkflowExecutionsResponse: Frontend::list_closed_workflows;
 
     // Out of service.

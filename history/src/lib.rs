@@ -10,8 +10,8 @@ mod ids;
 mod import;
 mod known;
 mod lease;
-mod metrics;
 mod limits;
+mod metrics;
 mod multi;
 pub mod nexus;
 mod query;
@@ -99,7 +99,8 @@ struct KeeperHandle {
 impl History {
     /// Takes the leases of the database, waiting for another server that holds them, and starts the shards.
     pub async fn open(config: HistoryConfig) -> Result<Self, StoreError> {
-        let HistoryConfig { store, matching, clock, limits, nexus, registry, owner, ranges, cached_runs, cached_bytes } = config;
+        let HistoryConfig { store, matching, clock, limits, nexus, registry, owner, ranges, cached_runs, cached_bytes } =
+            config;
         let asked = Instant::now();
         let leases = lease::acquire(&*store, &owner, ranges).await?;
         nexus.endpoints.load().await?;

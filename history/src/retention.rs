@@ -87,6 +87,7 @@ impl History {
                 Err(panic) => tracing::error!(%panic, "the deletion of an expired run ended badly"),
             }
         }
+        self.shared.metrics.retention_deletes.inc_by(deleted as u64);
         deleted
     }
 }

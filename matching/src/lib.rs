@@ -16,6 +16,7 @@ mod key_rates;
 mod lane;
 mod limits;
 mod matching;
+mod metrics;
 mod nexus;
 mod poll;
 mod query;

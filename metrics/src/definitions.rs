@@ -38,7 +38,7 @@ const RUN_CACHE: Constant =
 const OF_CALLS: Labels = &["namespace", "operation"];
 const OF_WORKFLOWS: Labels = &[NAMESPACE_ID, "taskqueue", "workflowType"];
 const OF_NAMESPACES: Labels = &[NAMESPACE_ID];
-const OF_QUEUES: Labels = &[NAMESPACE_ID, "taskqueue", "task_type", "partition"];
+const OF_QUEUES: Labels = &[NAMESPACE_ID, "taskqueue", "task_type"];
 const OF_OPERATIONS: Labels = &["operation"];
 const OF_SHARDS: Labels = &["shard"];
 

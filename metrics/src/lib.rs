@@ -5,10 +5,12 @@
 
 pub mod definitions;
 mod family;
+mod operations;
 mod registry;
 
 pub use definitions::{Definition, Kind};
 pub use family::Family;
+pub use operations::{Operations, camel_case, position};
 pub use prometheus::{Histogram, IntCounter, IntGauge};
 pub use registry::{Counters, Gauges, Histograms, Registry, Sample};
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Encoder, Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     TextEncoder,
     core::Collector,
+    process_collector::ProcessCollector,
     proto::{LabelPair, MetricFamily},
 };
 
@@ -31,6 +32,13 @@ pub struct Histograms(HistogramVec);
 pub type Sample = (Vec<String>, i64);
 
 impl Registry {
+    /// With what the system tells of this process: memory, CPU time, open files.
+    pub fn of_process() -> Result<Self, Error> {
+        let registry = Self::default();
+        registry.0.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(registry)
+    }
+
     pub fn counters(&self, definition: &'static Definition) -> Counters {
         let made = IntCounterVec::new(options(definition), definition.labels);
         Counters(self.register(made.expect("a definition is valid: a test makes all")))
@@ -133,8 +141,8 @@ impl Kind {
     fn buckets(self) -> &'static [f64] {
         /// Seconds, as Temporal's server divides them.
         const SECONDS: [f64; 19] = [
-            0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0,
-            500.0, 1000.0,
+            0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0,
+            1000.0,
         ];
         const SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
         match self {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use perdure_cli::Completion;
 
-use crate::{config::ConfigCommand, dev::StartDev, settings::SecurityFlags};
+use crate::{config::ConfigCommand, dev::StartDev, settings::SecurityFlags, ui::Ui};
 
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ pub(crate) enum Command {
     /// Show what can be configured, and check files.
     #[command(subcommand)]
     Config(ConfigCommand),
+    Ui(Box<Ui>),
     #[command(flatten)]
     Client(perdure_cli::Command),
     Completion(Completion),

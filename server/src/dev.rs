@@ -7,7 +7,9 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::dynamic_config::{self, Given};
-use crate::settings::{Listen, Log, LogFormat, SecurityFlags, Settings, StoreKind, StoreSettings, UiFlags};
+use crate::settings::{
+    Listen, Log, LogFormat, MetricsSettings, SecurityFlags, Settings, StoreKind, StoreSettings, UiFlags,
+};
 
 /// Between the ports of gRPC and of HTTP, where the latter is not given.
 const HTTP_PORT_OFFSET: u16 = 1_000;
@@ -29,9 +31,9 @@ pub(crate) struct StartDev {
     /// Port of the HTTP/JSON API; 0: no such port.
     #[arg(long, default_value_t = 0)]
     http_port: u16,
-    /// Accepted for compatibility.
-    #[arg(long)]
-    metrics_port: Option<u16>,
+    /// Port of Prometheus' /metrics; a free one, which is printed, if not given.
+    #[arg(long, default_value_t = 0)]
+    metrics_port: u16,
     /// Port of what web UIs ask (/api/v1), of /health and of Nexus; the gRPC port + 1000 if not given.
     #[arg(long)]
     ui_port: Option<u16>,
@@ -93,7 +95,9 @@ impl StartDev {
         };
         let (limits, ignored_keys) = limits(&self.dynamic_config_value)?;
         let notices = self.without_effect(ignored_keys);
+        let metrics = MetricsSettings { endpoint: Some(format!("{}:{}", self.ip, self.metrics_port)) };
         let mut settings = Settings {
+            metrics,
             store: StoreSettings { kind: StoreKind::Sqlite, path: self.db_filename, ..StoreSettings::default() },
             listen: Listen {
                 ip: self.ip,
@@ -118,7 +122,6 @@ impl StartDev {
 
     fn without_effect(&self, ignored_keys: Vec<String>) -> Vec<String> {
         let flags = [
-            ("--metrics-port", self.metrics_port.is_some()),
             ("--ui-public-path", self.ui_public_path.is_some()),
             ("--ui-asset-path", self.ui_asset_path.is_some()),
             ("--sqlite-pragma", !self.sqlite_pragma.is_empty()),

@@ -13,6 +13,7 @@ mod settings;
 mod signals;
 mod store;
 mod tls;
+mod ui;
 mod web;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn start(args: Args) -> anyhow::Result<()> {
             serve(&runtime, settings, &notices)
         }
         Command::Config(command) => command.run(),
+        Command::Ui(ui) => runtime.block_on(ui.run()),
         Command::Client(command) => runtime.block_on(command.run()),
         Command::Completion(completion) => completion.run(Args::command()),
     }

@@ -11,6 +11,7 @@ use perdure_frontend::{
     list::Lists,
     namespaces::Namespaces,
     quotas::Quotas,
+    requests::Requests,
     task_queue_config::TaskQueueConfigs,
     workers::Workers,
 };
@@ -18,6 +19,7 @@ use perdure_history::{
     History, HistoryConfig, LiveLimits, NexusConfig, NexusEndpoints, SystemClock, nexus::http::HttpClient,
 };
 use perdure_matching::Matching;
+use perdure_metrics::Registry;
 use perdure_proto::{api::enums::IndexedValueType, token::Sealer};
 use perdure_storage::visibility::AttributeKind;
 use tokio::{task::JoinHandle, time::timeout};
@@ -27,6 +29,7 @@ use crate::{
     auth,
     dynamic_config::{self, DynamicConfig},
     grpc,
+    metrics::{self, Metrics},
     settings::Settings,
     signals,
     store::{self, Opened},
@@ -39,15 +42,18 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = signals::listen()?;
     let health = Health::new().await;
     let answering = Answering::default();
+    let metrics = Metrics::new()?;
+    metrics::serve(&settings, metrics.clone(), &health).await?;
     let keys = auth::open(&settings.auth, stop.clone())?;
     let (grpc_tls, http_tls) = match tls::open(&settings.tls, stop.clone())? {
         Some(tls) => (Some(tls.grpc), tls.http),
         None => (None, None),
     };
     let http = web::serve(&settings, &health, &answering, &keys, http_tls.as_ref(), &stop).await?;
-    let (config, limits) = DynamicConfig::open(settings.dynamic_config.as_deref(), &settings.limits)?;
+    let (config, limits) = DynamicConfig::open(settings.dynamic_config.as_deref(), &settings.limits).await?;
     let Some(opened) = unless_stopped(&stop, store::open(&settings.store)).await.transpose()? else { return Ok(()) };
-    let matching = Matching::new(limits.all.matching.clone());
+    let opened = opened.measured(metrics.registry());
+    let matching = Matching::measured(limits.all.matching.clone(), metrics.registry());
     let nexus = nexus_config(&settings, &opened)?;
     let quotas = Quotas::default();
     let frontend_limits = limits.map(|all| all.frontend.clone());
@@ -59,11 +65,17 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let targets =
         dynamic_config::Targets { runs: runs.clone(), namespaces: namespaces.clone(), matching: matching.clone() };
     tokio::spawn(dynamic_config::watch(config, targets, stop.clone()));
-    let opening = open_history(&settings, &opened, &matching, runs, &nexus);
+    let opening = open_history(&settings, &opened, &matching, runs, &nexus, metrics.registry());
     let Some(history) = unless_stopped(&stop, opening).await.transpose()? else { return Ok(()) };
 
-    let opening =
-        open_frontend(&settings, &opened, history.clone(), matching, deployments, (namespaces, quotas), nexus);
+    let requests = Requests::new(metrics.registry());
+    let policies = (namespaces, quotas, requests);
+    let opening = open_frontend(&settings, &opened, history.clone(), matching, deployments, policies, nexus);
+    let opening = async {
+        let frontend = opening.await?;
+        metrics.watch(frontend.clone(), stop.clone());
+        Ok(frontend)
+    };
     let door = grpc::Door { keys, tls: grpc_tls };
     let served = serve(&settings, &opened, opening, door, &answering, &health, &stop).await;
     // Also after an error: whoever comes next need not wait for the leases to expire.
@@ -92,6 +104,8 @@ async fn serve(
     answering.nexus.open(frontend.clone());
     frontend.history.set_batch_runner(Arc::new(frontend.clone()));
     health.serve(opened.store.clone()).await;
+    let (watched, stopped) = (health.clone(), stop.clone());
+    tokio::spawn(async move { stopped.run_until_cancelled(watched.watch()).await });
     tracing::info!(%address, tls = door.tls.is_some(), store = opened.name, version = SERVER_VERSION, "serving");
     println!("perdure {} serves Temporal's API on {address}", env!("CARGO_PKG_VERSION"));
 
@@ -129,6 +143,7 @@ async fn open_history(
     matching: &Matching,
     limits: LiveLimits,
     nexus: &NexusConfig,
+    registry: &Registry,
 ) -> anyhow::Result<History> {
     let config = HistoryConfig {
         store: opened.store.clone(),
@@ -136,6 +151,7 @@ async fn open_history(
         clock: Arc::new(SystemClock::default()),
         limits,
         nexus: nexus.clone(),
+        registry: registry.clone(),
         owner: owner(),
         ranges: opened.ranges,
         cached_runs: settings.cached_runs,
@@ -172,7 +188,7 @@ async fn open_frontend(
     history: History,
     matching: Matching,
     deployments: Deployments,
-    (namespaces, quotas): (Namespaces, Quotas),
+    (namespaces, quotas, requests): (Namespaces, Quotas, Requests),
     nexus: NexusConfig,
 ) -> anyhow::Result<Frontend> {
     // Until history had its leases another process may have changed some.
@@ -202,6 +218,7 @@ async fn open_frontend(
         cluster,
         sealer,
         quotas,
+        requests,
     })
 }
 

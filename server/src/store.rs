@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
+use perdure_metrics::Registry;
 use perdure_proto::perdure::persistence::v1::ClusterMetadata;
-use perdure_storage::{MemoryStore, PostgresConfig, PostgresStore, SqliteStore, Store, StoreError};
+use perdure_storage::{
+    MemoryStore, MeteredStore, PostgresConfig, PostgresStore, PostgresTls, SqliteStore, Store, StoreError,
+};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::settings::{StoreKind, StoreSettings};
+use crate::settings::{StoreKind, StoreSettings, StoreTls};
 
 /// Between two tries to reach a database.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -26,6 +29,13 @@ pub(crate) struct Opened {
     pub(crate) metadata: ClusterMetadata,
 }
 
+impl Opened {
+    /// Its calls are counted and timed in this registry.
+    pub(crate) fn measured(self, registry: &Registry) -> Self {
+        Self { store: Arc::new(MeteredStore::new(self.store.clone(), registry)), ..self }
+    }
+}
+
 /// Waits for a database that cannot be reached yet: in containers it often starts later than the server.
 pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Opened> {
     // A file that cannot be opened now is misspelt or held by another server: nobody should wait for it.
@@ -37,6 +47,11 @@ pub(crate) async fn open(settings: &StoreSettings) -> anyhow::Result<Opened> {
             Err(error @ StoreError::Unavailable(_)) if may_come && Instant::now() < give_up => {
                 tracing::warn!(%error, store = %settings, "waiting for the database");
                 sleep(RETRY_PAUSE).await;
+            }
+            Err(StoreError::Settings(error)) => {
+                bail!(
+                    "the database cannot be used: {error}\n({settings}: is the URL right, do sslmode or SQL_TLS_* fit its TLS?)"
+                )
             }
             Err(error) => {
                 bail!("the database cannot be used: {error}\n({settings}: does it run, are address and user right?)")
@@ -68,6 +83,12 @@ fn postgres(settings: &StoreSettings) -> PostgresConfig {
         database: Some(settings.database.clone()),
         user: Some(settings.user.clone()),
         password: (!settings.password.is_empty()).then(|| settings.password.clone()),
+        tls: tls(settings.tls.clone()),
         max_connections: settings.max_connections,
     }
+}
+
+fn tls(settings: StoreTls) -> Option<PostgresTls> {
+    let StoreTls { enabled, ca, cert, key, verify_host } = settings;
+    enabled.then_some(PostgresTls { ca, cert, key, verify_host })
 }

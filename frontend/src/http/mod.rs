@@ -1,53 +1,60 @@
-//! The HTTP side: health for containers and load balancers, and Nexus.
+//! The HTTP side: health for containers and load balancers, Nexus, the HTTP/JSON API, and what Temporal's web UI asks.
 
+mod guard;
+mod json;
 mod nexus;
-
-use std::time::Duration;
+mod ui;
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
-use perdure_storage::Store;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
+pub use guard::{Guard, guarded};
+pub use json::{JsonApi, Services};
 pub use nexus::NexusHttp;
+pub use ui::{UiSettings, routes as for_ui};
 
 use crate::{
     cluster::SERVER_VERSION,
     health::{Health, Phase},
 };
 
-/// A store that needs longer than this is as good as down. Shorter than the time-outs of common probes.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// `GET /health` (and `/healthz`): whether this server takes work. `GET /livez`: whether the process answers, which is all
 /// that a liveness probe may ask of a server that waits for its database or for a lease. The rest is Nexus.
 pub fn router(health: Health, nexus: NexusHttp) -> Router {
+    probes(health).merge(nexus::routes(nexus))
+}
+
+/// Health alone.
+pub fn probes(health: Health) -> Router {
     Router::new()
         .route("/health", get(ready))
         .route("/healthz", get(ready))
         .route("/livez", get(|| async { answer(StatusCode::OK, "ok") }))
         .with_state(health)
-        .merge(nexus::routes(nexus))
+}
+
+/// [`router`], and the HTTP/JSON API where there is one; then what Temporal's web UI asks for, in its own form.
+pub fn whole(health: Health, nexus: NexusHttp, api: JsonApi, programs: bool, ui: Option<UiSettings>) -> Router {
+    let mut router = router(health, nexus);
+    if let Some(settings) = ui {
+        router = router.merge(ui::routes(api.clone(), settings));
+    }
+    if programs { router.merge(json::routes(api)) } else { router }
 }
 
 /// 200 only while the server serves and its store answers; the reason of a failure is in the server's log.
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
-    match (health.phase(), health.store()) {
-        (Phase::Serving, Some(store)) => match ping(&**store).await {
+    match health.phase() {
+        Phase::Starting => answer(StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        Phase::Stopping => answer(StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        Phase::Serving => match health.check_store().await {
             Ok(()) => answer(StatusCode::OK, "ok"),
             Err(error) => {
                 tracing::warn!(error, "health: the store does not answer");
                 answer(StatusCode::SERVICE_UNAVAILABLE, "store unavailable")
             }
         },
-        (Phase::Stopping, _) => answer(StatusCode::SERVICE_UNAVAILABLE, "stopping"),
-        (Phase::Starting | Phase::Serving, _) => answer(StatusCode::SERVICE_UNAVAILABLE, "starting"),
     }
-}
-
-async fn ping(store: &dyn Store) -> Result<(), String> {
-    let answered = timeout(PING_TIMEOUT, store.ping()).await;
-    answered.map_err(|_| format!("no answer within {PING_TIMEOUT:?}"))?.map_err(|error| error.to_string())
 }
 
 fn answer(code: StatusCode, status: &str) -> (StatusCode, Json<Value>) {

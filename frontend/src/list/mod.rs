@@ -86,6 +86,11 @@ impl Lists {
         Ok(CountWorkflowExecutionsResponse { count, groups })
     }
 
+    /// Workflows that are open, paused ones among them.
+    pub async fn open_workflows(&self, namespace: &AuthorizedNamespace) -> Result<i64, Status> {
+        Ok(self.count_of(namespace, Archetype::Workflow, "CloseTime is null").await?.0)
+    }
+
     /// How many runs of a kind pass a filter, and how many of each group where the filter asks for groups.
     pub(crate) async fn count_of(
         &self,

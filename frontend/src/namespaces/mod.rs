@@ -167,6 +167,15 @@ impl Namespaces {
         self.resolve_in(name, &[NamespaceState::Registered, NamespaceState::Deprecated])
     }
 
+    /// All that are not deleted for good.
+    pub fn all(&self) -> Vec<AuthorizedNamespace> {
+        self.0.known.read().by_id.values().cloned().collect()
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.0.known.read().by_name.contains_key(name)
+    }
+
     /// The same for a call that is served in these states only.
     pub(crate) fn resolve_in(&self, name: &str, allowed: &[NamespaceState]) -> Result<AuthorizedNamespace, Status> {
         if name.is_empty() {

@@ -16,6 +16,7 @@ use perdure_proto::api::{
     failure::{Failure, failure::FailureInfo},
     nexus::{CancelOperationRequest, Link, StartOperationRequest},
 };
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 
 use super::{Envelope, OPERATION_TOKEN, RequestError, failure, links, payload, wire};
@@ -30,12 +31,6 @@ const FAILURE_SUPPORT: &str = "temporal-nexus-failure-support";
 #[derive(Clone)]
 pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
-impl Default for HttpClient {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 struct Answer {
     status: StatusCode,
     header: HeaderMap,
@@ -43,14 +38,16 @@ struct Answer {
 }
 
 impl HttpClient {
-    /// Trusts what the system trusts. Where that is nothing, `https` is refused as of an unknown issuer.
-    pub fn new() -> Self {
-        let builder = HttpsConnectorBuilder::new().with_native_roots().unwrap_or_else(|error| {
-            tracing::debug!(%error, "the system's certificates cannot be read");
-            let roots = rustls::RootCertStore::empty();
-            let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-            HttpsConnectorBuilder::new().with_tls_config(config)
-        });
+    /// Trusts these roots, and what the system trusts (or `SSL_CERT_FILE`). Where both are nothing, `https` is refused as of an
+    /// unknown issuer.
+    pub fn new(mut roots: RootCertStore) -> Self {
+        let system = rustls_native_certs::load_native_certs();
+        for error in &system.errors {
+            tracing::debug!(%error, "some of the system's certificates cannot be read");
+        }
+        roots.add_parsable_certificates(system.certs);
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let builder = HttpsConnectorBuilder::new().with_tls_config(config);
         let connector = builder.https_or_http().enable_http1().build();
         Self(Client::builder(TokioExecutor::new()).build(connector))
     }

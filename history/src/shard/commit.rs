@@ -6,17 +6,20 @@ use perdure_engine::{Archetype, Change, journal};
 use perdure_storage::{
     Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, WorkflowKey, batch::CreateRun,
 };
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     Shard,
     cell::Cell,
     refuse::{self, Held},
 };
-use crate::visibility;
+use crate::{metrics::Tally, visibility};
 
 /// Journal rows after which a run's state is written as a snapshot, so that loading stays short.
 const ROWS_PER_SNAPSHOT: i64 = 64;
+
+/// Journal rows that a run may leave behind its snapshot when it leaves the cache.
+const ROWS_TO_REPLAY: i64 = 16;
 
 /// Bytes of events in one journal row. Only a reset and commands with large payloads come to it.
 const ROW_BYTES: usize = 1024 * 1024;
@@ -27,6 +30,7 @@ pub(super) struct InFlight {
     task: JoinHandle<Result<HashSet<WorkflowKey>, CommitError>>,
     runs: Vec<Written>,
     releases: Vec<Held>,
+    began: Instant,
 }
 
 /// How far a run is once the batch is durable.
@@ -36,6 +40,7 @@ struct Written {
     transitions: i64,
     closed: bool,
     deleted: bool,
+    tally: Tally,
     /// The run leaves the cache if nothing has happened to it since.
     leaves: Option<u64>,
 }
@@ -63,9 +68,10 @@ impl Shard {
         let now = self.shared.clock.now();
         for key in std::mem::take(&mut self.dirty) {
             if let Some(cell) = self.cells.get_mut(&key) {
+                let tally = cell.dirty.as_ref().map(|dirty| Tally::of(dirty.create.is_some(), &dirty.changes));
                 let write = write_of(cell, now);
                 cell.in_flight += 1;
-                written.push(written_of(cell, None));
+                written.push(Written { tally: tally.unwrap_or_default(), ..written_of(cell, None) });
                 workflows.push(cell.workflow.clone());
                 runs.push(write);
             }
@@ -78,17 +84,21 @@ impl Shard {
                 workflows.push(cell.workflow.clone());
             }
         }
+        self.shared.metrics.batch_runs.observe(runs.len() as f64);
         let store = self.shared.store.clone();
         let batch = Batch { lease, runs };
         let task = tokio::spawn(async move { refuse::commit(&*store, batch, workflows).await });
-        self.in_flight = Some(InFlight { task, runs: written, releases: std::mem::take(&mut self.releases) });
+        let releases = std::mem::take(&mut self.releases);
+        self.in_flight = Some(InFlight { task, runs: written, releases, began: Instant::now() });
     }
 
     pub(super) fn committed(&mut self, result: Result<HashSet<WorkflowKey>, CommitError>) {
         let Some(batch) = self.in_flight.take() else { return };
+        self.shared.metrics.commit_latency.observe(batch.began.elapsed().as_secs_f64());
         let refused = match result {
             Ok(refused) => refused,
             Err(error) => {
+                self.shared.metrics.commit_failures.inc();
                 tracing::warn!(%error, "a batch was not committed: the shard reloads");
                 drop(batch);
                 self.forget();
@@ -99,14 +109,17 @@ impl Shard {
         if !refused.is_empty() {
             self.forget_refused(&refused);
         }
-        for Written { key, last_event_id, transitions, closed, deleted, leaves } in batch.runs {
+        for Written { key, last_event_id, transitions, closed, deleted, tally, leaves } in batch.runs {
             let Some(cell) = self.cells.get_mut(&key) else { continue };
             cell.in_flight -= 1;
             cell.durable_event_id = last_event_id;
             cell.durable_transitions = transitions;
-            if closed && !cell.durable_close {
+            let closes = closed && !cell.durable_close;
+            if closes {
                 self.closed.push_back(key);
             }
+            let kind = (cell.workflow.archetype, cell.workflow.namespace_id);
+            self.series.count(&self.shared.metrics, kind, &cell.state, tally, closes);
             cell.durable_close = closed;
             cell.wake_event_waiters();
             if deleted {
@@ -132,6 +145,7 @@ fn written_of(cell: &Cell, leaves: Option<u64>) -> Written {
         transitions: cell.state.run.state_transition_count,
         closed: cell.state.run.close.is_some(),
         deleted: cell.deleted,
+        tally: Tally::default(),
         leaves,
     }
 }
@@ -199,8 +213,14 @@ fn farewell_of(cell: &mut Cell) -> RunWrite {
         None => WakeAt::Clear,
     };
     cell.stored_wake = exact;
-    let snapshot = (cell.seq > cell.snapshot_seq).then(|| snapshot_of(cell));
+    let snapshot = needs_snapshot(cell).then(|| snapshot_of(cell));
     RunWrite { snapshot, trim: !has_history(cell), wake_at, ..RunWrite::new(cell.key) }
+}
+
+/// A state is written as a whole where that spares the next reader more than a few journal rows.
+pub(super) fn needs_snapshot(cell: &Cell) -> bool {
+    let rows = cell.seq - cell.snapshot_seq;
+    rows >= ROWS_TO_REPLAY || (rows > 0 && !has_history(cell))
 }
 
 /// The rows of workflows are their history. Others would only grow: a schedule lives for ever.

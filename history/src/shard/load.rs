@@ -16,6 +16,10 @@ use crate::{error::Error, shared::Shared};
 
 /// Runs that one read asks for at most.
 const READ: usize = 256;
+/// The same for the first read, which tells how large runs are here.
+const FIRST_READ: usize = 32;
+/// Bytes that one read should bring. How large a run is shows only when it is there, so the next read is made to measure.
+const READ_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct Loader {
@@ -25,11 +29,19 @@ pub(super) struct Loader {
     /// Not asked for yet.
     wanted: Wanted,
     reading: bool,
+    /// Runs to ask for at once; 0: not known yet.
+    measure: usize,
     /// Runs that were deleted while a read was under way, which may still have found them.
     gone: HashSet<RunKey>,
 }
 
 impl Loader {
+    fn take_measure(&mut self, found: &[(RunKey, Option<StoredRun>)]) {
+        let bytes: usize = found.iter().filter_map(|(_, stored)| stored.as_ref()).map(stored_bytes).sum();
+        let each = bytes / found.len().max(1);
+        self.measure = (READ_BYTES / each.max(1)).clamp(1, READ);
+    }
+
     pub(super) fn note_gone(&mut self, key: RunKey) {
         if self.reading {
             self.gone.insert(key);
@@ -46,6 +58,7 @@ enum Waiting {
 impl Shard {
     /// The cached run that a call is for. None: the call was parked behind a read, or refused.
     pub(super) fn resolve(&mut self, op: Op) -> Option<(RunKey, Action)> {
+        self.shared.metrics.cache_requests.inc();
         let slot = op.target.workflow.slot();
         let run_id = op.target.run_id.or_else(|| self.current.get(&op.target.workflow).copied());
         let Some(run_id) = run_id else {
@@ -87,6 +100,7 @@ impl Shard {
         start: Box<StartOp>,
         workflow: &WorkflowKey,
     ) -> Option<(Box<StartOp>, RunKey)> {
+        self.shared.metrics.cache_requests.inc();
         match self.current.get(workflow) {
             Some(run_id) => Some((start, RunKey { slot: workflow.slot(), run_id: *run_id })),
             None => {
@@ -110,11 +124,13 @@ impl Shard {
     }
 
     fn park_run(&mut self, key: RunKey, op: Op) {
+        self.shared.metrics.cache_misses.inc();
         self.want_run(key);
         self.loader.runs.entry(key).or_default().push(op);
     }
 
     fn park_workflow(&mut self, workflow: WorkflowKey, waiting: Waiting) {
+        self.shared.metrics.cache_misses.inc();
         let waiters = self.loader.workflows.entry(workflow.clone()).or_default();
         if waiters.is_empty() {
             self.loader.wanted.workflows.push(workflow);
@@ -128,9 +144,10 @@ impl Shard {
         if self.loader.reading || (wanted.workflows.is_empty() && wanted.runs.is_empty()) {
             return;
         }
+        let most = if self.loader.measure == 0 { FIRST_READ } else { self.loader.measure };
         let asked = Wanted {
-            workflows: wanted.workflows.drain(..wanted.workflows.len().min(READ)).collect(),
-            runs: wanted.runs.drain(..wanted.runs.len().min(READ)).collect(),
+            workflows: wanted.workflows.drain(..wanted.workflows.len().min(most)).collect(),
+            runs: wanted.runs.drain(..wanted.runs.len().min(most)).collect(),
         };
         let Some(own) = self.own.upgrade() else { return };
         self.loader.reading = true;
@@ -156,11 +173,10 @@ impl Shard {
                 return;
             }
         };
-        let mut missing = Vec::new();
+        self.loader.take_measure(&found.runs);
         for (key, stored) in found.runs {
-            match stored {
-                Some(stored) if !gone.contains(&key) => self.admit_stored(key, stored),
-                Some(_) | None => missing.push(key),
+            if let Some(stored) = stored.filter(|_| !gone.contains(&key)) {
+                self.admit_stored(key, stored);
             }
         }
         for key in loaded.asked.runs {
@@ -255,6 +271,11 @@ impl Shard {
         // Due runs that nobody waits for come back with the next scan.
         self.scanner.restart();
     }
+}
+
+fn stored_bytes(run: &StoredRun) -> usize {
+    let snapshot = run.snapshot.as_ref().map_or(0, |snapshot| snapshot.state.len());
+    snapshot + run.journal.iter().map(|row| row.events.len() + row.changes.len()).sum::<usize>()
 }
 
 async fn read(shared: &Shared, asked: &Wanted) -> Result<Found, StoreError> {

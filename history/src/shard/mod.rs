@@ -16,6 +16,7 @@
 
 mod book;
 pub(crate) mod cell;
+mod cells;
 mod commit;
 mod delete;
 mod dispatch;
@@ -43,8 +44,8 @@ use perdure_storage::{Lease, RunKey, WorkflowKey};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use self::{cell::Cell, commit::InFlight, load::Loader, message::Message, refuse::Held, scan::Scanner};
-use crate::{ids::RandomIds, shared::Shared};
+use self::{cells::Cells, commit::InFlight, load::Loader, message::Message, refuse::Held, scan::Scanner};
+use crate::{ids::RandomIds, metrics::Series, shared::Shared};
 
 /// Messages that one round takes at most, so that a flood cannot hold the commit up.
 const ROUND: usize = 512;
@@ -59,7 +60,7 @@ pub(crate) struct Shard {
     /// Counts the lives of this shard's memory.
     generation: u64,
     ids: RandomIds,
-    cells: HashMap<RunKey, Cell>,
+    cells: Cells,
     /// Current runs of the workflows that have a cached run.
     current: HashMap<WorkflowKey, Uuid>,
     deadlines: BTreeSet<(Nanos, RunKey)>,
@@ -78,6 +79,7 @@ pub(crate) struct Shard {
     releases: Vec<Held>,
     in_flight: Option<InFlight>,
     steps: u64,
+    series: Series,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -90,7 +92,7 @@ impl Shard {
             lease: None,
             generation: 0,
             ids: RandomIds,
-            cells: HashMap::new(),
+            cells: Cells::default(),
             current: HashMap::new(),
             deadlines: BTreeSet::new(),
             to_show: VecDeque::new(),
@@ -103,6 +105,7 @@ impl Shard {
             releases: Vec::new(),
             in_flight: None,
             steps: 0,
+            series: Series::default(),
             stopping: None,
         }
     }
@@ -131,6 +134,7 @@ impl Shard {
             self.evict_closed();
             self.evict();
             self.commit_gathered();
+            self.series.show_cached_runs(&self.shared.metrics, self.cells.len());
             if self.in_flight.is_none()
                 && self.dirty.is_empty()
                 && let Some(stopped) = self.stopping.take()

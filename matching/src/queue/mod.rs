@@ -29,8 +29,8 @@ use tokio::{
 };
 
 use crate::{
-    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueKey, QueueKind, QueueRouting, Reservation,
-    StartedTask, TaskPriority, TaskRef,
+    DeploymentVersion, Directive, MatchingLimits, PollerInfo, QueueConfig, QueueKey, QueueKind, QueueRouting,
+    Reservation, StartedTask, TaskPriority, TaskRef,
     backlog::{Budget, Waiting},
     direct::DirectTask,
     dispatch::Dispatch,

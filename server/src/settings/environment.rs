@@ -13,10 +13,13 @@ pub(super) struct Environment {
 enum Kind {
     Text,
     Number,
+    Switch,
+    /// Several in one variable, with commas between them; a second variable adds to them.
+    List,
 }
 
 /// Variable, place in the settings, type.
-const VARIABLES: [(&str, &[&str], Kind); 18] = [
+const VARIABLES: [(&str, &[&str], Kind); 41] = [
     ("DB_PORT", &["store", "port"], Kind::Number),
     ("POSTGRES_USER", &["store", "user"], Kind::Text),
     ("POSTGRES_PWD", &["store", "password"], Kind::Text),
@@ -24,21 +27,44 @@ const VARIABLES: [(&str, &[&str], Kind); 18] = [
     ("DATABASE_URL", &["store", "url"], Kind::Text),
     ("SQLITE_PATH", &["store", "path"], Kind::Text),
     ("DB_WAIT_SECONDS", &["store", "wait_seconds"], Kind::Number),
+    ("SQL_TLS_ENABLED", &["store", "tls", "enabled"], Kind::Switch),
+    ("POSTGRES_TLS_ENABLED", &["store", "tls", "enabled"], Kind::Switch),
+    ("SQL_CA", &["store", "tls", "ca"], Kind::Text),
+    ("SQL_CERT", &["store", "tls", "cert"], Kind::Text),
+    ("SQL_CERT_KEY", &["store", "tls", "key"], Kind::Text),
+    ("SQL_HOST_VERIFICATION", &["store", "tls", "verify_host"], Kind::Switch),
     ("BIND_ON_IP", &["listen", "ip"], Kind::Text),
     ("FRONTEND_GRPC_PORT", &["listen", "grpc_port"], Kind::Number),
     ("FRONTEND_HTTP_PORT", &["listen", "http_port"], Kind::Number),
+    ("TEMPORAL_UI_PORT", &["listen", "ui_port"], Kind::Number),
+    ("PERDURE_UI_IP", &["listen", "ui_ip"], Kind::Text),
+    ("TEMPORAL_CODEC_ENDPOINT", &["ui", "codec_endpoint"], Kind::Text),
+    ("TEMPORAL_DISABLE_NEWS_FETCH", &["ui", "disable_news_fetch"], Kind::Switch),
+    ("TEMPORAL_CORS_ORIGINS", &["ui", "cors_origins"], Kind::List),
     ("LOG_LEVEL", &["log", "level"], Kind::Text),
     ("LOG_FORMAT", &["log", "format"], Kind::Text),
     ("DEFAULT_NAMESPACE_RETENTION", &["namespace_retention"], Kind::Text),
     ("DYNAMIC_CONFIG_FILE_PATH", &["dynamic_config"], Kind::Text),
     ("CACHED_RUNS", &["cached_runs"], Kind::Number),
+    ("CACHED_MIB", &["cached_mib"], Kind::Number),
     ("STOP_GRACE_SECONDS", &["stop_grace_seconds"], Kind::Number),
     ("PERDURE_HTTP_IP", &["listen", "http_ip"], Kind::Text),
     ("PERDURE_HTTP_URL", &["listen", "http_url"], Kind::Text),
+    ("TEMPORAL_TLS_FRONTEND_CERT", &["tls", "cert"], Kind::Text),
+    ("TEMPORAL_TLS_FRONTEND_KEY", &["tls", "key"], Kind::Text),
+    ("TEMPORAL_TLS_CLIENT1_CA_CERT", &["tls", "client_ca"], Kind::List),
+    ("TEMPORAL_TLS_CLIENT2_CA_CERT", &["tls", "client_ca"], Kind::List),
+    ("TEMPORAL_TLS_REQUIRE_CLIENT_AUTH", &["tls", "require_client_cert"], Kind::Switch),
+    ("TEMPORAL_TLS_REFRESH_INTERVAL", &["tls", "refresh_interval"], Kind::Text),
+    ("PERDURE_TLS_HTTP", &["tls", "http"], Kind::Switch),
+    ("PERDURE_OUTGOING_CA", &["tls", "outgoing_ca"], Kind::Text),
+    ("PERDURE_API_KEY_HASHES", &["auth", "api_key_hashes"], Kind::List),
+    ("PERDURE_API_KEYS_FILE", &["auth", "api_keys_file"], Kind::Text),
+    ("PROMETHEUS_ENDPOINT", &["metrics", "endpoint"], Kind::Text),
 ];
 
 /// Variables of Temporal's images that have no effect here, and why.
-const WITHOUT_EFFECT: [(&str, &str); 9] = [
+const WITHOUT_EFFECT: [(&str, &str); 8] = [
     ("NUM_HISTORY_SHARDS", "there is no number of shards to choose"),
     ("SERVICES", "one process does all"),
     ("TEMPORAL_BROADCAST_ADDRESS", "servers meet in the database"),
@@ -47,7 +73,6 @@ const WITHOUT_EFFECT: [(&str, &str); 9] = [
     ("SKIP_SCHEMA_SETUP", "the server sets its schema up, and upgrades it, by itself"),
     ("SKIP_DB_CREATE", "a database is only created where it is missing"),
     ("POSTGRES_DB", "the database is named by DBNAME"),
-    ("PROMETHEUS_ENDPOINT", "metrics are not built yet"),
 ];
 
 const VISIBILITY: &str = "lists are in the same database as everything else";
@@ -100,7 +125,11 @@ pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow:
     let mut skip_search_attributes = true;
     for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
         if let Some((_, place, kind)) = VARIABLES.iter().find(|(known, _, _)| *known == name) {
-            put(&mut environment.settings, place, read_value(&name, value, *kind)?);
+            let value = read_value(&name, value, *kind)?;
+            match value {
+                Value::Array(_, more) => add(&mut environment.settings, place, more),
+                value => put(&mut environment.settings, place, value),
+            }
             continue;
         }
         match name.as_str() {
@@ -112,8 +141,15 @@ pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow:
                     environment.notices.push("POSTGRES_SEEDS names several hosts: only the first is used".to_owned());
                 }
             }
-            "SQL_TLS_ENABLED" | "POSTGRES_TLS_ENABLED" if value == "true" => {
-                bail!("{name}=true: TLS to the database is not built yet; use a tunnel, or unset it")
+            "SQL_HOST_NAME" | "POSTGRES_TLS_SERVER_NAME" => {
+                bail!("{name} is not supported: name the host of the database's certificate in POSTGRES_SEEDS")
+            }
+            "TEMPORAL_TLS_FRONTEND_CERT_DATA"
+            | "TEMPORAL_TLS_FRONTEND_KEY_DATA"
+            | "TEMPORAL_TLS_CLIENT1_CA_CERT_DATA"
+            | "TEMPORAL_TLS_CLIENT2_CA_CERT_DATA" => {
+                let file = name.trim_end_matches("_DATA");
+                bail!("{name} is not supported: put it into a file, and name that in {file}")
             }
             "SKIP_DEFAULT_NAMESPACE_CREATION" => skip_default_namespace = value == "true",
             "SKIP_ADD_CUSTOM_SEARCH_ATTRIBUTES" => skip_search_attributes = value != "false",
@@ -158,6 +194,14 @@ fn read_value(name: &str, value: String, kind: Kind) -> anyhow::Result<Value> {
             Ok(number) => Ok(number.into()),
             Err(_) => bail!("{name}={value}: a number is needed"),
         },
+        Kind::Switch => match value.to_ascii_lowercase().parse::<bool>() {
+            Ok(on) => Ok(on.into()),
+            Err(_) => bail!("{name}={value}: true or false is needed"),
+        },
+        Kind::List => {
+            let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Ok(parts.map(Value::from).collect::<Vec<_>>().into())
+        }
     }
 }
 
@@ -171,14 +215,30 @@ fn store_kind(value: &str) -> anyhow::Result<&'static str> {
     }
 }
 
-/// Puts a value at its place, making the tables on the way.
+/// Puts a value at its place.
 fn put(settings: &mut Dict, place: &[&str], value: Value) {
-    let Some((last, tables)) = place.split_last() else { return };
+    if let Some((table, name)) = table_of(settings, place) {
+        table.insert(name.to_owned(), value);
+    }
+}
+
+/// Adds to the list at this place.
+fn add(settings: &mut Dict, place: &[&str], more: Vec<Value>) {
+    let Some((table, name)) = table_of(settings, place) else { return };
+    let list = table.entry(name.to_owned()).or_insert_with(|| Vec::<Value>::new().into());
+    if let Value::Array(_, values) = list {
+        values.extend(more);
+    }
+}
+
+/// The table in which a value is, and its name there. Makes the tables on the way.
+fn table_of<'a, 'b>(settings: &'a mut Dict, place: &[&'b str]) -> Option<(&'a mut Dict, &'b str)> {
+    let (last, tables) = place.split_last()?;
     let mut table = settings;
     for name in tables {
         let entry = table.entry((*name).to_owned()).or_insert_with(|| Dict::new().into());
-        let Value::Dict(_, inner) = entry else { return };
+        let Value::Dict(_, inner) = entry else { return None };
         table = inner;
     }
-    table.insert((*last).to_owned(), value);
+    Some((table, last))
 }

@@ -104,8 +104,13 @@ fn errors_say_what_to_do() {
             "POSTGRES_TLS_ENABLED=true: TLS to the database is not built yet; use a tunnel, or unset it",
         ),
         (
-            ("SQL_TLS_ENABLED", "true"),
-            "SQL_TLS_ENABLED=true: TLS to the database is not built yet; use a tunnel, or unset it",
+            ("SQL_HOST_NAME", "db.example"),
+            "SQL_HOST_NAME is not supported: name the host of the database's certificate in POSTGRES_SEEDS",
+        ),
+        (("SQL_TLS_ENABLED", "maybe"), "SQL_TLS_ENABLED=maybe: true or false is needed"),
+        (
+            ("TEMPORAL_TLS_FRONTEND_KEY_DATA", "LS0t"),
+            "TEMPORAL_TLS_FRONTEND_KEY_DATA is not supported: put it into a file, and name that in TEMPORAL_TLS_FRONTEND_KEY",
         ),
     ];
     for (variable, expected) in cases {

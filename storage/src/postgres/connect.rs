@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf, str::FromStr, time::Duration};
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::{PgConnectOptions, PgSslMode}};
+use sqlx::{
+    ConnectOptions, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 use super::{
     PostgresStore,
@@ -63,7 +66,16 @@ impl PostgresTls {
 
 impl Default for PostgresConfig {
     fn default() -> Self {
-        Self { url: None, host: None, port: None, database: None, user: None, password: None, tls: None, max_connections: 20 }
+        Self {
+            url: None,
+            host: None,
+            port: None,
+            database: None,
+            user: None,
+            password: None,
+            tls: None,
+            max_connections: 20,
+        }
     }
 }
 

@@ -46,6 +46,15 @@ pub struct PostgresStore {
     presence: Presence,
 }
 
+impl PostgresStore {
+    /// How the database would find a list's rows: the lines of its plan.
+    pub async fn explain(&self, query: &ListQuery) -> Result<Vec<String>, StoreError> {
+        let mut sql = list::explain(query);
+        let lines: Vec<(String,)> = self.lists.fetch_all(sql.build_query_as().persistent(false)).await?;
+        Ok(lines.into_iter().map(|(line,)| line).collect())
+    }
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {

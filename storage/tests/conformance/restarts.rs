@@ -170,5 +170,5 @@ async fn postgres_by_parts_of_an_address() {
     };
     assert!(matches!(PostgresStore::connect(config).await, Err(StoreError::Unavailable(_))));
     let wrong = PostgresConfig::from_url("not a url");
-    assert!(matches!(PostgresStore::connect(wrong).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(PostgresStore::connect(wrong).await, Err(StoreError::Settings(_))));
 }
