@@ -23,6 +23,7 @@ mod database;
 mod folders;
 mod program;
 pub mod raw;
+pub mod rest;
 mod server;
 
 pub use database::Database;

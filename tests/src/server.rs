@@ -28,16 +28,24 @@ const START_ATTEMPTS: usize = 3;
 pub struct Server {
     child: Child,
     database: Database,
-    /// `KEY=VALUE` of Temporal's dynamic configuration.
-    limits: Vec<String>,
+    configuration: Configuration,
     ports: Ports,
     log: PathBuf,
+}
+
+/// Temporal's dynamic configuration.
+#[derive(Clone, Default)]
+struct Configuration {
+    /// `KEY=VALUE`.
+    values: Vec<String>,
+    file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy)]
 struct Ports {
     grpc: u16,
     http: u16,
+    ui: u16,
 }
 
 /// A command that runs the server's binary, without arguments yet.
@@ -63,14 +71,23 @@ impl Server {
 
     /// The same with other limits, each as `KEY=VALUE`: on SQLite only.
     pub async fn start_with(name: &str, database: Database, limits: &[&str]) -> Result<Server> {
-        let limits: Vec<String> = limits.iter().map(|limit| (*limit).to_owned()).collect();
+        let values = limits.iter().map(|limit| (*limit).to_owned()).collect();
+        Server::start_as(name, database, Configuration { values, file: None }).await
+    }
+
+    /// The same with a file of the dynamic configuration.
+    pub async fn start_configured(name: &str, database: Database, file: &Path) -> Result<Server> {
+        Server::start_as(name, database, Configuration { values: Vec::new(), file: Some(file.to_owned()) }).await
+    }
+
+    async fn start_as(name: &str, database: Database, configuration: Configuration) -> Result<Server> {
         let log = folders::log(name)?;
         let mut failure = None;
         for _ in 0..START_ATTEMPTS {
-            let ports = Ports { grpc: ports::free()?, http: ports::free()? };
-            let child = spawn(&database, &limits, ports, File::create(&log)?)?;
-            let (database, limits, log) = (database.clone(), limits.clone(), log.clone());
-            let mut server = Server { child, database, limits, ports, log };
+            let ports = Ports { grpc: ports::free()?, http: ports::free()?, ui: ports::free()? };
+            let child = spawn(&database, &configuration, ports, File::create(&log)?)?;
+            let (database, configuration, log) = (database.clone(), configuration.clone(), log.clone());
+            let mut server = Server { child, database, configuration, ports, log };
             match server.wait_until_healthy().await {
                 Ok(()) => return Ok(server),
                 Err(error) => failure = Some(error),
@@ -90,6 +107,11 @@ impl Server {
 
     pub fn http_port(&self) -> u16 {
         self.ports.http
+    }
+
+    /// Of what web UIs ask.
+    pub fn ui_port(&self) -> u16 {
+        self.ports.ui
     }
 
     pub fn database(&self) -> &Database {
@@ -126,7 +148,7 @@ impl Server {
     /// Starts the server again after [`Server::kill9`] or [`Server::stop`]: same database, same ports, same log.
     pub async fn restart(&mut self) -> Result<()> {
         let log = File::options().append(true).open(&self.log)?;
-        self.child = spawn(&self.database, &self.limits, self.ports, log)?;
+        self.child = spawn(&self.database, &self.configuration, self.ports, log)?;
         self.wait_until_healthy().await
     }
 
@@ -192,7 +214,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(database: &Database, limits: &[String], ports: Ports, log: File) -> Result<Child> {
+fn spawn(database: &Database, configuration: &Configuration, ports: Ports, log: File) -> Result<Child> {
     let mut command = perdure()?;
     let level = std::env::var("PERDURE_TEST_LOG").unwrap_or_else(|_| "warn".to_owned());
     match database {
@@ -200,16 +222,18 @@ fn spawn(database: &Database, limits: &[String], ports: Ports, log: File) -> Res
         Database::SqliteFile(file) => start_dev(&mut command, ports, &level, Some(file)),
         Database::Postgres(options) => start(&mut command, ports, &level, options),
     }
-    limits.iter().for_each(|limit| {
-        command.args(["--dynamic-config-value", limit]);
+    configuration.values.iter().for_each(|value| {
+        command.args(["--dynamic-config-value", value]);
     });
+    command.envs(configuration.file.iter().map(|file| ("DYNAMIC_CONFIG_FILE_PATH", file)));
     command.stdout(log.try_clone()?).stderr(log);
     command.spawn().context("cannot start perdure")
 }
 
 fn start_dev(command: &mut Command, ports: Ports, level: &str, file: Option<&Path>) {
     command.args(["server", "start-dev", "--ip", "127.0.0.1", "--log-level", level]);
-    command.args(["--port", &ports.grpc.to_string(), "--ui-port", &ports.http.to_string()]);
+    command.args(["--port", &ports.grpc.to_string(), "--http-port", &ports.http.to_string()]);
+    command.args(["--ui-port", &ports.ui.to_string()]);
     if let Some(file) = file {
         command.arg("--db-filename").arg(file);
     }
@@ -226,5 +250,6 @@ fn start(command: &mut Command, ports: Ports, level: &str, options: &PgConnectOp
     command.env("BIND_ON_IP", "127.0.0.1");
     command.env("FRONTEND_GRPC_PORT", ports.grpc.to_string());
     command.env("FRONTEND_HTTP_PORT", ports.http.to_string());
+    command.env("TEMPORAL_UI_PORT", ports.ui.to_string());
     command.env("LOG_LEVEL", level);
 }

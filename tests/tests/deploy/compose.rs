@@ -65,6 +65,7 @@ async fn the_compose_file_runs_with_only_image_names_changed() -> Result<()> {
     variables.insert("BIND_ON_IP".to_owned(), "127.0.0.1".to_owned());
     variables.insert("FRONTEND_GRPC_PORT".to_owned(), grpc_port.to_string());
     variables.insert("FRONTEND_HTTP_PORT".to_owned(), http_port.to_string());
+    variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
     mount_dynamic_config(&machine)?;
     let mut server = machine.start("temporal", &words("perdure server start"), &variables)?;
     let is_open = Arc::new(AtomicBool::new(false));

@@ -1,0 +1,6 @@
+//! The HTTP/JSON API, and what Temporal's web UI asks.
+
+mod bodies;
+mod calls;
+mod routes;
+mod ui;
