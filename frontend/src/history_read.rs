@@ -243,15 +243,3 @@ fn page_token(target: &Target, run_id: Uuid, next_event_id: i64, end_event_id: i
         ..Default::default()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn page_sizes() {
-        for (asked, expected) in [(-1, 256), (0, 256), (1, 1), (256, 256), (257, 256), (100_000, 256)] {
-            assert_eq!(page_size(asked), expected);
-        }
-    }
-}

@@ -134,6 +134,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn page_sizes() {
+        for (asked, expected) in [(-1, 256), (0, 256), (1, 1), (256, 256), (257, 256), (100_000, 256)] {
+            assert_eq!(page_size(asked, 256), expected);
+        }
+    }
+
+    #[test]
     fn the_first_value_for_a_queue_holds() {
         let mut values = PerQueue::of_all(1);
         assert_eq!(*values.of("q", QueueKind::Workflow), 1);

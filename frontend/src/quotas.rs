@@ -150,6 +150,7 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{limits::FrontendLimits, namespaces::tests::with_limits};
 
     #[test]
     fn a_pace_allows_a_burst_and_then_the_rate() {

@@ -209,10 +209,13 @@ mod tests {
             (meta(&long), input("n"), "UpdateId length exceeds limit."),
         ];
         for (meta, input, expected) in cases {
-            let refused = check_body(Request { meta, input, ..Default::default() }).unwrap_err();
+            let refused =
+                check_body(Request { meta, input, ..Default::default() }, &FrontendLimits::default()).unwrap_err();
             assert_eq!(refused.message(), expected);
         }
-        let (id, request) = check_body(Request { meta: meta(""), input: input("n"), ..Default::default() }).unwrap();
+        let (id, request) =
+            check_body(Request { meta: meta(""), input: input("n"), ..Default::default() }, &FrontendLimits::default())
+                .unwrap();
         assert!(Uuid::parse_str(&id).is_ok());
         assert_eq!(request.meta.unwrap().update_id, id);
     }

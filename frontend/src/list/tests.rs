@@ -12,6 +12,7 @@ use perdure_proto::api::{
 use perdure_storage::{Batch, MemoryStore, RunKey, RunWrite, VisibilityRow};
 use prost::Message;
 use tonic::Code;
+use uuid::Uuid;
 
 use super::*;
 use crate::namespaces::tests::with_attributes;

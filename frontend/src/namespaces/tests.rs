@@ -24,6 +24,13 @@ pub(crate) fn with_attributes(attributes: &[(&str, AttributeKind)]) -> Authorize
     known.by_id[&Uuid::nil()].clone()
 }
 
+/// A namespace whose requests have these limits, in no store.
+pub(crate) fn with_limits(id: Uuid, limits: FrontendLimits) -> AuthorizedNamespace {
+    let mut known = Known { limits: shared(ByNamespace::of_all(limits)), ..Known::default() };
+    known.put(Namespace { id: id.to_string(), name: "n".to_owned(), ..Namespace::default() }).unwrap();
+    known.by_id[&id].clone()
+}
+
 async fn registry(store: Arc<MemoryStore>) -> Namespaces {
     Namespaces::open(store, ByNamespace::default(), Quotas::default(), "active".to_owned()).await.unwrap()
 }
@@ -54,6 +61,39 @@ async fn a_registered_namespace_is_there_at_once_and_after_a_restart() {
     assert_eq!(namespace.retention(), DAY * 1_000_000_000);
     assert_eq!(namespaces.by_id(namespace.id()), Some(namespace.clone()));
     assert_eq!(registry(store).await.resolve("n").unwrap(), namespace);
+}
+
+#[tokio::test]
+async fn limits_change_and_can_be_a_namespaces_own() {
+    let namespaces = registry(Arc::default()).await;
+    namespaces.register(register("before", seconds(DAY))).await.unwrap();
+    let old = namespaces.resolve("before").unwrap();
+    let links = |links| FrontendLimits { links, ..FrontendLimits::default() };
+    let named = HashMap::from([("before".to_owned(), links(2)), ("after".to_owned(), links(3))]);
+    namespaces.set_limits(ByNamespace { all: FrontendLimits { retention_min: hours(48), ..links(1) }, named });
+    // A request goes on with what it began with.
+    assert_eq!(old.limits().links, 10);
+    for name in ["after", "other"] {
+        let refused = namespaces.register(register(name, seconds(DAY))).await;
+        assert_eq!(error(refused).1, "A valid retention period is not set on request.");
+        namespaces.register(register(name, seconds(2 * DAY))).await.unwrap();
+    }
+    let of = |name: &str| namespaces.resolve(name).unwrap().limits().links;
+    assert_eq!([of("before"), of("after"), of("other")], [2, 3, 1]);
+    assert_eq!(namespaces.by_id(old.id()).unwrap().limits().links, 2);
+    assert_eq!(namespaces.limits_of(old.id()).links, 2);
+    assert_eq!([namespaces.limits_of(Uuid::nil()).links, namespaces.limits().links], [1, 1]);
+    // A name that is too long is no namespace's.
+    let mut short = FrontendLimits::default();
+    short.runs.id_length = 5;
+    namespaces.set_limits(ByNamespace::of_all(short));
+    assert_eq!(error(namespaces.resolve("before")).1, "Namespace length exceeds limit.");
+    let refused = namespaces.register(register("longer", seconds(DAY))).await;
+    assert_eq!(error(refused).1, "Namespace length exceeds limit.");
+}
+
+fn hours(hours: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(hours * 60 * 60)
 }
 
 #[tokio::test]
@@ -204,12 +244,12 @@ async fn ensure_keeps_what_exists() {
     namespaces.register(register("n", seconds(DAY))).await.unwrap();
     let id = namespaces.resolve("n").unwrap().id();
     let attributes = [("Tag".to_owned(), AttributeKind::Keyword.to_indexed())].into();
-    namespaces.ensure("n", Duration::from_secs(7_200), &attributes).await.unwrap();
+    namespaces.ensure("n", std::time::Duration::from_secs(7_200), &attributes).await.unwrap();
     let other_type = [("Tag".to_owned(), AttributeKind::Int.to_indexed())].into();
-    namespaces.ensure("n", Duration::from_secs(7_200), &other_type).await.unwrap();
+    namespaces.ensure("n", std::time::Duration::from_secs(7_200), &other_type).await.unwrap();
     let kept = namespaces.resolve("n").unwrap();
     assert_eq!((kept.id(), kept.retention()), (id, DAY * 1_000_000_000));
     assert_eq!(kept.attribute("Tag"), Some(AttributeKind::Keyword));
-    namespaces.ensure("new", Duration::from_secs(7_200), &BTreeMap::new()).await.unwrap();
+    namespaces.ensure("new", std::time::Duration::from_secs(7_200), &BTreeMap::new()).await.unwrap();
     assert_eq!(namespaces.resolve("new").unwrap().retention(), 7_200 * 1_000_000_000);
 }

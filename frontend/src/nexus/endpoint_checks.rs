@@ -158,7 +158,7 @@ mod tests {
             ("ä1", pattern),
         ];
         for (name, expected) in cases {
-            assert_eq!(name_issues(name).join(", "), expected, "{name}");
+            assert_eq!(name_issues(name, 200).join(", "), expected, "{name}");
         }
     }
 
@@ -178,7 +178,7 @@ mod tests {
             ("http://a/\u{1}", Some("invalid target URL: parse \"http://a/\\u{1}\": invalid uri character")),
         ];
         for (url, expected) in cases {
-            assert_eq!(url_issue(url).as_deref(), expected, "{url}");
+            assert_eq!(url_issue(url, 4096).as_deref(), expected, "{url}");
         }
     }
 

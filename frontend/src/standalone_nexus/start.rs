@@ -108,12 +108,17 @@ fn checked(
 }
 
 fn check_target(request: &StartNexusOperationExecutionRequest, limits: &FrontendLimits) -> Result<(), Status> {
-    let named = [("endpoint", &request.endpoint), ("service", &request.service), ("operation", &request.operation)];
-    for (name, value) in named {
+    let runs = &limits.runs;
+    let named = [
+        ("endpoint", &request.endpoint, runs.id_length),
+        ("service", &request.service, runs.nexus_service_name),
+        ("operation", &request.operation, runs.nexus_operation_name),
+    ];
+    for (name, value, limit) in named {
         if value.is_empty() {
             return Err(invalid(format!("{name} is required")));
         }
-        ids::limited(name, value, limits)?;
+        ids::within(name, value, limit)?;
     }
     ids::no_nul("endpoint", &request.endpoint)
 }

@@ -36,7 +36,12 @@ pub(crate) fn required(name: &str, value: &str, limits: &FrontendLimits) -> Resu
 
 /// Of calls about activity executions, whose texts are others.
 pub(crate) fn limited(name: &str, value: &str, limits: &FrontendLimits) -> Result<(), Status> {
-    let (length, limit) = (value.len(), limits.runs.id_length);
+    within(name, value, limits.runs.id_length)
+}
+
+/// The same for what has a limit of its own.
+pub(crate) fn within(name: &str, value: &str, limit: usize) -> Result<(), Status> {
+    let length = value.len();
     if length > limit {
         return Err(invalid(format!("{name} exceeds length limit. Length={length} Limit={limit}")));
     }

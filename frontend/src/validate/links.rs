@@ -107,7 +107,8 @@ mod tests {
             ),
         ];
         for (links, expected) in cases {
-            let text = check(&links).map_or_else(|status| status.message().to_owned(), |()| "ok".to_owned());
+            let text = check(&links, &FrontendLimits::default())
+                .map_or_else(|status| status.message().to_owned(), |()| "ok".to_owned());
             assert_eq!(text, expected);
         }
     }
