@@ -44,7 +44,7 @@ pub(crate) struct DynamicConfig {
 
 impl DynamicConfig {
     /// Reads the file, if there is one, and what holds from now on. Err: the file cannot be read, or is no such file.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         path: Option<&Path>,
         fixed: &BTreeMap<String, Value>,
     ) -> anyhow::Result<(Self, ByNamespace<AllLimits>)> {
@@ -54,7 +54,7 @@ impl DynamicConfig {
         let Some(path) = config.path.clone() else {
             return Ok((config, config_of(&[], &[])));
         };
-        config.text = read(&path)?;
+        config.text = read(&path).await?;
         if config.text.is_none() {
             // Images for Temporal set the variable whether or not a file is mounted.
             tracing::warn!(
@@ -79,8 +79,8 @@ impl DynamicConfig {
 }
 
 /// None: there is no file.
-fn read(path: &Path) -> anyhow::Result<Option<String>> {
-    match std::fs::read_to_string(path) {
+async fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    match tokio::fs::read_to_string(path).await {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => {

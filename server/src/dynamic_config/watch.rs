@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{AllLimits, DynamicConfig, config_of, file::Parsed, read, tell};
 
 /// Between two looks at the file. Its text is compared, not its time: a ConfigMap changes by a link that points elsewhere.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Who must know of changes.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ pub(crate) async fn watch(mut config: DynamicConfig, targets: Targets, stop: Can
     let mut before = config.parsed().unwrap_or_default();
     let mut last_error = None;
     while stop.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_some() {
-        match config.reread() {
+        match config.reread().await {
             Ok(None) => last_error = None,
             Ok(Some(parsed)) => {
                 tell(&path, &parsed, &before);
@@ -55,9 +55,9 @@ pub(crate) async fn watch(mut config: DynamicConfig, targets: Targets, stop: Can
 
 impl DynamicConfig {
     /// None: the file is as it was. A file that is gone says nothing any more: it may be about to come back.
-    fn reread(&mut self) -> anyhow::Result<Option<Parsed>> {
+    pub(super) async fn reread(&mut self) -> anyhow::Result<Option<Parsed>> {
         let Some(path) = &self.path else { return Ok(None) };
-        let Some(text) = read(path)? else {
+        let Some(text) = read(path).await? else {
             anyhow::ensure!(self.text.is_none(), "the dynamic configuration file is gone");
             return Ok(None);
         };

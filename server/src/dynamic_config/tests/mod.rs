@@ -1,7 +1,7 @@
 //! Files, values and whom they hold for.
 
-mod keys;
-mod watch;
+mod changes;
+mod table;
 
 use std::time::Duration;
 

@@ -20,46 +20,46 @@ impl Drop for File {
     }
 }
 
-fn open(file: &File) -> anyhow::Result<(DynamicConfig, ByNamespace<AllLimits>)> {
-    DynamicConfig::open(Some(&file.0), &BTreeMap::new())
+async fn open(file: &File) -> anyhow::Result<(DynamicConfig, ByNamespace<AllLimits>)> {
+    DynamicConfig::open(Some(&file.0), &BTreeMap::new()).await
 }
 
-#[test]
-fn a_file_that_comes_changes_breaks_and_goes() {
+#[tokio::test]
+async fn a_file_that_comes_changes_breaks_and_goes() {
     let file = File::new("dynamic-config");
-    let (mut config, limits) = open(&file).unwrap();
+    let (mut config, limits) = open(&file).await.unwrap();
     assert_eq!(limits, ByNamespace::of_all(AllLimits::default()));
-    let mut reread = || {
-        let parsed = config.reread().map_err(|error| format!("{error:#}"))?;
+    let mut reread = async || {
+        let parsed = config.reread().await.map_err(|error| format!("{error:#}"))?;
         Ok::<_, String>(parsed.map(|parsed| config_of(&parsed.entries, &[]).all.frontend.runs.id_length))
     };
-    assert_eq!(reread(), Ok(None));
+    assert_eq!(reread().await, Ok(None));
     file.write("limit.maxIDLength: [{value: 255}]");
-    assert_eq!(reread(), Ok(Some(255)));
-    assert_eq!(reread(), Ok(None));
+    assert_eq!(reread().await, Ok(Some(255)));
+    assert_eq!(reread().await, Ok(None));
     file.write("limit.maxIDLength: 255");
     // It is told as long as it is so.
     for _ in 0..2 {
-        assert!(reread().unwrap_err().contains("expected a sequence"));
+        assert!(reread().await.unwrap_err().contains("expected a sequence"));
     }
     file.write("limit.maxIDLength: [{value: 256}]");
-    assert_eq!(reread(), Ok(Some(256)));
+    assert_eq!(reread().await, Ok(Some(256)));
     std::fs::remove_file(&file.0).unwrap();
-    assert_eq!(reread(), Err("the dynamic configuration file is gone".to_owned()));
+    assert_eq!(reread().await, Err("the dynamic configuration file is gone".to_owned()));
     file.write("limit.maxIDLength: [{value: 256}]");
-    assert_eq!(reread(), Ok(None));
+    assert_eq!(reread().await, Ok(None));
 }
 
-#[test]
-fn a_server_does_not_start_with_a_broken_file() {
+#[tokio::test]
+async fn a_server_does_not_start_with_a_broken_file() {
     let file = File::new("broken-dynamic-config");
     file.write("limit.maxIDLength: 255");
-    let error = format!("{:#}", open(&file).unwrap_err());
+    let error = format!("{:#}", open(&file).await.unwrap_err());
     let path = file.0.display();
     let expected =
         format!("{path} is not a dynamic configuration file: mend it, or unset DYNAMIC_CONFIG_FILE_PATH: invalid type");
     assert!(error.starts_with(&expected), "{error}");
-    let error = DynamicConfig::open(Some(&std::env::temp_dir()), &BTreeMap::new()).unwrap_err();
+    let error = DynamicConfig::open(Some(&std::env::temp_dir()), &BTreeMap::new()).await.unwrap_err();
     assert!(error.to_string().ends_with("cannot be read"), "{error:#}");
 }
 
@@ -71,5 +71,5 @@ fn what_changed() {
     let after =
         parsed("{limit.blobSize.error: [{value: 1}], frontend.rps: [{value: 9}], frontend.namespaceRPS: [{value: 4}]}");
     let expected = ["frontend.namespaceRPS", "frontend.rps", "limit.maxIDLength"];
-    assert_eq!(super::super::watch::changed(&before, &after), expected);
+    assert_eq!(watch::changed(&before, &after), expected);
 }

@@ -1,0 +1,96 @@
+//! `perdure config`: what can be configured, and whether a file says what was meant. No server is asked.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Subcommand;
+
+use crate::dynamic_config;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// List the keys of Temporal's dynamic configuration that act here, with their defaults.
+    Keys,
+    /// Check a file in the format of Temporal's dynamic configuration: which keys act, which do not, which values are bad.
+    Validate {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl ConfigCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Keys => {
+                println!("{}", keys());
+                Ok(())
+            }
+            Self::Validate { file } => {
+                println!("{}", validate(&file)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn keys() -> String {
+    let rows = [["Key", "A value can be for", "Default"].map(str::to_owned)].into_iter().chain(dynamic_config::table());
+    let rows: Vec<_> = rows.collect();
+    let width = |at: usize| rows.iter().map(|row| row[at].len()).max().unwrap_or_default();
+    let (first, second) = (width(0), width(1));
+    let lines = rows.iter().map(|[key, scope, default]| format!("{key:first$}  {scope:second$}  {default}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What the file does. Err: something in it is bad.
+fn validate(file: &Path) -> anyhow::Result<String> {
+    let path = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("{path} cannot be read"))?;
+    let parsed =
+        dynamic_config::check(&text).map_err(|error| anyhow!("{path} is not a dynamic configuration file: {error}"))?;
+    let mut lines: Vec<_> = parsed.known().map(|key| format!("acts:       {key}")).collect();
+    lines.extend(parsed.without_effect.iter().map(|(key, why)| format!("no effect:  {key}: {why}")));
+    lines.extend(parsed.unknown.iter().map(|key| format!("unknown:    {key}: see `perdure config keys`")));
+    if parsed.bad.is_empty() {
+        return Ok(lines.join("\n"));
+    }
+    lines.extend(parsed.bad.iter().map(|bad| format!("bad value:  {bad}")));
+    bail!("{path} has values that are ignored:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_aligned() {
+        let keys = keys();
+        let lines: Vec<_> = keys.lines().collect();
+        let at = lines[0].find("Default").unwrap();
+        assert!(lines.iter().all(|line| line.as_bytes()[at - 1] == b' '), "{keys}");
+        let id = lines.iter().find(|line| line.starts_with("limit.maxIDLength ")).unwrap();
+        assert_eq!(id.split_whitespace().collect::<Vec<_>>(), ["limit.maxIDLength", "global", "1000"]);
+    }
+
+    #[test]
+    fn a_file_is_judged() {
+        let file = std::env::temp_dir().join(format!("perdure-validate-{}.yaml", std::process::id()));
+        let judge = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            validate(&file).map_err(|error| error.to_string().replace(&file.display().to_string(), "FILE"))
+        };
+        let good = judge("{limit.maxIDLength: [{value: 255}], a.b: [{value: 1}], matching.rps: [{value: 1}]}");
+        let bad = judge("{limit.maxIDLength: [{value: -1}]}");
+        let broken = judge("limit.maxIDLength: 255");
+        std::fs::remove_file(&file).unwrap();
+        let expected = "acts:       limit.maxIDLength\n\
+                        no effect:  matching.rps: matching has no calls of its own: see frontend.rps\n\
+                        unknown:    a.b: see `perdure config keys`";
+        assert_eq!(good.unwrap(), expected);
+        let expected = "FILE has values that are ignored:\nacts:       limit.maxIDLength\n\
+                        bad value:  limit.maxIDLength: -1: a whole number that is not negative is needed";
+        assert_eq!(bad.unwrap_err(), expected);
+        assert!(broken.unwrap_err().starts_with("FILE is not a dynamic configuration file: invalid type"));
+        assert!(validate(&file).unwrap_err().to_string().ends_with("cannot be read"));
+    }
+}
