@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use perdure_cli::Completion;
 
-use crate::{config::ConfigCommand, dev::StartDev, settings::SecurityFlags, ui::Ui};
+use crate::{
+    admin::{DbCommand, Doctor, ReplayCommand},
+    config::ConfigCommand, dev::StartDev, settings::SecurityFlags, ui::Ui};
 
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]
@@ -24,6 +26,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Ui(Box<Ui>),
+    /// Look at a server's database, or set it up.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Check that what is stored is what the engine would make of it again.
+    #[command(subcommand)]
+    Replay(ReplayCommand),
+    /// Find what is wrong with a server, its database and its clients, and say what to do.
+    Doctor(Box<Doctor>),
     #[command(flatten)]
     Client(perdure_cli::Command),
     Completion(Completion),

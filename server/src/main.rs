@@ -1,5 +1,6 @@
 //! The binary `perdure`: settings, wiring, shutdown.
 
+mod admin;
 mod args;
 mod auth;
 mod config;
@@ -53,6 +54,9 @@ fn start(args: Args) -> anyhow::Result<()> {
         }
         Command::Config(command) => command.run(),
         Command::Ui(ui) => runtime.block_on(ui.run()),
+        Command::Db(command) => runtime.block_on(command.run()),
+        Command::Replay(command) => runtime.block_on(command.run()),
+        Command::Doctor(doctor) => runtime.block_on(doctor.run()),
         Command::Client(command) => runtime.block_on(command.run()),
         Command::Completion(completion) => completion.run(Args::command()),
     }

@@ -192,6 +192,7 @@ async fn open_frontend(
     nexus: NexusConfig,
 ) -> anyhow::Result<Frontend> {
     // Until history had its leases another process may have changed some.
+    namespaces.refresh().await?;
     deployments.refresh().await?;
     let metadata = opened.metadata.clone();
     let NexusConfig { endpoints: nexus_endpoints, sealer, .. } = nexus;

@@ -53,7 +53,7 @@ pub fn routes(api: JsonApi, settings: UiSettings) -> Router {
         .route("/api/v1/settings", get(show_settings))
         .route("/api/v1/namespaces/{namespace}/workflows/{workflow}/run/{run}/history.json", get(history))
         .route("/api/v1/{*path}", any(call))
-        .layer(middleware::from_fn_with_state(ui.clone(), protect))
+        .route_layer(middleware::from_fn_with_state(ui.clone(), protect))
         .with_state(ui)
 }
 

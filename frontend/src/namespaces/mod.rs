@@ -130,6 +130,19 @@ impl Namespaces {
         Ok(Self(Arc::new(Inner { store, quotas, cluster_name, known: RwLock::new(known), changes: Mutex::new(()) })))
     }
 
+    /// Loads all namespaces again.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _changes = self.0.changes.lock().await;
+        let stored = self.0.store.namespaces().await?;
+        let mut known = self.0.known.write();
+        let mut fresh = Known { limits: known.limits.clone(), ..Known::default() };
+        for namespace in stored {
+            fresh.put(namespace)?;
+        }
+        *known = fresh;
+        Ok(())
+    }
+
     /// Puts other limits in place of those that hold, for all requests that come from now on.
     pub fn set_limits(&self, limits: ByNamespace<FrontendLimits>) {
         self.0.quotas.set_rps(limits.all.rps);

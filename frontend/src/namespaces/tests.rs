@@ -1,6 +1,7 @@
 use perdure_proto::api::{
     enums::NamespaceState,
     namespace::{NamespaceConfig, NamespaceFilter, UpdateNamespaceInfo},
+    operatorservice::DeleteNamespaceRequest,
     workflowservice::{
         DeprecateNamespaceRequest, DescribeNamespaceRequest, ListNamespacesRequest, RegisterNamespaceRequest,
         UpdateNamespaceRequest,
@@ -207,6 +208,21 @@ async fn states() {
     let message = "Namespace has invalid state: Deleted. Must be Registered or Deprecated.".to_owned();
     assert_eq!(error(namespaces.resolve("n")), (Code::FailedPrecondition, message));
     assert_eq!(error(set(NamespaceState::Deprecated).await), refused);
+}
+
+/// A server that waited for its place reads again what the one before it has changed.
+#[tokio::test]
+async fn refresh_sees_what_others_changed() {
+    let store = Arc::new(MemoryStore::new());
+    let (before, after) = (registry(store.clone()).await, registry(store).await);
+    before.register(register("n", seconds(DAY))).await.unwrap();
+    assert_eq!(error(after.resolve("n")).0, Code::NotFound);
+    after.refresh().await.unwrap();
+    assert_eq!(after.resolve("n").unwrap().id(), before.resolve("n").unwrap().id());
+    let delete = DeleteNamespaceRequest { namespace: "n".to_owned(), ..Default::default() };
+    before.delete(delete).await.unwrap();
+    after.refresh().await.unwrap();
+    assert_eq!(error(after.resolve("n")).0, Code::NotFound);
 }
 
 #[tokio::test]

@@ -10,13 +10,14 @@ use anyhow::{Context, Result};
 use perdure_proto::api::operatorservice::{
     ListSearchAttributesRequest, operator_service_client::OperatorServiceClient,
 };
-use perdure_tests::{ports, python};
+use perdure_tests::{ports, python, rest::Rest};
 use serde::Deserialize;
+use serde_json::json;
 use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions};
 use tokio::net::{TcpListener, TcpStream};
 use xtask::{postgres::Cluster, workspace::Workspace};
 
-use crate::machine::{Machine, Variables, deploy, documents, image_variables, until, words};
+use crate::machine::{Container, Machine, Variables, deploy, documents, image_variables, until, words};
 
 #[derive(Deserialize)]
 struct Compose {
@@ -64,7 +65,9 @@ async fn the_compose_file_runs_with_only_image_names_changed() -> Result<()> {
     variables.extend(places.variables(temporal));
     variables.insert("BIND_ON_IP".to_owned(), "127.0.0.1".to_owned());
     variables.insert("FRONTEND_GRPC_PORT".to_owned(), grpc_port.to_string());
-    variables.insert("FRONTEND_HTTP_PORT".to_owned(), http_port.to_string());
+    // The API has a port of its own as well, which the file does not publish.
+    variables.insert("FRONTEND_HTTP_PORT".to_owned(), ports::free()?.to_string());
+    variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
     variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
     mount_dynamic_config(&machine)?;
     let mut server = machine.start("temporal", &words("perdure server start"), &variables)?;
@@ -97,7 +100,40 @@ async fn the_compose_file_runs_with_only_image_names_changed() -> Result<()> {
     administer(&machine, &places.variables(service("temporal-admin-tools")?)).await?;
     let address = format!("127.0.0.1:{grpc_port}");
     python("deploy_compose_runner", &["-m", "runner", "--address", &address, "--only", "ai_learning"]).await?;
-    server.stop().await
+    assert_eq!(Rest::new(http_port).get("/health").await?.status, 200);
+    browse(&machine, places.variables(service("temporal-ui")?), &mut server).await
+}
+
+/// The service on port 8080: what a browser gets, with the server and without it.
+async fn browse(machine: &Machine, variables: Variables, server: &mut Container) -> Result<()> {
+    let port = ports::free()?;
+    let own = [("BIND_ON_IP", "127.0.0.1".to_owned()), ("TEMPORAL_UI_PORT", port.to_string())];
+    let mut all = image_variables()?;
+    all.extend(variables);
+    all.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let mut ui = machine.start("temporal-ui", &words("perdure ui"), &all)?;
+    let client = Rest::new(port);
+    until("temporal-ui is healthy", async || {
+        ui.lives()?;
+        Ok(client.get("/health").await.is_ok_and(|answer| answer.status == 200))
+    })
+    .await?;
+    assert!(client.get("/").await?.text.contains("/api/v1/namespaces"));
+    for (origin, expected) in [("http://localhost:3000", Some("http://localhost:3000")), ("http://evil.example", None)]
+    {
+        let answer = client.clone().with("Origin", origin).get("/api/v1/namespaces").await?;
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, expected), "{origin}");
+        assert!(answer.text.contains("jarvis-prod"), "{}", answer.text);
+    }
+    let unknown = client.get("/api/v1/namespaces/nobody").await?;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (404, &json!(5)), "{}", unknown.text);
+
+    server.stop().await?;
+    let alone = client.get("/api/v1/namespaces").await?;
+    assert_eq!((alone.status, &alone.json()["code"]), (503, &json!(14)), "{}", alone.text);
+    assert_eq!(client.get("/health").await?.status, 503);
+    assert_eq!(client.get("/healthz").await?.status, 200);
+    ui.stop().await
 }
 
 /// What auto-setup leaves behind: a namespace with search attributes.
