@@ -74,7 +74,7 @@ define! {
     WORKFLOW_CONTINUED_AS_NEW = "workflow_continued_as_new", Counter, COMPLETION, OF_WORKFLOWS, "Runs that continued as new.";
     WORKFLOW_LATENCY = "workflow_schedule_to_close_latency", Seconds, COMPLETION, OF_WORKFLOWS, "From the start of a run to its close.";
     WORKFLOWS_STARTED = "perdure_workflows_started", Counter, HISTORY, OF_WORKFLOWS, "Runs that began: those of starts, of retries, of cron, of resets, and those that continue another one.";
-    WORKFLOWS_OPEN = "perdure_workflows_open", Gauge, HISTORY, OF_NAMESPACES, "Runs that are open, counted in the database every half minute.";
+    WORKFLOWS_OPEN = "perdure_workflows_open", Gauge, HISTORY, OF_NAMESPACES, "Runs that are open, as they were counted in the database after an earlier scrape.";
     WORKFLOW_CLEANUP_DELETE = "workflow_cleanup_delete", Counter, HISTORY, &[], "Runs of all kinds deleted because their retention was over.";
 
     ACTIVITIES_SCHEDULED = "perdure_activities_scheduled", Counter, HISTORY, OF_NAMESPACES, "Activities that workflows scheduled.";
@@ -111,4 +111,36 @@ define! {
     TOTAL_NAMESPACES = "total_namespaces", Gauge, NONE, &[], "Namespaces that are not deleted.";
     RESTARTS = "restarts", Counter, NONE, &[], "One, from the start of the process on.";
     BUILD_INFORMATION = "build_information", Gauge, NONE, &["build_version"], "Always 1.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the documentation must say of a metric.
+    fn line(definition: &Definition) -> String {
+        let kind = match definition.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Seconds => "histogram, seconds",
+            Kind::Size => "histogram",
+        };
+        let constant = definition.constant.iter().map(|(name, value)| format!("`{name}=\"{value}\"`"));
+        let labels = definition.labels.iter().map(|label| if *label == NAMESPACE_ID { "namespace" } else { label });
+        let labels: Vec<_> = labels.map(|label| format!("`{label}`")).chain(constant).collect();
+        format!("| `{}` | {kind} | {} | {} |", definition.name, labels.join(", "), definition.help)
+    }
+
+    #[test]
+    fn the_documentation_is_true() {
+        let documented: Vec<_> = include_str!("../README.md").lines().filter(|line| line.starts_with("| `")).collect();
+        let expected: Vec<_> = ALL.iter().map(|definition| line(definition)).collect();
+        assert_eq!(documented, expected, "the table of metrics/README.md must be:\n{}", expected.join("\n"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|definition| definition.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
 }

@@ -1,6 +1,11 @@
 //! Handles by labels that users choose.
 
-use std::{borrow::Borrow, collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -12,7 +17,7 @@ type Make<K, H> = Box<dyn Fn(Option<&K>) -> H + Send + Sync>;
 pub struct Family<K, H> {
     known: ArcSwap<HashMap<K, Arc<H>>>,
     most: usize,
-    other: Arc<H>,
+    other: OnceLock<Arc<H>>,
     make: Make<K, H>,
     growing: Mutex<()>,
 }
@@ -20,13 +25,7 @@ pub struct Family<K, H> {
 impl<K: Clone + Eq + Hash, H> Family<K, H> {
     /// `make` is asked once for each key, and with None for all those beyond the bound.
     pub fn new(most: usize, make: impl Fn(Option<&K>) -> H + Send + Sync + 'static) -> Self {
-        Self {
-            known: ArcSwap::default(),
-            most,
-            other: Arc::new(make(None)),
-            make: Box::new(make),
-            growing: Mutex::new(()),
-        }
+        Self { known: ArcSwap::default(), most, other: OnceLock::new(), make: Box::new(make), growing: Mutex::new(()) }
     }
 
     pub fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<H>>
@@ -58,11 +57,11 @@ impl<K: Clone + Eq + Hash, H> Family<K, H> {
 
     /// That of all keys beyond the bound.
     pub fn other(&self) -> Arc<H> {
-        Arc::clone(&self.other)
+        Arc::clone(self.other.get_or_init(|| Arc::new((self.make)(None))))
     }
 
     pub fn is_other(&self, handle: &Arc<H>) -> bool {
-        Arc::ptr_eq(&self.other, handle)
+        self.other.get().is_some_and(|other| Arc::ptr_eq(other, handle))
     }
 }
 

@@ -17,7 +17,7 @@ use axum::{
 use parking_lot::Mutex;
 use perdure_frontend::{Frontend, cluster::SERVER_VERSION, health::Health, http};
 use perdure_metrics::{Gauges, IntGauge, Registry, definitions};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{net::TcpListener, sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,8 +25,8 @@ use crate::{
     web,
 };
 
-/// Between two counts of the open runs, which ask the database.
-const COUNT_PAUSE: Duration = Duration::from_secs(30);
+/// At least so long between two counts of the open runs, which ask the database.
+const COUNT_PAUSE: Duration = Duration::from_secs(5);
 /// As in Prometheus' text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -40,6 +40,8 @@ struct Inner {
     open_runs: Gauges,
     /// Once the server serves.
     frontend: OnceLock<Frontend>,
+    /// Somebody reads: it is worth while to count the open runs.
+    read: Notify,
     /// One scrape at a time: each sets gauges before it shows them.
     scrape: Mutex<()>,
 }
@@ -54,6 +56,7 @@ impl Metrics {
             open_runs: registry.gauges(&definitions::WORKFLOWS_OPEN),
             registry,
             frontend: OnceLock::new(),
+            read: Notify::new(),
             scrape: Mutex::new(()),
         })))
     }
@@ -81,10 +84,12 @@ impl Metrics {
             }
             self.0.open_runs.replace(counts);
             sleep(COUNT_PAUSE).await;
+            self.0.read.notified().await;
         }
     }
 
     fn text(&self) -> String {
+        self.0.read.notify_one();
         let _scrape = self.0.scrape.lock();
         let mut names = HashMap::new();
         if let Some(frontend) = self.0.frontend.get() {

@@ -33,12 +33,15 @@ pub struct Server {
     log: PathBuf,
 }
 
-/// Temporal's dynamic configuration.
 #[derive(Clone, Default)]
 struct Configuration {
-    /// `KEY=VALUE`.
+    /// Of Temporal's dynamic configuration, as `KEY=VALUE`.
     values: Vec<String>,
+    /// The same as a file.
     file: Option<PathBuf>,
+    /// More of the command line. With some of them only the port of the metrics answers in plain text.
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,6 +49,7 @@ struct Ports {
     grpc: u16,
     http: u16,
     ui: u16,
+    metrics: u16,
 }
 
 /// A command that runs the server's binary, without arguments yet.
@@ -72,19 +76,32 @@ impl Server {
     /// The same with other limits, each as `KEY=VALUE`: on SQLite only.
     pub async fn start_with(name: &str, database: Database, limits: &[&str]) -> Result<Server> {
         let values = limits.iter().map(|limit| (*limit).to_owned()).collect();
-        Server::start_as(name, database, Configuration { values, file: None }).await
+        Server::start_as(name, database, Configuration { values, ..Default::default() }).await
     }
 
     /// The same with a file of the dynamic configuration.
     pub async fn start_configured(name: &str, database: Database, file: &Path) -> Result<Server> {
-        Server::start_as(name, database, Configuration { values: Vec::new(), file: Some(file.to_owned()) }).await
+        Server::start_as(name, database, Configuration { file: Some(file.to_owned()), ..Default::default() }).await
+    }
+
+    /// The same with more flags and variables.
+    pub async fn start_set(
+        name: &str,
+        database: Database,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Server> {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Server::start_as(name, database, Configuration { flags, environment, ..Default::default() }).await
     }
 
     async fn start_as(name: &str, database: Database, configuration: Configuration) -> Result<Server> {
         let log = folders::log(name)?;
         let mut failure = None;
         for _ in 0..START_ATTEMPTS {
-            let ports = Ports { grpc: ports::free()?, http: ports::free()?, ui: ports::free()? };
+            let [grpc, http, ui, metrics] = [ports::free()?, ports::free()?, ports::free()?, ports::free()?];
+            let ports = Ports { grpc, http, ui, metrics };
             let child = spawn(&database, &configuration, ports, File::create(&log)?)?;
             let (database, configuration, log) = (database.clone(), configuration.clone(), log.clone());
             let mut server = Server { child, database, configuration, ports, log };
@@ -112,6 +129,11 @@ impl Server {
     /// Of what web UIs ask.
     pub fn ui_port(&self) -> u16 {
         self.ports.ui
+    }
+
+    /// Of Prometheus, and of probes.
+    pub fn metrics_port(&self) -> u16 {
+        self.ports.metrics
     }
 
     pub fn database(&self) -> &Database {
@@ -196,6 +218,9 @@ impl Server {
     }
 
     async fn is_healthy(&self) -> bool {
+        if !self.configuration.flags.is_empty() {
+            return matches!(xtask::http::get(self.ports.metrics, "/health").await, Ok((200, _)));
+        }
         let Ok(channel) = self.channel().await else { return false };
         // What the SDKs ask for when they connect.
         let service = "temporal.api.workflowservice.v1.WorkflowService".to_owned();
@@ -225,6 +250,7 @@ fn spawn(database: &Database, configuration: &Configuration, ports: Ports, log: 
     configuration.values.iter().for_each(|value| {
         command.args(["--dynamic-config-value", value]);
     });
+    command.args(&configuration.flags).envs(configuration.environment.iter().cloned());
     command.envs(configuration.file.iter().map(|file| ("DYNAMIC_CONFIG_FILE_PATH", file)));
     command.stdout(log.try_clone()?).stderr(log);
     command.spawn().context("cannot start perdure")
@@ -233,7 +259,7 @@ fn spawn(database: &Database, configuration: &Configuration, ports: Ports, log: 
 fn start_dev(command: &mut Command, ports: Ports, level: &str, file: Option<&Path>) {
     command.args(["server", "start-dev", "--ip", "127.0.0.1", "--log-level", level]);
     command.args(["--port", &ports.grpc.to_string(), "--http-port", &ports.http.to_string()]);
-    command.args(["--ui-port", &ports.ui.to_string()]);
+    command.args(["--ui-port", &ports.ui.to_string(), "--metrics-port", &ports.metrics.to_string()]);
     if let Some(file) = file {
         command.arg("--db-filename").arg(file);
     }
@@ -251,5 +277,6 @@ fn start(command: &mut Command, ports: Ports, level: &str, options: &PgConnectOp
     command.env("FRONTEND_GRPC_PORT", ports.grpc.to_string());
     command.env("FRONTEND_HTTP_PORT", ports.http.to_string());
     command.env("TEMPORAL_UI_PORT", ports.ui.to_string());
+    command.env("PROMETHEUS_ENDPOINT", format!("127.0.0.1:{}", ports.metrics));
     command.env("LOG_LEVEL", level);
 }

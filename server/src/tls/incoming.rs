@@ -5,7 +5,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
     time::{sleep, timeout},
@@ -22,6 +22,9 @@ const HANDSHAKES: usize = 512;
 const READY: usize = 64;
 /// After an error of the listener itself, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// For a client to read why it is refused.
+const READ_ON: Duration = Duration::from_secs(1);
 
 /// First byte of a client that speaks TLS.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -99,10 +102,21 @@ async fn shake_hands(mut stream: TcpStream, acceptor: TlsAcceptor) -> io::Result
     stream.set_nodelay(true)?;
     let mut first = [0; 4];
     if stream.peek(&mut first).await? > 0 && first[0] != TLS_HANDSHAKE {
-        stream.write_all(answer_in_plain_text(&first)).await?;
+        refuse_plain_text(&mut stream, &first).await?;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks plain text, this port speaks TLS"));
     }
     acceptor.accept(stream).await
+}
+
+/// Answers, and waits a little for the client to read that: a connection that is closed on unread bytes loses the answer.
+async fn refuse_plain_text(stream: &mut TcpStream, first: &[u8; 4]) -> io::Result<()> {
+    stream.write_all(answer_in_plain_text(first)).await?;
+    stream.shutdown().await?;
+    let mut unread = [0; 1024];
+    let read_on = async { while stream.read(&mut unread).await.is_ok_and(|bytes| bytes > 0) {} };
+    // Whether it has read or not, it is gone now.
+    let _ = timeout(READ_ON, read_on).await;
+    Ok(())
 }
 
 /// What a client without TLS can understand.
