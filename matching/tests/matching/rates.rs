@@ -90,6 +90,27 @@ async fn an_operator_overrules_workers_until_it_lets_go() {
     assert_eq!(effective(), (None, RateSource::System));
 }
 
+/// Worker's rate, operator's rate, the server's; what holds.
+#[tokio::test(start_paused = true)]
+async fn nobody_gets_more_than_the_server_allows() {
+    let cases = [
+        (None, None, None, (None, RateSource::System)),
+        (None, None, Some(3.0), (Some(3.0), RateSource::System)),
+        (Some(7.0), None, Some(3.0), (Some(3.0), RateSource::System)),
+        (Some(2.0), None, Some(3.0), (Some(2.0), RateSource::Worker)),
+        (None, Some(7.0), Some(3.0), (Some(3.0), RateSource::System)),
+        (Some(1.0), Some(2.0), Some(3.0), (Some(2.0), RateSource::Config)),
+        (None, None, Some(0.0), (Some(0.0), RateSource::System)),
+    ];
+    let world = World::of_kind(QueueKind::Activity);
+    for (max_tasks_per_second, operator, system_rate, expected) in cases {
+        world.at_rate(operator);
+        let _poll = world.poll_as(PollerInfo { max_tasks_per_second, system_rate, ..poller("p") }, 60 * SECOND).await;
+        let found = world.matching.describe(&world.key);
+        assert_eq!((found.rate, found.rate_source), expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_paused_queue_goes_on_when_its_rate_is_lifted() {
     let world = World::of_kind(QueueKind::Activity);

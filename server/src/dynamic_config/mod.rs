@@ -52,7 +52,8 @@ impl DynamicConfig {
         let path = path.map(Path::to_owned);
         let mut config = Self { path, fixed, text: None };
         let Some(path) = config.path.clone() else {
-            return Ok((config, config_of(&[], &[])));
+            let limits = config_of(&[], &config.fixed);
+            return Ok((config, limits));
         };
         config.text = read(&path).await?;
         if config.text.is_none() {

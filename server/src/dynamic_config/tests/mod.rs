@@ -199,6 +199,13 @@ fn the_command_line() {
     assert_eq!(without_effect("frontend.EnableExecuteMultiOperation"), Some("update-with-start is always there"));
 }
 
+#[tokio::test]
+async fn the_command_line_without_a_file() {
+    let fixed = BTreeMap::from([("limit.maxidlength".to_owned(), json!(20))]);
+    let (_, limits) = DynamicConfig::open(None, &fixed).await.unwrap();
+    assert_eq!(limits.all.frontend.runs.id_length, 20);
+}
+
 #[test]
 fn the_command_line_wins_over_the_file() {
     let parsed = check("limit.blobSize.error: [{value: 1}, {value: 2, constraints: {namespace: n}}]").unwrap();
