@@ -8,6 +8,8 @@ import sys
 import uuid
 from pathlib import Path
 
+from temporalio.service import RPCError
+
 from client_manager.manager import Credentials
 from client_manager.scenario import greetings
 from runner.ending import leave
@@ -25,9 +27,9 @@ def main() -> int:
     credentials = Credentials(given.ca, given.certificate, given.key, given.server_name, given.api_key)
     try:
         answers = asyncio.run(greetings(given.address, credentials, uuid.uuid4().hex[:8], print))
-    except RuntimeError as error:
-        # A connection that fails tells no more than this.
-        print(f"cannot connect: {str(error).splitlines()[0]}", file=sys.stderr)
+    except (RPCError, RuntimeError) as error:
+        # A connection that fails is a RuntimeError that tells no more.
+        print(f"not let in: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     for namespace, texts in answers.items():
         print(f"{namespace}: {len(texts)} greetings")

@@ -34,9 +34,14 @@ pub async fn run(workspace: &Workspace, exit: bool) -> Result<()> {
 
 async fn run_examples(workspace: &Workspace, server: &Server, python: PathBuf) -> Result<()> {
     println!("running the examples on 127.0.0.1:{}", server.grpc_port);
-    let mut runner = command(python, &workspace.examples());
+    let mut runner = command(&python, &workspace.examples());
     runner.args(["-m", "runner", "--address", &format!("127.0.0.1:{}", server.grpc_port)]);
-    run_interruptible(runner).await.with_context(|| format!("the server's log is {}", server.log.display()))
+    run_interruptible(runner).await.with_context(|| format!("the server's log is {}", server.log.display()))?;
+    println!("\nasking for its health");
+    let mut health = command(python, &workspace.examples());
+    health.args(["-m", "health_check", "--address", &format!("127.0.0.1:{}", server.grpc_port)]);
+    health.args(["--http", &format!("http://127.0.0.1:{}", server.http_port), "--perdure"]).arg(workspace.server());
+    run_interruptible(health).await
 }
 
 /// The usual port, or a free one where that is taken.
