@@ -229,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn ports_and_what_web_uis_are_told() {
+        let ports = |flags: &[&str]| {
+            let listen = settings(flags).unwrap().0.listen;
+            (listen.http_port, listen.ui_port)
+        };
+        assert_eq!(ports(&["--port", "4000", "--http-port", "4001"]), (4001, 5000));
+        assert_eq!(ports(&["--http-port", "4001", "--headless", "--ui-port", "4002"]), (4001, 0));
+        let flags = ["--ui-codec-endpoint", "http://codec:8081", "--ui-disable-news-fetch", "--ui-ip", "127.0.0.2"];
+        let (settings, notices) = settings(&flags).unwrap();
+        assert_eq!(
+            (settings.ui.codec_endpoint.as_deref(), settings.ui.disable_news_fetch),
+            (Some("http://codec:8081"), true)
+        );
+        assert_eq!((settings.listen.http(), settings.listen.ui()), (("localhost", 0), ("127.0.0.2", 8233)));
+        assert_eq!(notices, Vec::<String>::new());
+    }
+
+    #[test]
     fn errors() {
         let no_port = settings(&["--port", "65000"]).unwrap_err();
         assert!(no_port.to_string().contains("give --ui-port"), "{no_port}");

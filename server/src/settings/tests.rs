@@ -57,6 +57,26 @@ fn the_variables_of_temporals_compose_file() {
 }
 
 #[test]
+fn the_http_ports() {
+    let (settings, _) = from_environment(&[
+        ("BIND_ON_IP", "0.0.0.0"),
+        ("FRONTEND_HTTP_PORT", "0"),
+        ("TEMPORAL_UI_PORT", "8080"),
+        ("TEMPORAL_CORS_ORIGINS", "http://a:1, http://b:2"),
+        ("TEMPORAL_CODEC_ENDPOINT", "http://codec"),
+        ("TEMPORAL_DISABLE_NEWS_FETCH", "true"),
+    ])
+    .unwrap();
+    assert_eq!((settings.listen.http(), settings.listen.ui()), (("0.0.0.0", 0), ("0.0.0.0", 8080)));
+    let told = settings.ui.settings(settings.namespaces.first());
+    assert_eq!((told.default_namespace.as_str(), told.codec_endpoint.as_str()), ("default", "http://codec"));
+    assert_eq!(
+        (told.cors_origins, told.disable_news_fetch),
+        (vec!["http://a:1".to_owned(), "http://b:2".to_owned()], true)
+    );
+}
+
+#[test]
 fn no_default_namespace() {
     let (settings, _) =
         from_environment(&[("DEFAULT_NAMESPACE", "n"), ("SKIP_DEFAULT_NAMESPACE_CREATION", "true")]).unwrap();

@@ -27,6 +27,7 @@ use http::{HeaderMap, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage};
 use serde_json::{Value, json};
+use serde_path_to_error::{Deserializer, Track};
 use tonic::Status;
 
 pub use call::Services;
@@ -166,7 +167,9 @@ fn parse(descriptor: MessageDescriptor, mut tree: Value, format: Format) -> Resu
     if format.shorthand {
         shorthand::expand(&mut tree, &descriptor, &mut { MAX_REQUEST })?;
     }
-    DynamicMessage::deserialize(descriptor, tree).map_err(|error| format!("the body is no request: {error}"))
+    let mut track = Track::new();
+    let message = DynamicMessage::deserialize(descriptor, Deserializer::new(tree, &mut track));
+    message.map_err(|error| format!("the body is no request: {}: {error}", track.path()))
 }
 
 /// All values of a name together, under its name in the `.proto` files, in the order of the query.

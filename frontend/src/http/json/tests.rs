@@ -75,18 +75,17 @@ fn bad_requests() {
         assert_eq!(found, Err(expected.to_owned()), "{body}");
     }
     let unreadable = [
-        r#"{"workflowType":5}"#,
-        r#"{"workflowIdReusePolicy":"X"}"#,
-        r#"{"workflowRunTimeout":"soon"}"#,
-        r#"{"retryPolicy":{"maximumAttempts":1e99}}"#,
-        r#"{"identity":1}"#,
-        r#"{"input":5}"#,
-        r#"{"memo":[]}"#,
-        r#"{"identity":"a","identity":"b","workflowType":"x"}"#,
+        (r#"{"workflowType":5}"#, "workflowType"),
+        (r#"{"workflowIdReusePolicy":"X"}"#, "workflowIdReusePolicy"),
+        (r#"{"workflowRunTimeout":"soon"}"#, "workflowRunTimeout"),
+        (r#"{"retryPolicy":{"maximumAttempts":1e99}}"#, "retryPolicy.maximumAttempts"),
+        (r#"{"input":5}"#, "input"),
+        (r#"{"links":[{},{"workflowEvent":1}]}"#, "links[1].workflowEvent"),
+        (r#"{"memo":{"fields":[]}}"#, "memo.fields"),
     ];
-    for body in unreadable {
+    for (body, path) in unreadable {
         let found = read_request(&Method::POST, ROUTE, "", body).unwrap_err();
-        assert!(found.starts_with("the body is no request: "), "{body}: {found}");
+        assert!(found.starts_with(&format!("the body is no request: {path}: ")), "{body}: {found}");
     }
     let twice = read_request(&Method::GET, &format!("{ROUTE}/history"), "maximumPageSize=1&maximum_page_size=2", "");
     assert_eq!(twice, Err("too many values for field \"maximum_page_size\": 1, 2".to_owned()));
