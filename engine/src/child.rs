@@ -132,7 +132,7 @@ fn initiate(
         started_event_id: 0,
         run_id: String::new(),
         create_request_id: request_id(run, event.event_id),
-        initiated: Some(event.clone()),
+        initiated: Some(Box::new(event.clone())),
     }
 }
 

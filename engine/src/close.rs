@@ -242,7 +242,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         time: event_time(event),
         event_id: event.event_id,
         new_run_id: new_run_id.into(),
-        event: Some(event.clone()),
+        event: Some(Box::new(event.clone())),
     });
     // A closed run owes nothing but the news of its end.
     run.workflow_task = None;

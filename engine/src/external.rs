@@ -29,7 +29,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
             let signal = ExternalSignal {
                 initiated_event_id: event.event_id,
                 request_id: request_id(run, event.event_id),
-                initiated: Some(event.clone()),
+                initiated: Some(Box::new(event.clone())),
             };
             run.external_signals.insert(event.event_id, signal);
         }
@@ -37,7 +37,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
             let cancel = ExternalCancel {
                 initiated_event_id: event.event_id,
                 request_id: request_id(run, event.event_id),
-                initiated: Some(event.clone()),
+                initiated: Some(Box::new(event.clone())),
             };
             run.external_cancels.insert(event.event_id, cancel);
         }
@@ -100,7 +100,7 @@ macro_rules! delivered {
 pub(crate) fn signal_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
     let signal = tx.state.run.external_signals.get(&initiated_event_id);
     let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =
-        awaited(tx, signal.and_then(|signal| signal.initiated.as_ref()))
+        awaited(tx, signal.and_then(|signal| signal.initiated.as_deref()))
     else {
         return Err(Reject::NotAwaited);
     };
@@ -122,7 +122,7 @@ pub(crate) fn signal_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Op
 pub(crate) fn cancel_done(tx: &mut Tx, initiated_event_id: i64, failed_cause: Option<i32>) -> Result<Reply, Reject> {
     let cancel = tx.state.run.external_cancels.get(&initiated_event_id);
     let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(initiated)) =
-        awaited(tx, cancel.and_then(|cancel| cancel.initiated.as_ref()))
+        awaited(tx, cancel.and_then(|cancel| cancel.initiated.as_deref()))
     else {
         return Err(Reject::NotAwaited);
     };

@@ -241,7 +241,7 @@ pub(crate) fn apply(
     let request_id = start_request_id(run);
     callback::register(run, "", &request_id, event_time(event), &started.completion_callbacks);
     if run.retry_policy.is_some() || !run.cron_schedule.is_empty() {
-        run.started = Some(started.clone());
+        run.started = Some(Box::new(started.clone()));
     }
     Ok(())
 }

@@ -188,8 +188,8 @@ pub struct RunState {
     #[prost(message, optional, tag = "56")]
     pub owed_at_close: Option<OwedAtClose>,
     /// How the run began, kept only where a retry or cron may begin the next run in the same way.
-    #[prost(message, optional, tag = "57")]
-    pub started: Option<WorkflowExecutionStartedEventAttributes>,
+    #[prost(message, optional, boxed, tag = "57")]
+    pub started: Option<Box<WorkflowExecutionStartedEventAttributes>>,
     /// Attempt of the pending workflow task, or of the next one: above 1 while tasks keep failing.
     #[prost(int32, tag = "62")]
     pub task_attempt: i32,
@@ -235,8 +235,8 @@ pub struct RunState {
     #[prost(enumeration = "Archetype", tag = "70")]
     pub archetype: i32,
     /// Set for an activity of its own.
-    #[prost(message, optional, tag = "71")]
-    pub standalone_activity: Option<StandaloneActivity>,
+    #[prost(message, optional, boxed, tag = "71")]
+    pub standalone_activity: Option<Box<StandaloneActivity>>,
     /// The run goes once it is closed and owes nothing.
     #[prost(bool, tag = "72")]
     pub delete_requested: bool,
@@ -252,8 +252,8 @@ pub struct RunState {
     #[prost(btree_map = "string, message", tag = "76")]
     pub callbacks: BTreeMap<String, Callback>,
     /// Set where the run is a Nexus operation of its own.
-    #[prost(message, optional, tag = "77")]
-    pub standalone_nexus: Option<StandaloneNexus>,
+    #[prost(message, optional, boxed, tag = "77")]
+    pub standalone_nexus: Option<Box<StandaloneNexus>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -294,8 +294,8 @@ pub struct Close {
     #[prost(string, tag = "4")]
     pub new_run_id: String,
     /// The close event itself: queries, parents and result polls need it without a read.
-    #[prost(message, optional, tag = "5")]
-    pub event: Option<HistoryEvent>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub event: Option<Box<HistoryEvent>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

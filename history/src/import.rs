@@ -34,7 +34,9 @@ struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     fn take(shared: &'a Shared, run_id: Uuid) -> Option<Self> {
-        shared.imports.lock().insert(run_id).then_some(Self { shared, run_id })
+        let free = shared.imports.lock().insert(run_id);
+        // Made only where it is free: the drop of one that is not would free another's.
+        free.then(|| Self { shared, run_id })
     }
 }
 

@@ -70,7 +70,7 @@ fn schedule(event: &HistoryEvent, scheduled: &ActivityTaskScheduledEventAttribut
 fn start(run: &mut RunState, event: &HistoryEvent, started: &ActivityTaskStartedEventAttributes) {
     if let Some(activity) = run.activities.get_mut(&started.scheduled_event_id) {
         activity.attempt = started.attempt;
-        activity.last_failure.clone_from(&started.last_failure);
+        activity.last_failure = started.last_failure.clone().map(Box::new);
         activity.last_worker_identity.clone_from(&started.identity);
         activity.phase = Some(ActivityPhase::Started(ActivityStarted {
             time: event.event_time.as_ref().map_or(0, from_timestamp),
@@ -94,7 +94,9 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
         Kind::ActivityReady(scheduled_event_id) => {
             find(run, *scheduled_event_id)?.phase = Some(ActivityPhase::Scheduled(ActivityScheduled {}));
         }
-        Kind::ActivityPaused(paused) => find(run, paused.scheduled_event_id)?.pause = Some(paused.pause.clone()),
+        Kind::ActivityPaused(paused) => {
+            find(run, paused.scheduled_event_id)?.pause = Some(Box::new(paused.pause.clone()))
+        }
         Kind::ActivityResumed(resumed) => apply_resumed(find(run, resumed.scheduled_event_id)?, resumed),
         Kind::ActivityOptionsSet(set) => {
             apply_options(find(run, set.scheduled_event_id)?, &set.options);
@@ -132,7 +134,7 @@ fn apply_started(activity: &mut Activity, started: &ActivityStartedChange) {
 
 fn apply_retry(activity: &mut Activity, retry: &ActivityRetryChange) {
     activity.attempt = retry.attempt;
-    activity.last_failure.clone_from(&retry.failure);
+    activity.last_failure = retry.failure.clone().map(Box::new);
     activity.last_attempt_complete_time = retry.ended;
     activity.current_retry_interval = retry.interval;
     activity.attempt_scheduled_time = retry.until;
@@ -174,7 +176,7 @@ fn forget_heartbeat(activity: &mut Activity) {
 
 fn apply_options(activity: &mut Activity, options: &ActivityOptions) {
     if activity.original_options.is_none() {
-        activity.original_options = Some(super::options(activity));
+        activity.original_options = Some(Box::new(super::options(activity)));
     }
     activity.options_version += 1;
     activity.task_queue = options.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();

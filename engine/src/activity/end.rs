@@ -98,7 +98,7 @@ fn write_started(tx: &mut Tx, activity: &Activity, started: &ActivityStarted) ->
         identity: started.identity.clone(),
         request_id: started.request_id.clone(),
         attempt: activity.counted_attempt(),
-        last_failure: activity.last_failure.clone(),
+        last_failure: activity.last_failure.as_deref().cloned(),
         worker_version: started.worker_version.clone(),
         build_id_redirect_counter: 0,
     });

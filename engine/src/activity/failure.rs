@@ -82,7 +82,7 @@ pub(super) fn final_timeout(kind: TimeoutType, expired: bool, activity: &Activit
     } else {
         timeout_failure(format!("activity {} timeout", timeout_name(kind)), kind, details)
     };
-    Failure { cause: activity.last_failure.clone().map(Box::new), ..failure }
+    Failure { cause: activity.last_failure.clone(), ..failure }
 }
 
 /// A time-out that ended an attempt of an activity of its own, as describe shows it.

@@ -182,7 +182,7 @@ fn update(
 }
 
 fn restore(tx: &mut Tx, activity: &Activity) -> ActivityOptions {
-    match &activity.original_options {
+    match activity.original_options.as_deref() {
         Some(original) => {
             set(tx, activity, original.clone());
             original.clone()

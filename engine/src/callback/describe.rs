@@ -49,7 +49,7 @@ fn info(callback: &Callback) -> CallbackInfo {
         state: state as i32,
         attempt: callback.attempt,
         last_attempt_complete_time: optional_timestamp(callback.last_attempt_complete_time),
-        last_attempt_failure: callback.last_attempt_failure.clone(),
+        last_attempt_failure: callback.last_attempt_failure.as_deref().cloned(),
         next_attempt_schedule_time: next_attempt,
         blocked_reason: String::new(),
         request_id: callback.request_id.clone(),

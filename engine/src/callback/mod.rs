@@ -144,7 +144,7 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
 fn end_attempt(callback: &mut Callback, ended: Nanos, failure: Option<&Failure>, phase: CallbackPhase) {
     callback.attempt += 1;
     callback.last_attempt_complete_time = ended;
-    callback.last_attempt_failure = failure.cloned();
+    callback.last_attempt_failure = failure.cloned().map(Box::new);
     callback.phase = Some(phase);
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn rejected(tx: &mut Tx, update_id: &str, failure: &Failure) {
 
 pub(super) fn apply_refused(run: &mut RunState, refused: &CallbackRefusedChange) -> Result<(), Corrupt> {
     let callback = super::find(run, &refused.callback_id)?;
-    callback.rejection.clone_from(&refused.failure);
+    callback.rejection = refused.failure.clone().map(Box::new);
     callback.phase = Some(CallbackPhase::Scheduled(InPhase {}));
     Ok(())
 }

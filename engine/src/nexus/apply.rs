@@ -94,7 +94,7 @@ fn request_cancel(run: &mut RunState, event: &HistoryEvent, requested: &NexusOpe
     if operation.started().is_some() {
         cancellation.deliver(event_time(event));
     }
-    operation.cancellation = Some(cancellation);
+    operation.cancellation = Some(Box::new(cancellation));
 }
 
 impl NexusCancellation {
@@ -113,7 +113,7 @@ pub(crate) fn cancellation_ended(operation: &mut NexusOperation, time: Nanos, fa
     let Some(cancellation) = cancellation else { return };
     cancellation.attempt += 1;
     cancellation.last_attempt_complete_time = time;
-    cancellation.last_attempt_failure = failure.cloned();
+    cancellation.last_attempt_failure = failure.cloned().map(Box::new);
     cancellation.phase = Some(match failure {
         None => NexusCancellationPhase::Succeeded(InPhase {}),
         Some(_) => NexusCancellationPhase::Failed(InPhase {}),
@@ -130,7 +130,7 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
             let operation = find(run, *scheduled_event_id)?;
             operation.attempt += 1;
             operation.last_attempt_complete_time = *ended;
-            operation.last_attempt_failure.clone_from(failure);
+            operation.last_attempt_failure = failure.clone().map(Box::new);
             operation.phase = Some(NexusOperationPhase::Backoff(RetryBackoff { until: *until }));
         }
         Kind::NexusStartReady(scheduled_event_id) => {
@@ -140,7 +140,7 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
             let cancellation = find_cancellation(run, *scheduled_event_id)?;
             cancellation.attempt += 1;
             cancellation.last_attempt_complete_time = *ended;
-            cancellation.last_attempt_failure.clone_from(failure);
+            cancellation.last_attempt_failure = failure.clone().map(Box::new);
             cancellation.phase = Some(NexusCancellationPhase::Backoff(RetryBackoff { until: *until }));
         }
         Kind::NexusCancelReady(scheduled_event_id) => {
@@ -158,7 +158,7 @@ fn find(run: &mut RunState, scheduled_event_id: i64) -> Result<&mut NexusOperati
 }
 
 fn find_cancellation(run: &mut RunState, scheduled_event_id: i64) -> Result<&mut NexusCancellation, Corrupt> {
-    let cancellation = find(run, scheduled_event_id)?.cancellation.as_mut();
+    let cancellation = find(run, scheduled_event_id)?.cancellation.as_deref_mut();
     cancellation.ok_or(Corrupt::at(0, "a change of a cancellation that was not requested"))
 }
 

@@ -34,9 +34,9 @@ pub(crate) fn pending(operation: &NexusOperation) -> PendingNexusOperationInfo {
         state: state as i32,
         attempt: operation.attempt,
         last_attempt_complete_time: optional_timestamp(operation.last_attempt_complete_time),
-        last_attempt_failure: operation.last_attempt_failure.clone(),
+        last_attempt_failure: operation.last_attempt_failure.as_deref().cloned(),
         next_attempt_schedule_time: next_attempt,
-        cancellation_info: operation.cancellation.as_ref().map(cancellation_info),
+        cancellation_info: operation.cancellation.as_deref().map(cancellation_info),
         scheduled_event_id: operation.scheduled_event_id,
         // Nothing here stops calls to an endpoint that fails: each operation has its own backoff.
         blocked_reason: String::new(),
@@ -58,7 +58,7 @@ fn cancellation_info(cancellation: &NexusCancellation) -> NexusOperationCancella
         state: state as i32,
         attempt: cancellation.attempt,
         last_attempt_complete_time: optional_timestamp(cancellation.last_attempt_complete_time),
-        last_attempt_failure: cancellation.last_attempt_failure.clone(),
+        last_attempt_failure: cancellation.last_attempt_failure.as_deref().cloned(),
         next_attempt_schedule_time: next_attempt,
         blocked_reason: String::new(),
     }

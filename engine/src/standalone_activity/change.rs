@@ -108,7 +108,7 @@ pub(crate) fn apply(run: &mut RunState, change: &StandaloneActivityChange) -> Re
 }
 
 fn standalone(run: &mut RunState) -> Result<&mut StandaloneActivity, Corrupt> {
-    run.standalone_activity.as_mut().ok_or(Corrupt::at(0, "the run is not an activity of its own"))
+    run.standalone_activity.as_deref_mut().ok_or(Corrupt::at(0, "the run is not an activity of its own"))
 }
 
 fn only(run: &mut RunState) -> Result<&mut Activity, Corrupt> {
@@ -118,7 +118,7 @@ fn only(run: &mut RunState) -> Result<&mut Activity, Corrupt> {
 fn begin(run: &mut RunState, begun: &StandaloneBegun) {
     let activity = &begun.activity;
     run.set_archetype(Archetype::Activity);
-    run.standalone_activity = Some(StandaloneActivity::default());
+    run.standalone_activity = Some(Box::default());
     run.first_execution_run_id.clone_from(&run.run_id);
     run.workflow_type.clone_from(&activity.activity_type);
     run.task_queue.clone_from(&activity.task_queue);
@@ -137,7 +137,7 @@ fn close(run: &mut RunState, closed: &StandaloneClosed) -> Result<(), Corrupt> {
         activity.last_attempt_complete_time = closed.time;
     }
     if closed.attempt_failure.is_some() {
-        activity.last_failure.clone_from(&closed.attempt_failure);
+        activity.last_failure = closed.attempt_failure.clone().map(Box::new);
     }
     if !closed.identity.is_empty() {
         activity.last_worker_identity.clone_from(&closed.identity);

@@ -55,7 +55,7 @@ fn terminate(tx: &mut Tx, request_id: String, identity: String, reason: String) 
     if run.close.is_some() {
         let earlier = run
             .standalone_activity
-            .as_ref()
+            .as_deref()
             .map(|StandaloneActivity { terminate_request_id, .. }| terminate_request_id);
         return match earlier {
             Some(earlier) if *earlier == request_id => Ok(Reply::Done),

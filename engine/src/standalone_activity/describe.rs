@@ -43,7 +43,7 @@ impl WorkflowState {
             expiration_time: expires
                 .then(|| timestamp(activity.first_dispatch_time().saturating_add(activity.schedule_to_close))),
             close_time: close.map(|close| timestamp(close.time)),
-            last_failure: activity.last_failure.clone(),
+            last_failure: activity.last_failure.as_deref().cloned(),
             last_worker_identity: activity.last_worker_identity.clone(),
             current_retry_interval: waits.and_then(|_| optional_duration(activity.current_retry_interval)),
             last_attempt_complete_time: optional_timestamp(activity.last_attempt_complete_time),

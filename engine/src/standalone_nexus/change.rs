@@ -107,7 +107,7 @@ pub(crate) fn apply(run: &mut RunState, change: &StandaloneNexusChange) -> Resul
 }
 
 fn standalone(run: &mut RunState) -> Result<&mut StandaloneNexus, Corrupt> {
-    run.standalone_nexus.as_mut().ok_or(Corrupt::at(0, "the run is not a Nexus operation of its own"))
+    run.standalone_nexus.as_deref_mut().ok_or(Corrupt::at(0, "the run is not a Nexus operation of its own"))
 }
 
 fn only(run: &mut RunState) -> Result<&mut NexusOperation, Corrupt> {
@@ -117,11 +117,8 @@ fn only(run: &mut RunState) -> Result<&mut NexusOperation, Corrupt> {
 fn begin(run: &mut RunState, begun: &StandaloneNexusBegun) {
     let operation = &begun.operation;
     run.set_archetype(Archetype::NexusOperation);
-    run.standalone_nexus = Some(StandaloneNexus {
-        input: operation.input.clone(),
-        identity: begun.identity.clone(),
-        ..StandaloneNexus::default()
-    });
+    let (input, identity) = (operation.input.clone(), begun.identity.clone());
+    run.standalone_nexus = Some(Box::new(StandaloneNexus { input, identity, ..StandaloneNexus::default() }));
     run.first_execution_run_id.clone_from(&run.run_id);
     run.workflow_type.clone_from(&operation.operation);
     run.user_metadata.clone_from(&begun.user_metadata);
@@ -137,7 +134,7 @@ fn request_cancel(run: &mut RunState, request: &NexusCancelRequest) -> Result<()
     if operation.started().is_some() {
         cancellation.deliver(request.time);
     }
-    operation.cancellation = Some(cancellation);
+    operation.cancellation = Some(Box::new(cancellation));
     standalone(run)?.cancel = Some(request.clone());
     Ok(())
 }
@@ -150,7 +147,7 @@ fn close(run: &mut RunState, closed: &StandaloneNexusClosed) -> Result<(), Corru
         operation.attempt += 1;
         operation.last_attempt_complete_time = closed.time;
         operation.last_attempt_failure = match &closed.outcome {
-            Some(NexusOutcome::Failure(failure)) => Some((**failure).clone()),
+            Some(NexusOutcome::Failure(failure)) => Some(failure.clone()),
             Some(NexusOutcome::Result(_)) | None => None,
         };
     }

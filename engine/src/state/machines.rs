@@ -106,8 +106,8 @@ pub struct Activity {
     pub attempt: i32,
     #[prost(oneof = "ActivityPhase", tags = "20, 21, 22")]
     pub phase: Option<ActivityPhase>,
-    #[prost(message, optional, tag = "13")]
-    pub last_failure: Option<Failure>,
+    #[prost(message, optional, boxed, tag = "13")]
+    pub last_failure: Option<Box<Failure>>,
     #[prost(message, optional, tag = "14")]
     pub heartbeat_details: Option<Payloads>,
     #[prost(int64, tag = "15")]
@@ -134,8 +134,8 @@ pub struct Activity {
     #[prost(message, optional, tag = "27")]
     pub user_metadata: Option<UserMetadata>,
     /// Set while paused: no attempt begins; one that runs goes on.
-    #[prost(message, optional, tag = "28")]
-    pub pause: Option<ActivityPause>,
+    #[prost(message, optional, boxed, tag = "28")]
+    pub pause: Option<Box<ActivityPause>>,
     /// Attempts that do not count, because the activity was reset while one ran.
     #[prost(int32, tag = "29")]
     pub forgiven_attempts: i32,
@@ -146,8 +146,8 @@ pub struct Activity {
     #[prost(bool, tag = "31")]
     pub drop_heartbeat: bool,
     /// The options that its event has, once an operator changed them.
-    #[prost(message, optional, tag = "32")]
-    pub original_options: Option<ActivityOptions>,
+    #[prost(message, optional, boxed, tag = "32")]
+    pub original_options: Option<Box<ActivityOptions>>,
     /// How often its options were changed: an attempt that was offered before is not to be taken from its old queue.
     #[prost(int32, tag = "33")]
     pub options_version: i32,
@@ -262,8 +262,8 @@ pub struct Child {
     #[prost(string, tag = "9")]
     pub create_request_id: String,
     /// The Initiated event, kept until the child has started; then dropped.
-    #[prost(message, optional, tag = "10")]
-    pub initiated: Option<HistoryEvent>,
+    #[prost(message, optional, boxed, tag = "10")]
+    pub initiated: Option<Box<HistoryEvent>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -273,8 +273,8 @@ pub struct ExternalSignal {
     /// Dedupes at the receiver.
     #[prost(string, tag = "2")]
     pub request_id: String,
-    #[prost(message, optional, tag = "3")]
-    pub initiated: Option<HistoryEvent>,
+    #[prost(message, optional, boxed, tag = "3")]
+    pub initiated: Option<Box<HistoryEvent>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -283,8 +283,8 @@ pub struct ExternalCancel {
     pub initiated_event_id: i64,
     #[prost(string, tag = "2")]
     pub request_id: String,
-    #[prost(message, optional, tag = "3")]
-    pub initiated: Option<HistoryEvent>,
+    #[prost(message, optional, boxed, tag = "3")]
+    pub initiated: Option<Box<HistoryEvent>>,
 }
 
 // === Update ===

@@ -37,8 +37,8 @@ pub struct NexusOperation {
     /// Attempts to start it that have ended, the successful one among them.
     #[prost(int32, tag = "11")]
     pub attempt: i32,
-    #[prost(message, optional, tag = "12")]
-    pub last_attempt_failure: Option<Failure>,
+    #[prost(message, optional, boxed, tag = "12")]
+    pub last_attempt_failure: Option<Box<Failure>>,
     #[prost(int64, tag = "13")]
     pub last_attempt_complete_time: Nanos,
     /// Dropped once it has started.
@@ -47,8 +47,8 @@ pub struct NexusOperation {
     /// Sent with the start and with a cancel request.
     #[prost(btree_map = "string, string", tag = "15")]
     pub nexus_header: BTreeMap<String, String>,
-    #[prost(message, optional, tag = "16")]
-    pub cancellation: Option<NexusCancellation>,
+    #[prost(message, optional, boxed, tag = "16")]
+    pub cancellation: Option<Box<NexusCancellation>>,
     #[prost(oneof = "NexusOperationPhase", tags = "20, 21, 22")]
     pub phase: Option<NexusOperationPhase>,
 }
@@ -105,8 +105,8 @@ pub struct NexusCancellation {
     /// Attempts to deliver it that have ended.
     #[prost(int32, tag = "3")]
     pub attempt: i32,
-    #[prost(message, optional, tag = "4")]
-    pub last_attempt_failure: Option<Failure>,
+    #[prost(message, optional, boxed, tag = "4")]
+    pub last_attempt_failure: Option<Box<Failure>>,
     #[prost(int64, tag = "5")]
     pub last_attempt_complete_time: Nanos,
     /// None: waits for the start of the operation, whose token it needs.
@@ -144,16 +144,16 @@ pub struct Callback {
     /// Attempts to call it that have ended.
     #[prost(int32, tag = "4")]
     pub attempt: i32,
-    #[prost(message, optional, tag = "5")]
-    pub last_attempt_failure: Option<Failure>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub last_attempt_failure: Option<Box<Failure>>,
     #[prost(int64, tag = "6")]
     pub last_attempt_complete_time: Nanos,
     /// The update whose end it is to hear; empty: the run's.
     #[prost(string, tag = "7")]
     pub update_id: String,
     /// What the update's worker said, where no event does.
-    #[prost(message, optional, tag = "8")]
-    pub rejection: Option<Failure>,
+    #[prost(message, optional, boxed, tag = "8")]
+    pub rejection: Option<Box<Failure>>,
     #[prost(oneof = "CallbackPhase", tags = "20, 21, 22, 23, 24")]
     pub phase: Option<CallbackPhase>,
 }

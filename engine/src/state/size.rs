@@ -1,5 +1,8 @@
 //! How large a state is, in the eyes of its limit.
 
+use std::collections::BTreeMap;
+
+use perdure_proto::api::history::HistoryEvent;
 use prost::Message;
 
 use super::RunState;
@@ -16,6 +19,39 @@ impl RunState {
         let of_machines = activities.chain(operations).chain(children).chain(signals).chain(updates);
         let kept = of_machines.sum::<usize>() + encoded(self.started.as_ref());
         self.encoded_len().saturating_sub(kept)
+    }
+}
+
+/// Beside its own fields a machine has names, failures, links and its place in a tree.
+const MACHINE_EXTRA: usize = 512;
+const REQUEST_ID: usize = 128;
+
+impl RunState {
+    /// About how many bytes of memory the state takes, without a look at every part of it: what machines hold (inputs,
+    /// results) came with events, which were on average as large as those of the history.
+    pub fn held_size(&self) -> usize {
+        fn machines<K, V>(machines: &BTreeMap<K, V>) -> usize {
+            machines.len() * (size_of::<V>() + MACHINE_EXTRA)
+        }
+        let pending = self.activities.len()
+            + self.nexus_operations.len()
+            + self.children.len()
+            + self.external_signals.len()
+            + self.external_cancels.len()
+            + self.updates.len()
+            + self.buffered.len();
+        let event = self.history_size_bytes / self.next_event_id.max(1);
+        machines(&self.activities)
+            + machines(&self.nexus_operations)
+            + machines(&self.children)
+            + machines(&self.external_signals)
+            + machines(&self.external_cancels)
+            + machines(&self.updates)
+            + machines(&self.timers)
+            + machines(&self.callbacks)
+            + self.buffered.len() * size_of::<HistoryEvent>()
+            + (self.signal_request_ids.len() + self.start_request_ids.len()) * REQUEST_ID
+            + pending * usize::try_from(event).unwrap_or(0)
     }
 }
 

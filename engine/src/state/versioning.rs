@@ -8,8 +8,8 @@ use perdure_proto::api::{
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Versioning {
     /// None until a versioned worker or an override had to do with the run. Only the newest form of each field is kept.
-    #[prost(message, optional, tag = "1")]
-    pub info: Option<WorkflowExecutionVersioningInfo>,
+    #[prost(message, optional, boxed, tag = "1")]
+    pub info: Option<Box<WorkflowExecutionVersioningInfo>>,
     /// Of the override, else of the worker that completed the last workflow task; also unversioned workers may name one.
     #[prost(string, tag = "2")]
     pub worker_deployment_name: String,

@@ -27,7 +27,7 @@ pub(crate) fn info(run: &RunState) -> Option<WorkflowExecutionVersioningInfo> {
             Some(Override::OneTime(_)) | None => {}
         }
     }
-    Some(info)
+    Some(*info)
 }
 
 fn older(version: Option<&WorkerDeploymentVersion>) -> String {

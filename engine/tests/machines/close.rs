@@ -113,7 +113,7 @@ fn every_end() {
             (close.status(), close.time, close.event_id),
             (status, world.now, step.events.last().unwrap().event_id)
         );
-        assert_eq!(close.event.as_ref(), step.events.last());
+        assert_eq!(close.event.as_deref(), step.events.last());
         assert_eq!(next_deadline(&world.state), None);
         // A parent waits for the end of the chain.
         let continues = status == Status::ContinuedAsNew;

@@ -254,7 +254,7 @@ fn an_attempt_that_fails_is_made_again() {
             continue;
         }
         assert_eq!(answer.unwrap().types(), []);
-        assert_eq!(operation(&world, id).last_attempt_failure, Some(application_failure("Refused")));
+        assert_eq!(operation(&world, id).last_attempt_failure, Some(Box::new(application_failure("Refused"))));
         assert_eq!(obligations(&world.state), []);
         // Each wait is twice as long as the one before.
         for (attempt, wait) in [(1, 1), (2, 2), (3, 4), (4, 8)] {

@@ -183,7 +183,7 @@ fn a_reset_brings_them_along() {
     assert!(waits(&forked, "one"));
     let step = answer(&mut forked, vec![rejection()]);
     assert_eq!(step.tasks, [call("one")]);
-    assert_eq!(forked.state.run.callbacks[&id("one")].rejection, Some(application_failure("No")));
+    assert_eq!(forked.state.run.callbacks[&id("one")].rejection, Some(Box::new(application_failure("No"))));
 }
 
 #[test]

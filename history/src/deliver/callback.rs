@@ -128,7 +128,7 @@ fn link_of_start(cell: &Cell, callback: &Callback) -> Link {
 /// How the update ended, in the words of an operation. None: it has not.
 fn result_of_update(cell: &Cell, update_id: &str, callback: &Callback) -> Option<NexusResult> {
     if let Some(rejection) = &callback.rejection {
-        return Some(NexusResult::Failed(Box::new(rejection.clone())));
+        return Some(NexusResult::Failed(rejection.clone()));
     }
     Some(match cell.state.update_outcome(update_id)?.value? {
         Value::Success(result) => {

@@ -280,7 +280,7 @@ fn child_closed(cell: &Cell) -> Option<Message> {
         initiated_event_id: parent.initiated_event_id,
         workflow_id: run.workflow_id.clone(),
         run_id: run.run_id.clone(),
-        event: Box::new(run.close.as_ref()?.event.clone()?),
+        event: run.close.as_ref()?.event.clone()?,
     };
     let to = target(&parent.namespace_id, cell, &parent.workflow_id, &parent.run_id)?;
     Some(Message::ChildClosed { to, closed })

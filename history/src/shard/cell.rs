@@ -52,6 +52,8 @@ pub(crate) struct Cell {
     pub event_waiters: Vec<EventWaiter>,
     /// The shard's step count when the run was last used.
     pub last_used: u64,
+    /// Its share in the weight of the cache.
+    pub weight: usize,
 }
 
 /// What the next batch writes of a run.
@@ -110,6 +112,7 @@ impl Cell {
             update_waiters: HashMap::new(),
             event_waiters: Vec::new(),
             last_used: 0,
+            weight: 0,
         }
     }
 
@@ -119,6 +122,11 @@ impl Cell {
 
     pub(crate) fn status(&self) -> WorkflowExecutionStatus {
         self.state.status()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weigh(&self) -> usize {
+        size_of::<Self>() + self.tail.bytes + self.state.run.held_size()
     }
 
     /// Nobody would notice if the run left the cache now.
@@ -145,7 +153,7 @@ impl Cell {
                 .close
                 .as_ref()
                 .filter(|_| self.durable_close)
-                .and_then(|close| close.event.clone()),
+                .and_then(|close| close.event.as_deref().cloned()),
             transient_events: perdure_engine::transient_events(&self.state),
         }
     }

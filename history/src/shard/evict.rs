@@ -2,7 +2,8 @@
 
 use perdure_storage::RunKey;
 
-use super::Shard;
+use super::{Shard, commit::needs_snapshot};
+use crate::shared::CacheBudget;
 
 /// Closed runs that stay in memory for those who come back at once, for the result or with a query.
 const CLOSED: usize = 256;
@@ -22,22 +23,26 @@ impl Shard {
         }
     }
 
-    /// Lets the runs go that were used longest ago, when there are too many. Runs with unwritten state go through a batch first.
+    /// Lets the runs go that were used longest ago, when they are too many or too large. Runs with unwritten state go through
+    /// a batch first.
     pub(super) fn evict(&mut self) {
-        let budget = self.shared.cached_runs;
-        if self.cells.len() <= budget || !self.leaving.is_empty() || self.in_flight.is_some() {
+        let CacheBudget { runs, bytes } = self.shared.cache;
+        let fits = self.cells.len() <= runs && self.cells.bytes() <= bytes;
+        if fits || !self.leaving.is_empty() || self.in_flight.is_some() {
             return;
         }
         // A tenth at once, so that looking through all of them pays.
-        let excess = self.cells.len() - budget + budget / 10;
-        let mut idle: Vec<(u64, RunKey)> =
-            self.cells.values().filter(|cell| cell.is_idle()).map(|cell| (cell.last_used, cell.key)).collect();
-        if idle.is_empty() {
-            return;
-        }
-        let count = excess.min(idle.len());
-        idle.select_nth_unstable(count - 1);
-        for (_, key) in idle.into_iter().take(count) {
+        let mut runs = self.cells.len().saturating_sub(runs - runs / 10);
+        let mut bytes = self.cells.bytes().saturating_sub(bytes - bytes / 10);
+        let idle = self.cells.values().filter(|cell| cell.is_idle());
+        let mut idle: Vec<_> = idle.map(|cell| (cell.last_used, cell.key, cell.weight)).collect();
+        idle.sort_unstable();
+        for (_, key, weight) in idle {
+            if runs == 0 && bytes == 0 {
+                return;
+            }
+            runs = runs.saturating_sub(1);
+            bytes = bytes.saturating_sub(weight);
             self.let_go(key);
         }
     }
@@ -45,7 +50,7 @@ impl Shard {
     fn let_go(&mut self, key: RunKey) {
         let Some(cell) = self.cells.get(&key) else { return };
         let nothing_owed = !cell.is_open() && cell.stored_wake.is_none();
-        if nothing_owed || (cell.seq == cell.snapshot_seq && cell.stored_wake == cell.deadline) {
+        if nothing_owed || (!needs_snapshot(cell) && cell.stored_wake == cell.deadline) {
             self.drop_cell(key);
         } else {
             self.leaving.push(key);

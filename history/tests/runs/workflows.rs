@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{World, command, start};
+use crate::world::{NARROW, World, command, start};
 use perdure_engine::{Input, Reply, Signal};
 use perdure_history::Error;
 use perdure_proto::api::{enums::EventType, query::WorkflowQuery};
@@ -94,7 +94,12 @@ async fn a_reloaded_node_hands_out_what_is_owed() {
 
 #[tokio::test]
 async fn evicted_runs_come_back() {
-    let world = World::with_cache(4).await;
+    for budget in NARROW {
+        timers_fire_in_evicted_runs(World::with_cache(budget).await).await;
+    }
+}
+
+async fn timers_fire_in_evicted_runs(world: World) {
     for index in 0..40 {
         world.history.start(start(&format!("w{index}"))).await.expect("start");
         let task = world.poll_workflow_task().await;
@@ -184,7 +189,12 @@ async fn a_stale_answer_is_refused() {
 
 #[tokio::test]
 async fn evicted_runs_whose_activities_wait_are_not_loaded_again_and_again() {
-    let world = World::with_cache(4).await;
+    for budget in NARROW {
+        evicted_runs_owe_their_activities_once(World::with_cache(budget).await).await;
+    }
+}
+
+async fn evicted_runs_owe_their_activities_once(world: World) {
     for index in 0..20 {
         world.history.start(start(&format!("w{index}"))).await.expect("start");
         let task = world.poll_workflow_task().await;
