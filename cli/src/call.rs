@@ -12,7 +12,7 @@ use prost::Message;
 use tonic::{Request, Response, Status, transport::Channel};
 
 /// A request, with the method that takes it.
-pub(crate) trait Call: Message + Default + Sized {
+pub trait Call: Message + Default + Sized {
     type Answer: Message + Default;
     /// The request's name, which is the method's and `Request`.
     const REQUEST: &'static str;

@@ -15,6 +15,8 @@ mod count;
 mod duration;
 mod ended;
 mod failure;
+#[cfg(test)]
+mod help;
 pub mod history;
 mod json;
 mod key_value;
@@ -27,6 +29,7 @@ mod session;
 mod start;
 mod target;
 mod task_queue;
+pub mod tctl;
 #[cfg(test)]
 mod views;
 mod worker;
@@ -37,7 +40,8 @@ use commands::Run;
 pub use completion::Completion;
 pub use connect::Options;
 pub use duration::parse_duration;
-use session::Session;
+pub use output::Output;
+pub use session::Session;
 
 /// The nouns that talk to a server.
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Map, Value as Json};
 
-use crate::{duration::spell, json::Style};
+use crate::json::Style;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -71,7 +71,7 @@ pub(crate) struct Section {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Output {
+pub struct Output {
     pub(crate) format: Format,
     pub(crate) time: TimeFormat,
     pub(crate) short_payloads: bool,
@@ -90,7 +90,7 @@ impl Output {
         self.format == Format::Text
     }
 
-    pub(crate) fn is_json(self) -> bool {
+    pub fn is_json(self) -> bool {
         matches!(self.format, Format::Json | Format::Jsonl)
     }
 
@@ -100,7 +100,7 @@ impl Output {
     }
 
     /// A document for programs.
-    pub(crate) fn json(self, value: &Json) -> anyhow::Result<()> {
+    pub fn json(self, value: &Json) -> anyhow::Result<()> {
         match self.format {
             Format::Json => line(serde_json::to_string_pretty(value)?),
             Format::Jsonl => line(value),
@@ -247,14 +247,10 @@ fn cell(value: &Json) -> String {
         Json::String(text) => text.replace('\n', "\\n"),
         Json::Array(items) if items.is_empty() => String::new(),
         Json::Object(fields) if fields.is_empty() => String::new(),
+        // JSON writes 1.0 for a whole number that is a float.
+        Json::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
         other => other.to_string(),
     }
-}
-
-/// How long something took, for people.
-pub(crate) fn took(span: std::time::Duration) -> String {
-    let rounded = u64::try_from(span.as_millis() / 10 * 10).unwrap_or(u64::MAX);
-    spell(std::time::Duration::from_millis(rounded))
 }
 
 /// One line on standard output. Not `println!`, which panics where a reader like `head` has gone.

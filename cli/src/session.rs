@@ -26,11 +26,11 @@ pub struct Session {
     metadata: MetadataMap,
     channel: OnceCell<Channel>,
     started: Instant,
-    pub(crate) output: Output,
+    pub output: Output,
 }
 
 impl Session {
-    pub(crate) fn new(options: Options) -> anyhow::Result<Self> {
+    pub fn new(options: Options) -> anyhow::Result<Self> {
         let output = Output {
             format: options.output,
             time: options.time_format,
@@ -39,12 +39,12 @@ impl Session {
         Ok(Self { metadata: options.metadata()?, options, channel: OnceCell::new(), started: Instant::now(), output })
     }
 
-    pub(crate) fn namespace(&self) -> String {
+    pub fn namespace(&self) -> String {
         self.options.named_namespace().unwrap_or_else(|| "default".to_owned())
     }
 
     /// The namespace that the caller named; some commands must not guess.
-    pub(crate) fn named_namespace(&self) -> anyhow::Result<String> {
+    pub fn named_namespace(&self) -> anyhow::Result<String> {
         self.options.named_namespace().ok_or_else(|| anyhow!("which namespace? Name it with --namespace NAME"))
     }
 
@@ -52,16 +52,16 @@ impl Session {
         self.options.identity()
     }
 
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.options.address()
     }
 
-    pub(crate) async fn channel(&self) -> anyhow::Result<Channel> {
+    pub async fn channel(&self) -> anyhow::Result<Channel> {
         self.channel.get_or_try_init(|| self.options.channel()).await.cloned()
     }
 
     /// Asks for what can be answered at once.
-    pub(crate) async fn call<C: Call>(&self, request: C) -> anyhow::Result<C::Answer> {
+    pub async fn call<C: Call>(&self, request: C) -> anyhow::Result<C::Answer> {
         self.attempt(request).await.map_err(|failed| self.explain(C::method(), failed, ANSWER))
     }
 

@@ -7,7 +7,11 @@ use perdure_cli::Completion;
 
 use crate::{
     admin::{DbCommand, Doctor, ReplayCommand},
-    config::ConfigCommand, dev::StartDev, settings::SecurityFlags, ui::Ui};
+    config::ConfigCommand,
+    dev::StartDev,
+    settings::SecurityFlags,
+    ui::Ui,
+};
 
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]

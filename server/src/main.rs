@@ -20,6 +20,7 @@ mod web;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use perdure_cli::tctl;
 
 use crate::{
     args::{Args, Command, ServerCommand},
@@ -30,6 +31,9 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if tctl::is_called(std::env::args_os().next().as_ref()) {
+        return as_tctl();
+    }
     match start(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,8 +43,23 @@ fn main() -> ExitCode {
     }
 }
 
+fn as_tctl() -> ExitCode {
+    let done = runtime().and_then(|runtime| runtime.block_on(tctl::run(std::env::args_os())));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
 fn start(args: Args) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     match args.command {
         Command::Server(ServerCommand::Start(start)) => {
             let (mut settings, notices) = settings::load(start.config.as_deref(), std::env::vars())?;

@@ -75,7 +75,7 @@ async fn try_open(settings: &StoreSettings) -> Result<Opened, StoreError> {
     Ok(Opened { store, name, ranges, metadata })
 }
 
-fn postgres(settings: &StoreSettings) -> PostgresConfig {
+pub(crate) fn postgres(settings: &StoreSettings) -> PostgresConfig {
     PostgresConfig {
         url: settings.url.clone(),
         host: Some(settings.host.clone()),

@@ -5,13 +5,14 @@ use std::pin::pin;
 use anyhow::Context;
 use clap::Args;
 use futures::TryStreamExt;
+use perdure_proto::api::common::WorkflowExecution;
 use serde_json::json;
 
 use super::{
     archive::Archive,
     file::FileFormat,
     progress,
-    read::{ClosedRun, Selection, closed_runs, count, read_history},
+    read::{Selection, closed_runs, count, read_history},
 };
 use crate::session::Session;
 
@@ -73,9 +74,8 @@ impl Export {
         session: &Session,
         namespace: &str,
         archive: &Archive,
-        run: ClosedRun,
+        execution: WorkflowExecution,
     ) -> anyhow::Result<Exported> {
-        let execution = run.execution;
         let place = archive.place(namespace, &execution.workflow_id, &execution.run_id, self.format);
         if archive.has(&place).await? {
             return Ok(Exported::WasThere);

@@ -13,7 +13,7 @@ mod progress;
 mod read;
 
 pub use file::{FileFormat, HistoryFile};
-pub use read::{ClosedRun, Selection, closed_runs, read_history};
+pub use read::{Selection, read_history, selected_runs};
 
 commands! {
     /// `perdure history …`

@@ -1,4 +1,4 @@
-//! Closed runs of a server, and their histories.
+//! Runs of a server, and their histories.
 
 use bytes::BytesMut;
 use clap::Args;
@@ -7,7 +7,6 @@ use perdure_proto::{
     RawHistory,
     api::{
         common::WorkflowExecution,
-        enums::WorkflowExecutionStatus,
         workflow::WorkflowExecutionInfo,
         workflowservice::{
             CountWorkflowExecutionsRequest, GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
@@ -24,7 +23,7 @@ use crate::{
 /// Runs of one page of a list.
 const PAGE: i32 = 1_000;
 
-/// Which closed runs a command is for: all of the namespace, unless something is named.
+/// Which runs a command is for: all of the namespace, unless something is named.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Selection {
     /// Only workflows that this list filter selects, like `CloseTime > "2026-01-01T00:00:00Z"`.
@@ -39,60 +38,68 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The list filter. Open runs are left out by their status.
+    /// The list filter; empty: all.
     fn filter(&self) -> String {
-        let closed = "ExecutionStatus != 'Running'";
         let quoted = |id: &str| id.replace('\\', "\\\\").replace('\'', "\\'");
         match (&self.query, &self.workflow_id, &self.run_id) {
-            (Some(query), ..) if !query.trim().is_empty() => format!("({query}) AND {closed}"),
-            (_, Some(id), None) => format!("WorkflowId = '{}' AND {closed}", quoted(id)),
-            (_, Some(id), Some(run)) => {
-                format!("WorkflowId = '{}' AND RunId = '{}' AND {closed}", quoted(id), quoted(run))
-            }
-            _ => closed.to_owned(),
+            (Some(query), ..) => query.trim().to_owned(),
+            (_, Some(id), None) => format!("WorkflowId = '{}'", quoted(id)),
+            (_, Some(id), Some(run)) => format!("WorkflowId = '{}' AND RunId = '{}'", quoted(id), quoted(run)),
+            _ => String::new(),
+        }
+    }
+
+    /// The same without open runs, by their status.
+    fn closed(&self) -> String {
+        let closed = "ExecutionStatus != 'Running'";
+        match self.filter().as_str() {
+            "" => closed.to_owned(),
+            filter => format!("({filter}) AND {closed}"),
         }
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClosedRun {
-    pub execution: WorkflowExecution,
-    pub status: WorkflowExecutionStatus,
-}
-
-/// How many runs are selected, about.
+/// How many closed runs are selected, about.
 pub(super) async fn count(session: &Session, namespace: &str, selection: &Selection) -> anyhow::Result<u64> {
-    let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: selection.filter() };
+    let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: selection.closed() };
     Ok(session.call(request).await?.count.try_into().unwrap_or(0))
 }
 
-/// The closed runs that are selected, as the server lists them.
-pub fn closed_runs<'a>(
+/// The runs that are selected, open ones too, in the order of the server's lists.
+pub fn selected_runs<'a>(
     session: &'a Session,
     namespace: &str,
     selection: &Selection,
-) -> impl Stream<Item = anyhow::Result<ClosedRun>> + 'a {
-    let request = ListWorkflowExecutionsRequest {
-        namespace: namespace.to_owned(),
-        query: selection.filter(),
-        page_size: PAGE,
-        ..Default::default()
-    };
+) -> impl Stream<Item = anyhow::Result<WorkflowExecution>> + 'a {
+    let listed = listed(session, namespace, selection.filter());
+    listed.try_filter_map(|info| std::future::ready(Ok(info.execution)))
+}
+
+/// Those of them that are closed.
+pub(super) fn closed_runs<'a>(
+    session: &'a Session,
+    namespace: &str,
+    selection: &Selection,
+) -> impl Stream<Item = anyhow::Result<WorkflowExecution>> + 'a {
+    let listed = listed(session, namespace, selection.closed());
+    listed.try_filter_map(|info| std::future::ready(Ok(info.execution.filter(|_| info.close_time.is_some()))))
+}
+
+fn listed<'a>(
+    session: &'a Session,
+    namespace: &str,
+    query: String,
+) -> impl Stream<Item = anyhow::Result<WorkflowExecutionInfo>> + 'a {
+    let request =
+        ListWorkflowExecutionsRequest { namespace: namespace.to_owned(), query, page_size: PAGE, ..Default::default() };
     let pages = stream::try_unfold(Some(request), move |request| async move {
         let Some(mut request) = request else { return anyhow::Ok(None) };
         let answer = session.call(request.clone()).await?;
         request.next_page_token = answer.next_page_token;
         let next = (!request.next_page_token.is_empty()).then_some(request);
-        let runs = answer.executions.into_iter().filter_map(closed);
-        Ok(Some((stream::iter(runs.map(anyhow::Ok)), next)))
+        Ok(Some((stream::iter(answer.executions.into_iter().map(anyhow::Ok)), next)))
     });
     pages.try_flatten()
-}
-
-fn closed(info: WorkflowExecutionInfo) -> Option<ClosedRun> {
-    info.close_time?;
-    let status = info.status();
-    Some(ClosedRun { execution: info.execution?, status })
 }
 
 /// All events of a run; None: the run is gone.

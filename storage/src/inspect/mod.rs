@@ -99,7 +99,14 @@ pub struct LeaseFact {
 impl LeaseFact {
     fn new(row: LeaseRow, connected: Option<bool>) -> Self {
         let LeaseRow { lease, owner, expires_at } = row;
-        Self { first_slot: lease.first_slot, end_slot: lease.end_slot, epoch: lease.epoch, owner, expires_at, connected }
+        Self {
+            first_slot: lease.first_slot,
+            end_slot: lease.end_slot,
+            epoch: lease.epoch,
+            owner,
+            expires_at,
+            connected,
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub enum ConnectProblem {
     Tls,
     /// The settings themselves are wrong.
     Settings,
+    /// The settings name no database.
+    NotSet,
     Other,
 }
 
@@ -111,7 +113,8 @@ impl Inspect for PostgresInspector {
     async fn facts(&mut self) -> Result<Facts, StoreError> {
         type Row = (String, i32, i64, i64, i64, i64, bool, bool, String, bool, String);
         let row: Row = sqlx::query_as(FACTS).fetch_one(&mut self.connection).await?;
-        let (product, version, bytes, clock, connections, max_connections, read_only, fsync, commit, pages, encoding) = row;
+        let (product, version, bytes, clock, connections, max_connections, read_only, fsync, commit, pages, encoding) =
+            row;
         Ok(Facts {
             product: format!("PostgreSQL {product}"),
             bytes,

@@ -87,10 +87,11 @@ impl Inspect for SqliteInspector {
     async fn tables(&mut self) -> Result<Vec<TableFact>, StoreError> {
         let mut tables = Vec::new();
         for name in TABLES {
-            let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1")
-                .bind(name)
-                .fetch_optional(&mut self.connection)
-                .await?;
+            let there: Option<i64> =
+                sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1")
+                    .bind(name)
+                    .fetch_optional(&mut self.connection)
+                    .await?;
             if there.is_none() {
                 continue;
             }
