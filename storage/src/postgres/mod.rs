@@ -49,7 +49,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// How the database would find a list's rows: the lines of its plan.
     pub async fn explain(&self, query: &ListQuery) -> Result<Vec<String>, StoreError> {
-        let mut sql = list::explain(query);
+        let mut sql = list::explain(query, None);
         let lines: Vec<(String,)> = self.lists.fetch_all(sql.build_query_as().persistent(false)).await?;
         Ok(lines.into_iter().map(|(line,)| line).collect())
     }
@@ -152,19 +152,19 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
-        let mut sql = list::list(query);
+        let mut sql = list::list(query, None);
         let query = sql.build_query_as::<VisibilityRecord>().persistent(false);
         Ok(rows::convert(self.lists.fetch_all(query).await?))
     }
 
     async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
-        let mut sql = list::count(query);
+        let mut sql = list::count(query, None);
         let (count,) = self.lists.fetch_one(sql.build_query_as().persistent(false)).await?;
         Ok(count)
     }
 
     async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError> {
-        let mut sql = list::count_by(query, by, limit);
+        let mut sql = list::count_by(query, None, by, limit);
         Ok(match by {
             GroupBy::Status => rows::status_groups(self.lists.fetch_all(sql.build_query_as().persistent(false)).await?),
             _ => rows::text_groups(self.lists.fetch_all(sql.build_query_as().persistent(false)).await?),

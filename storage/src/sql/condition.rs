@@ -1,5 +1,6 @@
 //! Conditions as SQL. All values of clients are bound.
 
+use perdure_engine::Archetype;
 use sqlx::{Database, QueryBuilder};
 use uuid::Uuid;
 
@@ -11,6 +12,12 @@ use crate::{
 
 /// Where the SQL of the databases differs.
 pub(crate) trait Dialect: Database {
+    /// A term that few rows pass, where the database cannot know that by itself.
+    type Narrow;
+
+    /// Before a statement: asks for its plan.
+    const EXPLAIN: &'static str;
+
     /// Text of a run id as clients write it.
     const RUN_ID_TEXT: &'static str;
 
@@ -22,6 +29,12 @@ pub(crate) trait Dialect: Database {
 
     /// The run has a division.
     const DIVIDED: &'static str;
+
+    /// Before a column: the database is not to look for an index for it.
+    const NO_INDEX: &'static str;
+
+    /// `run_id IN (…)`.
+    fn push_narrow(sql: &mut QueryBuilder<Self>, narrow: &Self::Narrow, scope: Scope);
 
     fn bind(sql: &mut QueryBuilder<Self>, value: Value);
 
@@ -73,32 +86,56 @@ pub(crate) enum Type {
     Bool,
 }
 
-pub(crate) fn push_condition<D: Dialect>(sql: &mut QueryBuilder<D>, condition: &Condition) {
+/// What a list is of; the conditions are on its rows alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope {
+    pub(crate) namespace_id: Uuid,
+    pub(crate) archetype: Archetype,
+}
+
+pub(crate) fn push_condition<D: Dialect>(sql: &mut QueryBuilder<D>, condition: &Condition, scope: Scope) {
     match condition {
-        Condition::All(conditions) => push_joined(sql, conditions, " AND ", "TRUE"),
-        Condition::Any(conditions) => push_joined(sql, conditions, " OR ", "FALSE"),
+        Condition::All(conditions) => push_joined(sql, conditions, scope, " AND ", "TRUE"),
+        Condition::Any(conditions) => push_joined(sql, conditions, scope, " OR ", "FALSE"),
         Condition::Test { field: Field::Attribute { name, kind }, test, negated } => {
             push_attribute_test(sql, name, *kind, test, *negated);
         }
-        Condition::Test { field, test, negated } => push_column_test(sql, field, test, *negated),
+        Condition::Test { field, test, negated } => push_column_test(sql, field, test, *negated, scope),
         Condition::IsNull(field) => push_presence(sql, field, false),
         Condition::IsNotNull(field) => push_presence(sql, field, true),
     }
 }
 
+/// `namespace_id = … AND archetype = …`
+pub(crate) fn push_scope<D: Dialect>(sql: &mut QueryBuilder<D>, scope: Scope) {
+    sql.push("namespace_id = ");
+    D::bind_uuid(sql, scope.namespace_id);
+    // A number in the text: partial indexes are by it.
+    sql.push(format_args!(" AND archetype = {}", scope.archetype.number()));
+    if scope.archetype != Archetype::Workflow {
+        sql.push(" AND archetype <> 0");
+    }
+}
+
 /// As a balanced tree: SQLite refuses expressions deeper than 1,000.
-fn push_joined<D: Dialect>(sql: &mut QueryBuilder<D>, conditions: &[Condition], operator: &str, empty: &str) {
+fn push_joined<D: Dialect>(
+    sql: &mut QueryBuilder<D>,
+    conditions: &[Condition],
+    scope: Scope,
+    operator: &str,
+    empty: &str,
+) {
     match conditions {
         [] => {
             sql.push(empty);
         }
-        [condition] => push_condition(sql, condition),
+        [condition] => push_condition(sql, condition, scope),
         _ => {
             let (left, right) = conditions.split_at(conditions.len() / 2);
             sql.push("(");
-            push_joined(sql, left, operator, empty);
+            push_joined(sql, left, scope, operator, empty);
             sql.push(operator);
-            push_joined(sql, right, operator, empty);
+            push_joined(sql, right, scope, operator, empty);
             sql.push(")");
         }
     }
@@ -146,7 +183,7 @@ fn fits(value: &Value, column_type: Type) -> bool {
 }
 
 /// Many tests say more than they ask, and have an index with that.
-fn push_column_test<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, test: &Test, negated: bool) {
+fn push_column_test<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, test: &Test, negated: bool, scope: Scope) {
     let (text, column_type) = column::<D>(field);
     let plain = Operand::Column(text);
     match field {
@@ -168,10 +205,14 @@ fn push_column_test<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, test: 
             sql.push(")");
         }
         Field::RootWorkflowId if !negated && matches!(test, Test::Equals(Value::Text(_)) | Test::In(_)) => {
-            // Only children have a root that is not themselves.
-            sql.push("(");
+            // Only children have a root that is not themselves. SQLite looks for an index for each side by itself.
+            sql.push("((");
+            push_scope(sql, scope);
+            sql.push(" AND ");
             push_test(sql, &Operand::Column("root_workflow_id"), column_type, test, false);
-            sql.push(" OR (root_workflow_id IS NULL AND ");
+            sql.push(") OR (");
+            push_scope(sql, scope);
+            sql.push(" AND root_workflow_id IS NULL AND ");
             push_test(sql, &Operand::Column("workflow_id"), column_type, test, false);
             sql.push("))");
         }
@@ -321,14 +362,15 @@ pub(super) fn push_test<D: Dialect>(
     sql.push(")");
 }
 
-/// Of a column as a range, which an index can answer.
+/// Of a column as a range, which an index can answer where the database knows whether that is worth it.
 fn push_starts_with<D: Dialect>(sql: &mut QueryBuilder<D>, operand: &Operand<'_>, prefix: &str) {
     if let Operand::Attribute(name, _) = operand {
         return D::push_attribute_starts_with(sql, name, prefix);
     }
+    sql.push(D::NO_INDEX);
     push_comparison(sql, operand, " >= ", &Value::Text(prefix.to_owned()));
     if let Some(end) = ids::after_prefix(prefix) {
-        sql.push(" AND ");
+        sql.push(" AND ").push(D::NO_INDEX);
         push_comparison(sql, operand, " < ", &Value::Text(end));
     }
 }

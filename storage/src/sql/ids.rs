@@ -57,7 +57,7 @@ fn ids_with_prefix(prefix: &str) -> Option<(Uuid, Uuid)> {
 }
 
 /// The least text above all that start with this, by their bytes; None if there is none.
-pub(super) fn after_prefix(prefix: &str) -> Option<String> {
+pub(crate) fn after_prefix(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
         // Skips the numbers that are no letters.

@@ -5,7 +5,7 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::{
-    condition::{Dialect, push_condition},
+    condition::{Dialect, Scope, push_condition, push_scope},
     order::{push_after, push_order_by},
     rows::{VISIBILITY_COLUMNS, limit},
 };
@@ -14,26 +14,43 @@ use crate::{
     visibility::{GroupBy, ListQuery, Position, Value},
 };
 
-pub(crate) fn list<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> {
-    let mut sql = QueryBuilder::new("SELECT ");
-    sql.push(VISIBILITY_COLUMNS);
-    push_selection(&mut sql, query);
-    if let Some(after) = &query.after {
-        push_after(&mut sql, &query.order, after);
-    }
-    push_order_by(&mut sql, &query.order);
-    push_limit(&mut sql, query.page_size);
+/// The database looks at no other rows than those that `narrow` allows, which say more of the query than its filter does to it.
+pub(crate) fn list<D: Dialect>(query: &ListQuery, narrow: Option<&D::Narrow>) -> QueryBuilder<D> {
+    let mut sql = QueryBuilder::new("");
+    push_list(&mut sql, query, narrow);
     sql
 }
 
-pub(crate) fn count<D: Dialect>(query: &ListQuery) -> QueryBuilder<D> {
+/// Answers the plan of a list instead of its rows.
+pub(crate) fn explain<D: Dialect>(query: &ListQuery, narrow: Option<&D::Narrow>) -> QueryBuilder<D> {
+    let mut sql = QueryBuilder::new(D::EXPLAIN);
+    push_list(&mut sql, query, narrow);
+    sql
+}
+
+fn push_list<D: Dialect>(sql: &mut QueryBuilder<D>, query: &ListQuery, narrow: Option<&D::Narrow>) {
+    sql.push("SELECT ").push(VISIBILITY_COLUMNS);
+    push_selection(sql, query, narrow);
+    if let Some(after) = &query.after {
+        push_after(sql, &query.order, after);
+    }
+    push_order_by(sql, &query.order);
+    push_limit(sql, query.page_size);
+}
+
+pub(crate) fn count<D: Dialect>(query: &ListQuery, narrow: Option<&D::Narrow>) -> QueryBuilder<D> {
     let mut sql = QueryBuilder::new("SELECT count(*)");
-    push_selection(&mut sql, query);
+    push_selection(&mut sql, query, narrow);
     sql
 }
 
 /// Answers values, a number for statuses and texts for others, with their counts.
-pub(crate) fn count_by<D: Dialect>(query: &ListQuery, by: GroupBy, limit: usize) -> QueryBuilder<D> {
+pub(crate) fn count_by<D: Dialect>(
+    query: &ListQuery,
+    narrow: Option<&D::Narrow>,
+    by: GroupBy,
+    limit: usize,
+) -> QueryBuilder<D> {
     let column = match by {
         GroupBy::Status => "status",
         GroupBy::WorkflowType => "workflow_type",
@@ -41,7 +58,7 @@ pub(crate) fn count_by<D: Dialect>(query: &ListQuery, by: GroupBy, limit: usize)
     };
     let mut sql = QueryBuilder::new("SELECT ");
     sql.push(column).push(", count(*)");
-    push_selection(&mut sql, query);
+    push_selection(&mut sql, query, narrow);
     sql.push(format_args!(" GROUP BY {column} ORDER BY {column}"));
     push_limit(&mut sql, limit);
     sql
@@ -60,7 +77,8 @@ pub(crate) fn expired<D: Dialect>(
     for (index, part) in parts.iter().enumerate() {
         sql.push(if index > 0 { " UNION ALL " } else { "" });
         sql.push("SELECT * FROM (SELECT workflow_id, close_time, start_time, run_id");
-        push_kind(&mut sql, namespace_id, archetype);
+        sql.push(" FROM visibility WHERE ");
+        push_scope(&mut sql, Scope { namespace_id, archetype });
         sql.push(" AND ").push(part);
         if closed_before < Nanos::MAX {
             sql.push(" AND close_time < ");
@@ -89,20 +107,16 @@ fn push_limit<D: Dialect>(sql: &mut QueryBuilder<D>, rows: usize) {
     D::bind(sql, Value::Int(limit(rows)));
 }
 
-fn push_kind<D: Dialect>(sql: &mut QueryBuilder<D>, namespace_id: Uuid, archetype: Archetype) {
-    sql.push(" FROM visibility WHERE namespace_id = ");
-    D::bind_uuid(sql, namespace_id);
-    // A number in the text: partial indexes are by it.
-    sql.push(format_args!(" AND archetype = {}", archetype.number()));
-    if archetype != Archetype::Workflow {
-        sql.push(" AND archetype <> 0");
+fn push_selection<D: Dialect>(sql: &mut QueryBuilder<D>, query: &ListQuery, narrow: Option<&D::Narrow>) {
+    let scope = Scope { namespace_id: query.namespace_id, archetype: query.archetype };
+    sql.push(" FROM visibility WHERE ");
+    push_scope(sql, scope);
+    if let Some(narrow) = narrow {
+        sql.push(" AND ");
+        D::push_narrow(sql, narrow, scope);
     }
-}
-
-fn push_selection<D: Dialect>(sql: &mut QueryBuilder<D>, query: &ListQuery) {
-    push_kind(sql, query.namespace_id, query.archetype);
     if let Some(filter) = &query.filter {
         sql.push(" AND ");
-        push_condition(sql, &Condition::new(filter));
+        push_condition(sql, &Condition::new(filter), scope);
     }
 }

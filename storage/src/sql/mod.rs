@@ -2,7 +2,7 @@
 
 pub(crate) mod condition;
 pub(crate) mod errors;
-mod ids;
+pub(crate) mod ids;
 pub(crate) mod list;
 mod order;
 pub(crate) mod rows;

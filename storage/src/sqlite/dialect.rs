@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 use sqlx::{QueryBuilder, Sqlite, types::Json as AsJson};
 use uuid::Uuid;
 
+use super::narrow::Narrow;
 use crate::{
-    sql::condition::Dialect,
+    sql::condition::{Dialect, Scope},
     visibility::{AttributeKind, Value},
 };
 
@@ -18,10 +19,20 @@ macro_rules! run_id_text {
 }
 
 impl Dialect for Sqlite {
+    type Narrow = Narrow;
+
+    const NO_INDEX: &'static str = "+";
+    const EXPLAIN: &'static str = "EXPLAIN QUERY PLAN ";
     const RUN_ID_TEXT: &'static str = run_id_text!();
     const ROOT_RUN_ID: &'static str = concat!("coalesce(root_run_id, ", run_id_text!(), ")");
     const UNDIVIDED: &'static str = "(search_values ->> 'TemporalNamespaceDivision') IS NULL";
     const DIVIDED: &'static str = "(search_values ->> 'TemporalNamespaceDivision') IS NOT NULL";
+
+    fn push_narrow(sql: &mut QueryBuilder<Self>, narrow: &Narrow, scope: Scope) {
+        sql.push("run_id IN (SELECT run_id");
+        narrow.push_rows(sql, scope);
+        sql.push(")");
+    }
 
     fn bind(sql: &mut QueryBuilder<Self>, value: Value) {
         match value {
@@ -96,6 +107,6 @@ fn json_types(kind: AttributeKind) -> &'static str {
     }
 }
 
-fn json_list(values: &[Value]) -> AsJson<Vec<Json>> {
+pub(super) fn json_list(values: &[Value]) -> AsJson<Vec<Json>> {
     AsJson(values.iter().map(Value::to_json).collect())
 }

@@ -6,6 +6,7 @@ mod backlog;
 mod commit;
 mod dialect;
 mod leases;
+mod narrow;
 mod open;
 mod runs;
 
@@ -40,6 +41,8 @@ use crate::{
 
 pub(crate) use open::{MIGRATIONS, is_open, options, set_up};
 
+use narrow::Narrow;
+
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Mutex<SqliteConnection>,
@@ -60,6 +63,18 @@ impl SqliteStore {
             Some(index) => self.readers[index].lock().await,
             None => self.writer.lock().await,
         }
+    }
+}
+
+impl SqliteStore {
+    /// How the database would find a list's rows: the steps of its plan.
+    pub async fn explain(&self, query: &ListQuery) -> Result<Vec<String>, StoreError> {
+        let mut reader = self.reader().await;
+        let narrow = Narrow::few(&mut reader, query).await?;
+        let mut sql = list::explain(query, narrow.as_ref());
+        let query = sql.build_query_as::<(i64, i64, i64, String)>().persistent(false);
+        let steps = query.fetch_all(&mut *reader).await?;
+        Ok(steps.into_iter().map(|(_, _, _, step)| step).collect())
     }
 }
 
@@ -161,18 +176,23 @@ impl Store for SqliteStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<VisibilityRow>, StoreError> {
-        let mut sql = list::list(query);
+        let mut reader = self.reader().await;
+        let narrow = Narrow::few(&mut reader, query).await?;
+        let mut sql = list::list(query, narrow.as_ref());
         let query = sql.build_query_as::<VisibilityRecord>().persistent(false);
-        Ok(rows::convert(query.fetch_all(&mut *self.reader().await).await?))
+        Ok(rows::convert(query.fetch_all(&mut *reader).await?))
     }
 
     async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
-        let mut sql = list::count(query);
-        Ok(sql.build_query_scalar().persistent(false).fetch_one(&mut *self.reader().await).await?)
+        let narrow = Narrow::any(query);
+        let mut sql = list::count(query, narrow.as_ref());
+        let (count,) = sql.build_query_as().persistent(false).fetch_one(&mut *self.reader().await).await?;
+        Ok(count)
     }
 
     async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError> {
-        let mut sql = list::count_by(query, by, limit);
+        let narrow = Narrow::any(query);
+        let mut sql = list::count_by(query, narrow.as_ref(), by, limit);
         let mut reader = self.reader().await;
         Ok(match by {
             GroupBy::Status => {

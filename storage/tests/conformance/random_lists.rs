@@ -19,7 +19,7 @@ use crate::{
 on_all_stores!(lists_are_those_of_the_model);
 
 const ROWS: usize = 80;
-const QUERIES: usize = 250;
+const QUERIES: usize = 150;
 const WORDS: [&str; 6] = ["a", "ab", "b", "B", "b c", "ü%_"];
 const ATTRIBUTES: [(&str, AttributeKind); 8] = [
     ("Kw", AttributeKind::Keyword),

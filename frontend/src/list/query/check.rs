@@ -91,6 +91,10 @@ impl Checker<'_> {
         }
         let value = value(right, &column, self.now)?;
         allow(&column, operator)?;
+        if column.kind == AttributeKind::Text && matches!(&value, Value::Text(text) if text.trim().is_empty()) {
+            let text = "unexpected value for Text type search attribute (no tokens found)";
+            return Err(QueryError::invalid(text));
+        }
         match (operator, value) {
             ("STARTS_WITH", Value::Text(prefix)) => Ok(Filter::StartsWith { field: column.field, prefix }),
             ("NOT STARTS_WITH", Value::Text(prefix)) => Ok(not(Filter::StartsWith { field: column.field, prefix })),
@@ -163,10 +167,10 @@ impl Checker<'_> {
             let system = system(name).and_then(|kind| Some((system_field(name)?, kind)));
             system.or_else(|| predefined(name).map(|kind| (attribute(name, kind), kind)))
         };
-        own_name(self.archetype, alias)
-            .map(|field| (field, AttributeKind::Keyword))
+        let custom = self.namespace.custom_attribute(alias).map(|kind| (attribute(alias, kind), kind));
+        custom
+            .or_else(|| own_name(self.archetype, alias).map(|field| (field, AttributeKind::Keyword)))
             .or_else(|| built_in(alias))
-            .or_else(|| self.namespace.custom_attribute(alias).map(|kind| (attribute(alias, kind), kind)))
             .or_else(|| built_in(&other_spelling(alias)))
     }
 }
@@ -178,10 +182,10 @@ fn unknown_name(archetype: Archetype, alias: &str) -> QueryError {
     }
 }
 
-/// What lists of other kinds than workflows call the id and the type.
+/// What lists call the id and the type of their kind. A schedule was a workflow once, and is asked for as one still.
 fn own_name(archetype: Archetype, alias: &str) -> Option<Field> {
     match (archetype, alias) {
-        (Archetype::Schedule, "ScheduleId") => Some(Field::WorkflowId),
+        (Archetype::Schedule | Archetype::Workflow, "ScheduleId") => Some(Field::WorkflowId),
         (Archetype::Activity, "ActivityId") => Some(Field::WorkflowId),
         (Archetype::Activity, "ActivityType") => Some(Field::WorkflowType),
         (Archetype::NexusOperation, "OperationId") => Some(Field::WorkflowId),
@@ -286,7 +290,7 @@ fn comparison(column: Column, op: CompareOp, value: Value) -> Filter {
 fn whole(op: CompareOp, fraction: f64) -> (CompareOp, Value) {
     // Casts of floats saturate, so a bound outside of i64 becomes the last i64 on that side.
     let below = fraction.floor() as i64;
-    let is_whole = fraction.fract() == 0.0;
+    let is_whole = fraction.fract() == 0.0 && fraction.abs() < i64::MAX as f64;
     match op {
         _ if is_whole => (op, Value::Int(below)),
         CompareOp::Eq => (CompareOp::Lt, Value::Int(i64::MIN)),
@@ -300,7 +304,7 @@ fn member(column: Column, values: Vec<Value>) -> Filter {
     let kind = column.kind;
     let values = values.into_iter().filter_map(|value| match (kind, value) {
         (AttributeKind::Int, Value::Double(fraction)) => {
-            (fraction.fract() == 0.0).then_some(Value::Int(fraction as i64))
+            (fraction.fract() == 0.0 && fraction.abs() < i64::MAX as f64).then_some(Value::Int(fraction as i64))
         }
         (_, value) => Some(value),
     });

@@ -3,9 +3,9 @@
 
 use winnow::{
     LocatingSlice, ModalResult, Parser,
-    ascii::{digit1, multispace0},
+    ascii::{digit0, digit1, multispace1, till_line_ending},
     combinator::{alt, delimited, eof, opt, preceded, repeat, terminated},
-    token::{any, none_of, one_of, rest, take_while},
+    token::{any, none_of, one_of, rest, take_until, take_while},
 };
 
 type Input<'s> = LocatingSlice<&'s str>;
@@ -34,10 +34,17 @@ pub(super) enum Kind<'s> {
 pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut input = LocatingSlice::new(text);
     let mut tokens = Vec::new();
-    while let Ok((kind, span)) = preceded(multispace0, token.with_span()).parse_next(&mut input) {
+    while let Ok((kind, span)) = preceded(gap, token.with_span()).parse_next(&mut input) {
         tokens.push(Token { kind, end: span.end });
     }
     tokens
+}
+
+/// White space and comments.
+fn gap<'s>(input: &mut Input<'s>) -> ModalResult<()> {
+    let line = (alt(("--", "#")), till_line_ending).void();
+    let block = ("/*", take_until(0.., "*/"), "*/").void();
+    repeat(0.., alt((multispace1.void(), line, block))).parse_next(input)
 }
 
 fn token<'s>(input: &mut Input<'s>) -> ModalResult<Kind<'s>> {
@@ -62,17 +69,18 @@ fn word<'s>(input: &mut Input<'s>) -> ModalResult<&'s str> {
 
 fn number<'s>(input: &mut Input<'s>) -> ModalResult<Kind<'s>> {
     let exponent = || (one_of(['e', 'E']), opt(one_of(['+', '-'])), digit1).void();
-    let fraction = || ('.', digit1).void();
+    let with_point = alt(((digit1, '.', digit0).void(), ('.', digit1).void()));
     alt((
-        alt(((opt(digit1), fraction(), opt(exponent())).take(), (digit1, exponent()).take())).map(Kind::Float),
+        alt(((with_point, opt(exponent())).take(), (digit1, exponent()).take())).map(Kind::Float),
         digit1.map(Kind::Int),
     ))
     .parse_next(input)
 }
 
 fn sign<'s>(input: &mut Input<'s>) -> ModalResult<&'s str> {
-    let single = one_of(['=', '<', '>', '(', ')', ',', '.', ';', '-', '*']).take();
-    alt(("<=>", "<=", ">=", "<>", "!=", "&&", "||", single)).parse_next(input)
+    let single =
+        one_of(['=', '<', '>', '(', ')', ',', '.', ';', '-', '*', '+', '/', '%', '&', '|', '^', '~', '!']).take();
+    alt(("<=>", "<=", ">=", "<>", "!=", "&&", "||", alt(("<<", ">>", "->")), single)).parse_next(input)
 }
 
 /// Doubling the quote or a backslash puts a quote inside.

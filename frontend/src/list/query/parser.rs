@@ -7,10 +7,12 @@
 //! not       = {"NOT"} ( "(" or ")" | predicate )
 //! predicate = operand [ compare operand | ["NOT"] ("IN" | "LIKE" | "REGEXP" | "STARTS_WITH") operand
 //!                     | ["NOT"] "BETWEEN" operand "AND" operand | "IS" ["NOT"] ("NULL" | "TRUE" | "FALSE") ]
-//! operand   = name | literal | function | "(" operand {"," operand} ")" | "(" "SELECT" … ")" | "CASE" … "END"
+//! operand   = simple {arithmetic simple}
+//! simple    = name | literal | function | "(" operand {"," operand} ")" | "(" "SELECT" … ")" | "CASE" … "END"
+//!           | "EXISTS" "(" … ")" | ("+" | "-" | "~" | "!") simple
 //! ```
 //!
-//! Functions, subqueries and the like are read only so that the refusal can name them.
+//! Functions, arithmetic, subqueries and the like are read only so that the refusal can name them.
 
 use super::lexer::{Kind, Token, tokens};
 
@@ -20,6 +22,9 @@ const DEPTH_MAX: usize = 64;
 /// Temporal parses a whole statement, and its clients know the positions in it: the length of what it puts in front.
 const BEFORE_WHERE: usize = "select * from table1 where ".len();
 const BEFORE_CLAUSE: usize = "select * from table1 ".len();
+
+const COMPARISONS: [&str; 8] = ["<=>", "<=", ">=", "!=", "<>", "=", "<", ">"];
+const ARITHMETIC: [&str; 11] = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "->"];
 
 /// Words that cannot be a name without backticks.
 const RESERVED: [&str; 31] = [
@@ -187,7 +192,7 @@ impl<'s> Parser<'s> {
         } else if self.sign("(") {
             let inner = self.or()?;
             self.expect_sign(")")?;
-            inner
+            if self.at_comparison() { self.comparison(Operand::Other("*sqlparser.ParenExpr"))? } else { inner }
         } else {
             self.predicate()?
         };
@@ -197,10 +202,19 @@ impl<'s> Parser<'s> {
 
     fn predicate(&mut self) -> Result<Expr, ParseError> {
         let left = self.operand()?;
+        self.comparison(left)
+    }
+
+    fn at_comparison(&self) -> bool {
+        let next = self.tokens.get(self.next).map(|token| &token.kind);
+        matches!(next, Some(Kind::Sign(sign)) if COMPARISONS.contains(sign))
+    }
+
+    fn comparison(&mut self, left: Operand) -> Result<Expr, ParseError> {
         if self.word("is") {
             return self.is(left);
         }
-        for operator in ["<=>", "<=", ">=", "!=", "<>", "=", "<", ">"] {
+        for operator in COMPARISONS {
             if self.sign(operator) {
                 let operator = if operator == "<>" { "!=" } else { operator }.to_owned();
                 return Ok(Expr::Compare { left, operator, right: self.operand()? });
@@ -254,22 +268,53 @@ impl<'s> Parser<'s> {
     }
 
     fn operand(&mut self) -> Result<Operand, ParseError> {
-        let minus = self.sign("-");
+        let mut operand = self.simple()?;
+        while ARITHMETIC.into_iter().any(|operator| self.sign(operator)) || self.word("div") || self.word("mod") {
+            self.simple()?;
+            operand = Operand::Other("*sqlparser.BinaryExpr");
+        }
+        Ok(operand)
+    }
+
+    fn simple(&mut self) -> Result<Operand, ParseError> {
+        for sign in ["-", "+", "~", "!"] {
+            if self.sign(sign) {
+                return self.signed(sign);
+            }
+        }
         let Some(token) = self.tokens.get(self.next) else { return Err(self.syntax_error()) };
-        let operand = match (&token.kind, minus) {
-            (Kind::Int(digits), true) => Operand::Int(format!("-{digits}")),
-            (Kind::Float(digits), true) => Operand::Float(format!("-{digits}")),
-            (_, true) => return Err(self.syntax_error()),
-            (Kind::Int(digits), false) => Operand::Int((*digits).to_owned()),
-            (Kind::Float(digits), false) => Operand::Float((*digits).to_owned()),
-            (Kind::Text(text), false) => Operand::Text(text.clone()),
-            (Kind::Name(name), false) => Operand::Name(name.clone()),
-            (Kind::Word(word), false) => return self.word_operand(word),
-            (Kind::Sign("("), false) => return self.list(),
-            (Kind::Sign(_) | Kind::Illegal(_), false) => return Err(self.syntax_error()),
+        let operand = match &token.kind {
+            Kind::Int(digits) => Operand::Int((*digits).to_owned()),
+            Kind::Float(digits) => Operand::Float((*digits).to_owned()),
+            Kind::Text(text) => Operand::Text(text.clone()),
+            Kind::Name(name) => Operand::Name(name.clone()),
+            Kind::Word(word) => return self.word_operand(word),
+            Kind::Sign("(") => {
+                return Ok(match self.list()? {
+                    Operand::List(operands) if operands.len() == 1 => Operand::Other("*sqlparser.ParenExpr"),
+                    other => other,
+                });
+            }
+            Kind::Sign(_) | Kind::Illegal(_) => return Err(self.syntax_error()),
         };
         self.next += 1;
         Ok(operand)
+    }
+
+    /// After a sign: a number, or what is not supported.
+    fn signed(&mut self, sign: &str) -> Result<Operand, ParseError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(ParseError::TooDeep);
+        }
+        let operand = self.simple()?;
+        self.depth -= 1;
+        Ok(match (sign, operand) {
+            ("+", number @ (Operand::Int(_) | Operand::Float(_))) => number,
+            ("-", Operand::Int(digits)) if !digits.starts_with('-') => Operand::Int(format!("-{digits}")),
+            ("-", Operand::Float(digits)) if !digits.starts_with('-') => Operand::Float(format!("-{digits}")),
+            _ => Operand::Other("*sqlparser.UnaryExpr"),
+        })
     }
 
     fn word_operand(&mut self, word: &'s str) -> Result<Operand, ParseError> {
@@ -287,6 +332,11 @@ impl<'s> Parser<'s> {
                 self.skip()?;
             }
             return Ok(Operand::Other("*sqlparser.CaseExpr"));
+        }
+        if self.word("exists") {
+            self.expect_sign("(")?;
+            self.skip_to_closing()?;
+            return Ok(Operand::Other("*sqlparser.ExistsExpr"));
         }
         if is_reserved(word) {
             return Err(self.syntax_error());

@@ -100,6 +100,13 @@ fn comparisons() {
         ("ChangeVersion = 'x'", is(custom("TemporalChangeVersion", AttributeKind::KeywordList), "x")),
         ("TemporalWorkflowId = 'x'", is(Field::WorkflowId, "x")),
         ("WorkflowId = 'a';", is(Field::WorkflowId, "a")),
+        ("ScheduleId = 'x'", is(Field::WorkflowId, "x")),
+        ("CustomInt = +5", compare(int(), Eq, Value::Int(5))),
+        ("CustomInt > 9223372036854775808", compare(int(), Gt, Value::Int(i64::MAX))),
+        ("CustomInt = 99999999999999999999", compare(int(), Lt, Value::Int(i64::MIN))),
+        ("CustomDouble = 5.", compare(double(), Eq, Value::Double(5.0))),
+        ("/* who */ WorkflowId = 'a' -- and no more", is(Field::WorkflowId, "a")),
+        ("WorkflowId # the id\n = 'a'", is(Field::WorkflowId, "a")),
     ];
     for (text, expected) in cases {
         assert_eq!(filter(text), expected, "{text}");
@@ -262,7 +269,20 @@ StartTime > 'nowhere' => invalid expression: unable to parse datetime 'nowhere'
 WorkflowId = 'a' UNION SELECT 1 => malformed SQL query: syntax error at position 50 near 'union'
 WorkflowId = true => invalid expression: invalid value type for search attribute WorkflowId of type Keyword: true (type: bool)
 CustomBool = 'true' => invalid expression: invalid value type for search attribute CustomBool of type Bool: "true" (type: string)
-CustomInt = 99999999999999999999 => invalid expression: unable to parse value "99999999999999999999"
+WorkflowId = 99999999999999999999 => invalid expression: invalid value type for search attribute WorkflowId of type Keyword: 100000000000000000000 (type: float64)
+CustomText = ' ' => invalid expression: unexpected value for Text type search attribute (no tokens found)
+CustomInt + 1 = 2 => invalid expression: must be a column name but was *sqlparser.BinaryExpr
+CustomInt = 1 + 1 => invalid expression: unexpected value type *sqlparser.BinaryExpr
+CustomInt MOD 2 = 1 => invalid expression: must be a column name but was *sqlparser.BinaryExpr
+! CustomInt = 5 => invalid expression: must be a column name but was *sqlparser.UnaryExpr
+-CustomInt = 5 => invalid expression: must be a column name but was *sqlparser.UnaryExpr
+(CustomInt) = 5 => invalid expression: must be a column name but was *sqlparser.ParenExpr
+CustomInt = (5) => invalid expression: unexpected value type *sqlparser.ParenExpr
+EXISTS (SELECT 1) => operation is not supported: expression of type *sqlparser.ExistsExpr
+StartTime > '2020-01-01t00:00:00z' => invalid expression: unable to parse datetime '2020-01-01t00:00:00z'
+StartTime > '2020-01-01 00:00:00Z' => invalid expression: unable to parse datetime '2020-01-01 00:00:00Z'
+StartTime > '2020-01-01T23:59:60Z' => invalid expression: unable to parse datetime '2020-01-01T23:59:60Z'
+WorkflowID = 'a' => invalid search attribute: WorkflowID
 CustomInt = (1, 2) => invalid expression: unexpected value type sqlparser.ValTuple
 WorkflowId = null => invalid expression: unexpected value type *sqlparser.NullVal
 CustomBool IS TRUE => invalid expression: 'IS' operator can only be used as 'IS NULL' or 'IS NOT NULL'

@@ -67,7 +67,10 @@ pub(super) fn value(operand: &Operand, column: &Column, now: Nanos) -> Result<Va
 fn literal(operand: &Operand) -> Result<Literal<'_>, QueryError> {
     let unreadable = |text: &String| QueryError::invalid(format_args!("unable to parse value {text:?}"));
     match operand {
-        Operand::Int(digits) => digits.parse().map(Literal::Int).map_err(|_| unreadable(digits)),
+        Operand::Int(digits) => {
+            let whole = digits.parse().map(Literal::Int).ok();
+            whole.or_else(|| digits.parse().ok().map(Literal::Float)).ok_or_else(|| unreadable(digits))
+        }
         Operand::Float(digits) => digits.parse().map(Literal::Float).map_err(|_| unreadable(digits)),
         Operand::Bool(value) => Ok(Literal::Bool(*value)),
         Operand::Text(text) => Ok(Literal::Text(text)),
@@ -92,8 +95,7 @@ fn typed(literal: &Literal<'_>, column: &Column, now: Nanos) -> Result<Value, Qu
         (Bool, Literal::Bool(value)) => Ok(Value::Bool(*value)),
         (Datetime, Literal::Int(nanos)) => Ok(Value::Int(*nanos)),
         (Datetime, Literal::Text(text)) => {
-            let absolute = DateTime::parse_from_rfc3339(text).ok().map(|time| unix_nanos(&time));
-            let time = absolute.or_else(|| relative(text, now)).map(Value::Int);
+            let time = absolute(text).or_else(|| relative(text, now)).map(Value::Int);
             time.ok_or_else(|| QueryError::invalid(format_args!("unable to parse datetime '{text}'")))
         }
         (Keyword | KeywordList | Text, Literal::Text(text)) => Ok(Value::Text((*text).to_owned())),
@@ -104,6 +106,14 @@ fn typed(literal: &Literal<'_>, column: &Column, now: Nanos) -> Result<Value, Qu
             literal.type_name()
         ))),
     }
+}
+
+/// RFC 3339 as Temporal reads it: in capitals, without leap seconds.
+fn absolute(text: &str) -> Option<Nanos> {
+    let capital = text.as_bytes().get(10) == Some(&b'T') && !text.ends_with('z');
+    let leap_second = text.get(17..19) == Some("60");
+    let time = DateTime::parse_from_rfc3339(text).ok().filter(|_| capital && !leap_second)?;
+    Some(unix_nanos(&time))
 }
 
 /// `now`, `now-1h30m`, `now+1d`.
@@ -153,7 +163,7 @@ fn duration(literal: &Literal<'_>, column: &Column) -> Result<Value, QueryError>
 
 /// Nanoseconds as digits, `1h30m` with units from `ns` to `d`, or `hh:mm:ss`.
 fn parse_duration(text: &str) -> Option<Nanos> {
-    integer(text).or_else(|| parse_units(text)).or_else(|| parse_clock(text))
+    integer(text.strip_prefix('+').unwrap_or(text)).or_else(|| parse_units(text)).or_else(|| parse_clock(text))
 }
 
 fn parse_units(text: &str) -> Option<Nanos> {
