@@ -16,7 +16,7 @@ pub(crate) fn choices<E: Clone + Send + Sync + 'static>(
 }
 
 /// `AllowDuplicate` is `ALLOW_DUPLICATE`.
-fn screaming(name: &str) -> String {
+pub(crate) fn screaming(name: &str) -> String {
     let mut text = String::new();
     for (index, letter) in name.char_indices() {
         if letter.is_ascii_uppercase() && index > 0 {
@@ -25,4 +25,29 @@ fn screaming(name: &str) -> String {
         text.push(letter.to_ascii_uppercase());
     }
     text
+}
+
+/// `ALLOW_DUPLICATE` is `AllowDuplicate`.
+pub(crate) fn camel(name: &str) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{first}{}", rest.to_ascii_lowercase())
+    };
+    name.split('_').map(word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings() {
+        for (camel_case, screaming_case) in
+            [("AllowDuplicate", "ALLOW_DUPLICATE"), ("Skip", "SKIP"), ("KeywordList", "KEYWORD_LIST"), ("", "")]
+        {
+            assert_eq!(screaming(camel_case), screaming_case);
+            assert_eq!(camel(screaming_case), camel_case);
+        }
+        assert_eq!(screaming("not_open"), "NOT_OPEN");
+    }
 }

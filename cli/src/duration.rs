@@ -66,15 +66,15 @@ pub(crate) fn proto_timestamp(text: &str) -> Result<prost_types::Timestamp, Stri
     Ok(prost_types::Timestamp { seconds: time.timestamp(), nanos: time.timestamp_subsec_nanos() as i32 })
 }
 
-/// `1d 2h 3m 4.5s`, without the parts that are nought.
+/// `1d 2h 3m 4.5s`, to the millisecond, without the parts that are nought.
 pub(crate) fn spell(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "m")];
     let mut words: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
-    let (rest, nanos) = (seconds % 60, duration.subsec_nanos());
-    if nanos > 0 {
-        let fraction = format!("{nanos:09}");
+    let (rest, millis) = (seconds % 60, duration.subsec_millis());
+    if millis > 0 {
+        let fraction = format!("{millis:03}");
         words.push(format!("{rest}.{}s", fraction.trim_end_matches('0')));
     } else if rest > 0 || words.is_empty() {
         words.push(format!("{rest}s"));

@@ -13,11 +13,16 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use prost::Message;
 use prost_reflect::{
-    DescriptorError, DescriptorPool, DynamicMessage, EnumDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
+    DescriptorError, DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    ReflectMessage, Value,
 };
 use serde_json::{Map, Value as Json};
 
-use crate::{duration::spell, output::TimeFormat};
+use crate::{
+    choices::{camel, screaming},
+    duration::spell,
+    output::TimeFormat,
+};
 
 /// The two types whose JSON may be what they hold.
 const PAYLOAD: &str = "temporal.api.common.v1.Payload";
@@ -76,6 +81,13 @@ impl Style {
         let mut object = Map::new();
         for (field, value) in message.fields() {
             object.insert(field.json_name().to_owned(), self.value(&field.kind(), value)?);
+        }
+        if matches!(self, Self::People(_)) {
+            for field in message.descriptor().fields().filter(|field| !message.has_field(field)) {
+                if let Some(nought) = nought(&field) {
+                    object.insert(field.json_name().to_owned(), nought);
+                }
+            }
         }
         Ok(Json::Object(object))
     }
@@ -149,6 +161,18 @@ impl Style {
     }
 }
 
+/// What protobuf leaves out because it is the default, and people want to see: numbers and booleans.
+fn nought(field: &FieldDescriptor) -> Option<Json> {
+    if field.is_list() || field.is_map() || field.supports_presence() {
+        return None;
+    }
+    match field.kind() {
+        Kind::Bool => Some(Json::from(false)),
+        Kind::String | Kind::Bytes | Kind::Message(_) | Kind::Enum(_) => None,
+        _ => Some(Json::from(0)),
+    }
+}
+
 /// A number, or the text that protobuf has for those that JSON has not. A float of 32 bits keeps its short spelling.
 fn float(value: f64, text: String) -> Json {
     let number = text.parse().ok().and_then(serde_json::Number::from_f64);
@@ -162,19 +186,8 @@ fn float(value: f64, text: String) -> Json {
 
 /// `WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW` of `WorkflowExecutionStatus` is `ContinuedAsNew`.
 fn short_name(values: &EnumDescriptor, name: &str) -> String {
-    let mut prefix = String::new();
-    for (index, letter) in values.name().char_indices() {
-        if letter.is_ascii_uppercase() && index > 0 {
-            prefix.push('_');
-        }
-        prefix.push(letter.to_ascii_uppercase());
-    }
-    let words = name.strip_prefix(&prefix).map_or(name, |rest| rest.trim_start_matches('_'));
-    let word = |word: &str| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        format!("{first}{}", rest.to_ascii_lowercase())
-    };
-    words.split('_').map(word).collect()
+    let prefix = screaming(values.name());
+    camel(name.strip_prefix(&prefix).map_or(name, |rest| rest.trim_start_matches('_')))
 }
 
 /// What a payload holds, where that is JSON or nothing.
@@ -223,5 +236,96 @@ fn duration(message: &DynamicMessage) -> Json {
     match parts {
         (Ok(seconds), Ok(nanos)) => Json::from(spell(std::time::Duration::new(seconds, nanos))),
         _ => Json::from(format!("{seconds}s")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use perdure_proto::api::{
+        common::{Memo, Payload, Payloads},
+        enums::WorkflowExecutionStatus,
+        taskqueue::RateLimit,
+        workflow::WorkflowExecutionInfo,
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    fn payload(encoding: &str, data: &str) -> Payload {
+        Payload {
+            metadata: [("encoding".to_owned(), encoding.to_owned().into())].into(),
+            data: data.to_owned().into(),
+            ..Payload::default()
+        }
+    }
+
+    #[test]
+    fn payloads_in_their_styles() {
+        let plain = |encoding: &str, data: &str| {
+            use base64::{Engine, prelude::BASE64_STANDARD};
+            let encoded = |text: &str| BASE64_STANDARD.encode(text);
+            let mut object = json!({ "metadata": { "encoding": encoded(encoding) } });
+            if !data.is_empty() {
+                object["data"] = json!(encoded(data));
+            }
+            object
+        };
+        let people = Style::People(TimeFormat::Iso);
+        let cases = [
+            (Style::ShortPayloads, &[("json/plain", "[1]")][..], json!([[1]])),
+            (Style::ShortPayloads, &[("json/plain", "1"), ("binary/null", "")], json!([1, null])),
+            (
+                Style::ShortPayloads,
+                &[("json/plain", "1"), ("binary/plain", "x")],
+                json!({ "payloads": [1, plain("binary/plain", "x")] }),
+            ),
+            (Style::Canonical, &[("json/plain", "1")], json!({ "payloads": [plain("json/plain", "1")] })),
+            (people, &[("json/plain", "\"a\""), ("binary/plain", "xyz")], json!(["a", "<binary/plain, 3 bytes>"])),
+            (people, &[("json/plain", "{broken")], json!(["<json/plain, 7 bytes>"])),
+        ];
+        for (style, list, expected) in cases {
+            let payloads = Payloads { payloads: list.iter().map(|(encoding, data)| payload(encoding, data)).collect() };
+            assert_eq!(render(&payloads, PAYLOADS, style).expect("JSON"), expected, "{style:?} {list:?}");
+        }
+    }
+
+    #[test]
+    fn other_types_in_their_styles() {
+        let info = WorkflowExecutionInfo {
+            status: WorkflowExecutionStatus::ContinuedAsNew.into(),
+            start_time: Some(prost_types::Timestamp { seconds: 1, nanos: 500_000_000 }),
+            execution_duration: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+            history_length: 7,
+            memo: Some(Memo { fields: [("a".to_owned(), payload("json/plain", "\"b\""))].into() }),
+            ..WorkflowExecutionInfo::default()
+        };
+        let name = "temporal.api.workflow.v1.WorkflowExecutionInfo";
+        let canonical = render(&info, name, Style::ShortPayloads).expect("JSON");
+        assert_eq!(
+            canonical,
+            json!({
+                "status": "WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW",
+                "startTime": "1970-01-01T00:00:01.500Z",
+                "executionDuration": "90s",
+                "historyLength": "7",
+                "memo": { "fields": { "a": "b" } },
+            })
+        );
+        let people = render(&info, name, Style::People(TimeFormat::Iso)).expect("JSON");
+        assert_eq!(people["status"], "ContinuedAsNew");
+        assert_eq!(people["startTime"], "1970-01-01T00:00:01Z");
+        assert_eq!(people["executionDuration"], "1m 30s");
+        assert_eq!(people["stateTransitionCount"], 0);
+    }
+
+    #[test]
+    fn floats_that_json_has_not() {
+        let name = "temporal.api.taskqueue.v1.RateLimit";
+        let cases =
+            [(0.1, json!(0.1)), (5.0, json!(5.0)), (f32::NAN, json!("NaN")), (f32::INFINITY, json!("Infinity"))];
+        for (requests_per_second, expected) in cases {
+            let rendered = render(&RateLimit { requests_per_second }, name, Style::Canonical).expect("JSON");
+            assert_eq!(rendered["requestsPerSecond"], expected);
+        }
     }
 }

@@ -86,11 +86,9 @@ macro_rules! input_flags {
         $(#[$doc])*
         #[derive(clap::Args, Debug)]
         pub(crate) struct $name {
-            #[doc = concat!($what, " in JSON; may be repeated, one for each argument.")]
-            #[arg(id = concat!($prefix, "input"), long = concat!($prefix, "input"), value_name = "JSON", allow_hyphen_values = true $(, short = $short)?)]
+            #[arg(help = concat!($what, " in JSON; may be repeated, one for each argument"), id = concat!($prefix, "input"), long = concat!($prefix, "input"), value_name = "JSON", allow_hyphen_values = true $(, short = $short)?)]
             texts: Vec<String>,
-            #[doc = concat!($what, " in a file; may be repeated.")]
-            #[arg(id = concat!($prefix, "input-file"), long = concat!($prefix, "input-file"), value_name = "FILE", conflicts_with = concat!($prefix, "input"))]
+            #[arg(help = concat!($what, " in a file; may be repeated"), id = concat!($prefix, "input-file"), long = concat!($prefix, "input-file"), value_name = "FILE", conflicts_with = concat!($prefix, "input"))]
             files: Vec<std::path::PathBuf>,
             /// Metadata of the payloads, `KEY=VALUE`, like `encoding=json/protobuf`; may be repeated.
             #[arg(id = concat!($prefix, "input-meta"), long = concat!($prefix, "input-meta"), value_name = "KEY=VALUE")]

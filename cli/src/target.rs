@@ -58,7 +58,7 @@ pub(crate) struct Batch {
     #[arg(long, short)]
     yes: bool,
     /// How many a second the batch job may do at most.
-    #[arg(long, requires = "query")]
+    #[arg(long)]
     rps: Option<f32>,
 }
 
@@ -105,7 +105,11 @@ impl Batch {
         session: &Session,
         counted: Counted,
     ) -> anyhow::Result<Option<StartBatchOperationRequest>> {
-        let Some(query) = &self.query else { return Ok(None) };
+        let Some(query) = &self.query else {
+            // clap lets it pass: a flag that requires one which another excludes.
+            anyhow::ensure!(self.rps.is_none(), "--rps is for a batch job: it goes with --query");
+            return Ok(None);
+        };
         if !self.yes {
             session.confirm(&question(session, query, counted).await?, false)?;
         }

@@ -10,7 +10,11 @@ use perdure_proto::api::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::{choices::choices, output::Field, session::Session};
+use crate::{
+    choices::{camel, choices},
+    output::Field,
+    session::Session,
+};
 
 commands! {
     /// Add, show and remove custom search attributes.
@@ -74,7 +78,7 @@ impl List {
         }
         let name = |kind: i32| {
             let name = IndexedValueType::try_from(kind).unwrap_or_default().as_str_name();
-            name.trim_start_matches("INDEXED_VALUE_TYPE_").to_lowercase().replace('_', "")
+            camel(name.trim_start_matches("INDEXED_VALUE_TYPE_"))
         };
         let rows = answer.system_attributes.iter().chain(&answer.custom_attributes);
         let rows: Vec<Json> = rows.map(|(key, kind)| json!({ "name": key, "type": name(*kind) })).collect();

@@ -14,9 +14,9 @@ use serde_json::Value as Json;
 
 use super::start::Running;
 use crate::{
+    duration::spell,
     failure::in_words,
     json,
-    output::took,
     session::{Session, execution},
     target::WorkflowReference,
 };
@@ -79,7 +79,7 @@ impl Outcome {
         let text = |text: Option<String>| text.map_or(Json::Null, Json::from);
         session.output.say("Results:")?;
         session.output.card([
-            ("RunTime", text(time.map(took))),
+            ("RunTime", text(time.map(spell))),
             ("Status", Json::from(self.status())),
             ("Result", self.result(session)?),
             ("ResultEncoding", text(self.encoding())),
@@ -102,7 +102,8 @@ impl Outcome {
             let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             session.output.card([
                 ("WorkflowId", Json::from(self.workflow_id.as_str())),
-                ("RunId", Json::from(self.run_id.as_str())),
+                // Whoever did not name a run is not told which was the latest: the close event does not say.
+                ("RunId", Some(self.run_id.as_str()).filter(|id| !id.is_empty()).map_or(Json::Null, Json::from)),
                 ("Type", text(|run| &run.workflow_type)),
                 ("Namespace", started.map_or(Json::Null, |_| Json::from(session.namespace()))),
                 ("TaskQueue", text(|run| &run.task_queue)),

@@ -24,7 +24,7 @@ use crate::{
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub struct Reset {
     #[command(flatten)]
-    flags: Option<ResetFlags>,
+    flags: ResetFlags,
     #[command(subcommand)]
     with: Option<With>,
 }
@@ -98,8 +98,8 @@ enum Reapply {
 
 impl Reset {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match (self.flags, self.with) {
-            (_, Some(With::WithWorkflowUpdateOptions(with))) => {
+        match self.with {
+            Some(With::WithWorkflowUpdateOptions(with)) => {
                 let (options, mask) = with.versioning.options()?;
                 let change = post_reset_operation::UpdateWorkflowOptions {
                     workflow_execution_options: Some(options),
@@ -108,8 +108,7 @@ impl Reset {
                 let variant = Some(post_reset_operation::Variant::UpdateWorkflowOptions(change));
                 with.flags.reset(session, vec![PostResetOperation { variant }]).await
             }
-            (Some(flags), None) => flags.reset(session, Vec::new()).await,
-            (None, None) => bail!("which workflow? Name it with --workflow-id, or many with --query"),
+            None => self.flags.reset(session, Vec::new()).await,
         }
     }
 }

@@ -1,0 +1,291 @@
+//! What is typed, one behind the other, and what must come of it.
+
+/// A command line without `perdure`.
+pub(crate) struct Step {
+    pub(crate) line: &'static str,
+    pub(crate) code: i32,
+    /// Texts that the output holds.
+    pub(crate) says: &'static [&'static str],
+    /// What is said comes of itself after a while: the command is repeated until then.
+    pub(crate) waits: bool,
+}
+
+const fn ok(line: &'static str, says: &'static [&'static str]) -> Step {
+    Step { line, code: 0, says, waits: false }
+}
+
+const fn wait(line: &'static str, says: &'static [&'static str]) -> Step {
+    Step { line, code: 0, says, waits: true }
+}
+
+const fn fails(line: &'static str, says: &'static [&'static str]) -> Step {
+    Step { line, code: 1, says, waits: false }
+}
+
+pub(crate) const STEPS: &[Step] = &[
+    // The server and its namespaces.
+    ok("operator cluster health ", &["SERVING"]),
+    ok("operator cluster health -o json", &["\"status\": \"SERVING\""]),
+    ok("operator cluster describe ", &["ClusterName", "PersistenceStore", "sqlite"]),
+    ok("operator cluster describe --detail", &["\"clusterId\""]),
+    ok("operator cluster system ", &["ServerVersion", "SupportsSchedules", "true"]),
+    ok("operator cluster list ", &["active"]),
+    ok("operator namespace create -n shop --retention 30d --email shop@example.org --data team=blue", &["shop"]),
+    fails("operator namespace create -n shop", &["already exists"]),
+    fails("operator namespace create --retention 1d", &["--namespace"]),
+    ok("operator namespace describe -n shop", &["30d", "shop@example.org", "blue"]),
+    ok(
+        "operator namespace describe shop -o json",
+        &["\"name\": \"shop\"", "\"workflowExecutionRetentionTtl\": \"2592000s\""],
+    ),
+    ok("operator namespace update -n shop --retention 7d --description 'all orders'", &["updated"]),
+    ok("operator namespace describe -n shop", &["7d", "all orders", "shop@example.org"]),
+    fails("operator namespace update -n shop", &["nothing to change"]),
+    ok("operator namespace list ", &["default", "shop"]),
+    fails("operator namespace describe -n nosuch", &["nosuch", "not found"]),
+    fails("operator namespace delete -n shop -o json", &["--yes"]),
+    ok("operator namespace delete -n shop --yes", &["deleted"]),
+    // Search attributes.
+    ok(
+        "operator search-attribute create --name Customer --type Keyword --name Price --type double",
+        &["Customer, Price"],
+    ),
+    fails("operator search-attribute create --name A --name B --type Int", &["2 names and 1 types"]),
+    ok("operator search-attribute list ", &["Customer", "Keyword", "Price", "Double"]),
+    ok("operator search-attribute remove --name Price --yes", &["Price"]),
+    // Workflows: start, talk, look.
+    ok("workflow execute --type Sum -t q -w sum-1 -i '[1,2,3]'", &["Running execution:", "COMPLETED", "Result", "6"]),
+    ok(
+        "workflow execute --type Sum -t q -w sum-2 -i '[4]' -o json --detailed",
+        &["\"status\": \"COMPLETED\"", "\"result\": 4", "\"history\""],
+    ),
+    fails("workflow execute --type Fails -t q -w fails-1", &["FAILED", "no luck (type Luck)"]),
+    ok(
+        "workflow start --type Cart -t q -w cart-1 --memo 'owner=\"Anna\"' --search-attribute 'Customer=\"c7\"' --static-summary milk",
+        &["cart-1"],
+    ),
+    ok("workflow start --type Cart -t q -w cart-1", &["cart-1"]),
+    fails("workflow start --type Cart -t q -w cart-1 --fail-existing", &["already running", "AlreadyExists"]),
+    fails("workflow start --type Cart -t q --memo owner=Anna", &["--memo owner=Anna is not JSON"]),
+    fails("workflow start --type Cart -t q -i Anna", &["input 1 is not JSON"]),
+    fails("workflow start --type Cart -t q --search-attribute 'Nobody=1'", &["Nobody"]),
+    ok("workflow signal -w cart-1 --name add -i 5", &["Signal workflow succeeded"]),
+    fails("workflow signal -w nosuch --name add", &["NotFound"]),
+    ok("workflow query -w cart-1 --name items", &["[5]"]),
+    ok("workflow query -w cart-1 --type items -o json", &["queryResult"]),
+    fails(
+        "workflow query -w sum-1 --name __stack_trace --reject-condition not_open",
+        &["query was rejected", "COMPLETED"],
+    ),
+    ok("workflow stack -w cart-1", &["workflow: Cart"]),
+    ok("workflow metadata -w cart-1", &["Query Definitions", "items", "Signal Definitions", "add"]),
+    ok("workflow update execute -w cart-1 --name put -i 7", &["Result", "2"]),
+    fails("workflow update execute -w cart-1 --name put -i -1", &["no negative items"]),
+    ok("workflow update start -w cart-1 --name put -i 8 --update-id u1 --wait-for-stage accepted", &["u1"]),
+    ok("workflow update result -w cart-1 --update-id u1", &["Result", "3"]),
+    ok("workflow update describe -w cart-1 --update-id u1 -o json", &["\"stage\": \"COMPLETED\"", "\"result\": 3"]),
+    fails("workflow update describe -w cart-1 --update-id u2", &["NotFound"]),
+    ok("workflow signal-with-start --signal-name add --signal-input 3 --type Cart -t q -w cart-2", &["cart-2"]),
+    ok(
+        "workflow start-update-with-start --update-name put --update-input 4 --update-wait-for-stage accepted --type Cart -t q -w cart-2 --id-conflict-policy UseExisting",
+        &["put"],
+    ),
+    ok(
+        "workflow execute-update-with-start --update-name put --update-input 5 --type Cart -t q -w cart-2 --id-conflict-policy useexisting",
+        &["UpdateResult", "3"],
+    ),
+    fails("workflow execute-update-with-start --update-name put --type Cart -t q -w cart-2", &["--id-conflict-policy"]),
+    ok("workflow describe -w cart-1", &["Running", "owner", "Anna", "Customer", "c7", "StaticSummary", "milk"]),
+    ok("workflow describe -w sum-1", &["Completed", "Results:", "6"]),
+    ok(
+        "workflow describe -w sum-1 -o json",
+        &["\"closeEvent\"", "\"result\": 6", "WORKFLOW_EXECUTION_STATUS_COMPLETED"],
+    ),
+    ok("workflow describe -w sum-1 --reset-points", &["Auto Reset Points"]),
+    fails("workflow describe -w nosuch", &["NotFound"]),
+    ok("workflow list --query 'Customer = \"c7\"'", &["Status", "cart-1", "Cart"]),
+    ok("workflow list --limit 1 -o jsonl --time-format iso", &["\"workflowId\":"]),
+    ok("workflow list --query 'WorkflowType = \"Nobody\"' -o json", &["[]"]),
+    fails("workflow list --query 'Nobody = 1'", &["Nobody", "InvalidArgument"]),
+    ok("workflow count --query 'GROUP BY ExecutionStatus'", &["Total:", "values: Completed"]),
+    ok("workflow show -w sum-1", &["WorkflowExecutionStarted", "WorkflowExecutionCompleted"]),
+    ok(
+        "workflow show -w sum-1 --follow --detailed",
+        &["[1] WorkflowExecutionStarted", "[11] WorkflowExecutionCompleted", "[[1,2,3]]"],
+    ),
+    ok("workflow show -w sum-1 --reverse", &["ActivityTaskCompleted"]),
+    ok("workflow show -w sum-1 -o json", &["EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED", "\"payloads\""]),
+    // Workflows: step in, and end them.
+    ok("workflow reset -w sum-1 --type FirstWorkflowTask --reason again", &["to event ID 4", "RunId"]),
+    ok("workflow result -w sum-1", &["COMPLETED", "6"]),
+    ok("workflow reset -w sum-2 --event-id 4 --reapply-exclude All --reason again -o json", &["\"runId\""]),
+    fails("workflow reset -w sum-2 --type LastContinuedAsNew", &["does not continue another run"]),
+    ok(
+        "workflow reset with-workflow-update-options -w sum-2 --type LastWorkflowTask --versioning-override-behavior auto_upgrade",
+        &["RunId"],
+    ),
+    ok("workflow update-options -w cart-1 --versioning-override-behavior auto_upgrade", &["succeeded"]),
+    ok("workflow update-options -w cart-1 --versioning-override-behavior unspecified", &["succeeded"]),
+    fails(
+        "workflow update-options -w cart-1 --versioning-override-behavior pinned",
+        &["--versioning-override-build-id"],
+    ),
+    ok("workflow pause -w cart-1 --reason 'look into it'", &["paused"]),
+    ok("workflow describe -w cart-1", &["Pause Info", "look into it"]),
+    ok("workflow unpause -w cart-1", &["unpaused"]),
+    fails("workflow cancel -w cart-1 --rps 5", &["--query"]),
+    ok("workflow cancel -w cart-2", &["Canceled workflow"]),
+    Step { line: "workflow result -w cart-2", code: 1, says: &["CANCELED"], waits: false },
+    ok("workflow signal --query 'WorkflowId = \"cart-1\"' --name close --yes --rps 100", &["Started batch for job ID"]),
+    wait("batch list --limit 1", &["Completed", "Signal"]),
+    ok("workflow result -w cart-1 -o json", &["\"result\": [", "7"]),
+    ok("workflow start --type Cart -t nobody -w cart-3", &["cart-3"]),
+    ok("workflow terminate -w cart-3 --reason 'wrong customer'", &["terminated"]),
+    fails("workflow delete -w cart-3 -o json", &["--yes"]),
+    ok("workflow delete -w cart-3 --yes", &["succeeded"]),
+    // Batches.
+    ok("workflow start --type Cart -t nobody -w many-1", &["many-1"]),
+    ok("workflow terminate --query 'WorkflowId = \"many-1\"' --reason over --yes -o json", &["\"batchJobId\""]),
+    wait("workflow describe -w many-1", &["Terminated"]),
+    fails("batch describe --job-id nosuch", &["NotFound"]),
+    fails("batch terminate --job-id nosuch --reason r", &["NotFound"]),
+    // Activities of a workflow.
+    ok("workflow start --type Stuck -t q -w stuck-1", &["stuck-1"]),
+    wait("workflow describe -w stuck-1", &["Pending Activities: 1", "out of paper"]),
+    ok("activity pause -a 1 -w stuck-1 --reason look", &["paused"]),
+    ok(
+        "activity update-options -a 1 -w stuck-1 --start-to-close-timeout 2m --retry-maximum-attempts 50",
+        &["2m", "50"],
+    ),
+    ok("activity reset -a 1 -w stuck-1 --keep-paused", &["KeepPaused", "true"]),
+    ok("activity unpause -a 1 -w stuck-1", &["unpaused"]),
+    fails("activity update-options -a 1 -w stuck-1 --start-delay 1s", &["--start-delay"]),
+    fails("activity unpause -a 1 --query 'WorkflowId = \"stuck-1\"' --yes", &["--activity-id"]),
+    ok("activity unpause --query 'WorkflowId = \"stuck-1\"' --yes", &["Started batch"]),
+    ok("workflow terminate -w stuck-1", &["terminated"]),
+    ok("workflow start --type Later -t q -w later-1", &["later-1"]),
+    wait("workflow describe -w later-1", &["Pending Activities: 1", "Started"]),
+    ok("activity complete -a 1 -w later-1 --result '\"paid\"'", &["completed"]),
+    ok("workflow result -w later-1", &["COMPLETED", "paid"]),
+    ok("workflow start --type Later -t q -w later-2", &["later-2"]),
+    wait("workflow describe -w later-2", &["Pending Activities: 1", "Started"]),
+    ok("activity fail -a 1 -w later-2 --reason 'shop is closed' --detail '{\"code\": 7}'", &["failed"]),
+    fails("workflow result -w later-2", &["FAILED", "shop is closed"]),
+    // Activities without a workflow.
+    ok("activity execute -a sum-1 --type sum -t q --start-to-close-timeout 30s -i '[1,5]'", &["COMPLETED", "6"]),
+    ok(
+        "activity start -a sum-2 --type sum -t q --start-to-close-timeout 30s -i '[2,5]' -o json",
+        &["\"activityId\": \"sum-2\""],
+    ),
+    ok("activity result -a sum-2 -o json", &["\"result\": 7"]),
+    ok("activity list --query 'ActivityType = \"sum\"'", &["sum-1", "sum-2"]),
+    ok("activity count ", &["Total: 2"]),
+    ok("activity describe -a sum-1", &["Completed", "StartToCloseTimeout", "30s"]),
+    ok("activity describe -a sum-1 --raw", &["\"activityId\": \"sum-1\""]),
+    ok("activity start -a wait-1 --type sum -t nobody --start-to-close-timeout 30s", &["wait-1"]),
+    ok("activity cancel -a wait-1 --reason 'not needed'", &["Cancellation requested"]),
+    ok("activity start -a wait-2 --type sum -t nobody --start-to-close-timeout 30s", &["wait-2"]),
+    ok("activity terminate -a wait-2 --reason over", &["terminated"]),
+    fails("activity result -a wait-2", &["FAILED"]),
+    ok("activity delete -a wait-2 --yes", &["succeeded"]),
+    // Schedules.
+    ok(
+        "schedule create -s daily --cron '0 12 * * *' --time-zone Europe/Berlin --interval 7d/1h --calendar '{\"dayOfWeek\":\"Fri\"}' --type Sum -t q -w report -i '[1]' --notes noon --schedule-memo 'team=\"blue\"' --remaining-actions 5",
+        &["created"],
+    ),
+    fails("schedule create -s daily --cron '0 12 * * *' --type Sum -t q", &["AlreadyExists"]),
+    fails("schedule create -s bad --cron '77 * * * *' --type Sum -t q", &["InvalidArgument"]),
+    ok("schedule describe -s daily", &["Sum", "report", "Europe/Berlin", "7d", "noon", "blue"]),
+    ok("schedule describe -s daily -o json", &["\"structuredCalendar\"", "\"remainingActions\": \"5\""]),
+    ok("schedule list --long", &["daily", "noon"]),
+    ok("schedule list --really-long -o json", &["\"scheduleId\": \"daily\""]),
+    ok(
+        "schedule list-matching-times -s daily --start-time 2030-01-01T00:00:00Z --end-time 2030-01-02T00:00:00Z -o json",
+        &["2030-01-01T11:00:00Z"],
+    ),
+    ok("schedule toggle -s daily --pause --reason holidays", &["paused"]),
+    ok("schedule describe -s daily", &["Paused", "true", "holidays"]),
+    ok("schedule toggle -s daily --unpause", &["unpaused"]),
+    ok("schedule trigger -s daily --overlap-policy AllowAll", &["Trigger request sent"]),
+    wait("schedule describe -s daily", &["Recent Actions: 1"]),
+    ok(
+        "schedule backfill -s daily --start-time 2026-01-01T00:00:00Z --end-time 2026-01-01T23:00:00Z --overlap-policy BufferAll",
+        &["Backfill request sent"],
+    ),
+    ok("schedule update -s daily --interval 30d --type Cart -t q -w monthly", &["updated"]),
+    wait("schedule describe -s daily", &["30d", "Cart", "monthly"]),
+    ok("schedule delete -s daily", &["deleted"]),
+    fails("schedule describe -s daily", &["NotFound"]),
+    // Task queues and workers.
+    ok("task-queue describe -t q", &["UNVERSIONED", "Pollers", "workflow", "activity"]),
+    ok(
+        "task-queue describe -t q --task-queue-type workflow --report-config -o json",
+        &["\"pollers\"", "\"taskQueueType\": \"workflow\""],
+    ),
+    ok("task-queue list-partition -t q", &["Workflow Task Queue Partitions"]),
+    ok("task-queue config get -t mail --task-queue-type activity", &["No configuration found"]),
+    ok(
+        "task-queue config set -t mail --task-queue-type activity --queue-rps-limit 50 --queue-rps-limit-reason provider --fairness-key-weight big=5",
+        &["50", "provider", "big"],
+    ),
+    ok("task-queue config set -t mail --task-queue-type activity --fairness-key-weight-clear-all", &["50"]),
+    ok("task-queue config get -t mail --task-queue-type activity -o json", &["\"requestsPerSecond\": 50"]),
+    fails("task-queue config set -t mail --task-queue-type activity", &["nothing to change"]),
+    wait("worker list --query 'TaskQueue = \"q\"'", &["Running", "temporal-python"]),
+    ok("worker count ", &["Total: 1"]),
+    fails("worker describe --worker-instance-key nosuch", &["NotFound"]),
+    ok("worker deployment create --name orders", &["Successfully created"]),
+    ok("worker deployment create-version --deployment-name orders --build-id 1.0", &["Successfully created"]),
+    ok("worker deployment list ", &["orders"]),
+    ok("worker deployment describe --name orders", &["orders", "1.0"]),
+    ok("worker deployment describe-version --deployment-name orders --build-id 1.0 -o json", &["\"buildId\": \"1.0\""]),
+    ok(
+        "worker deployment set-ramping-version --deployment-name orders --build-id 1.0 --percentage 10 --allow-no-pollers --yes",
+        &["Successfully set"],
+    ),
+    ok(
+        "worker deployment set-ramping-version --deployment-name orders --build-id 1.0 --delete --allow-no-pollers --yes",
+        &["Successfully set"],
+    ),
+    ok(
+        "worker deployment set-current-version --deployment-name orders --build-id 1.0 --allow-no-pollers --yes",
+        &["Successfully set"],
+    ),
+    ok("worker deployment describe --name orders", &["CurrentVersionBuildID", "1.0"]),
+    fails("worker deployment set-current-version --deployment-name orders --unversioned -o json", &["--yes"]),
+    ok("worker deployment set-current-version --deployment-name orders --unversioned --yes", &["Successfully set"]),
+    ok(
+        "worker deployment update-version-metadata --deployment-name orders --build-id 1.0 --metadata 'commit=\"9f3e\"'",
+        &["Successfully updated"],
+    ),
+    ok("worker deployment manager-identity set --deployment-name orders --manager-identity ci --yes", &["ci"]),
+    fails("worker deployment delete-version --deployment-name orders --build-id 1.0", &["ci"]),
+    ok(
+        "worker deployment manager-identity unset --deployment-name orders --identity ci --yes",
+        &["was previously \"ci\""],
+    ),
+    ok(
+        "worker deployment delete-version --deployment-name orders --build-id 1.0 --skip-drainage",
+        &["Successfully deleted"],
+    ),
+    ok("worker deployment delete --name orders", &["Successfully deleted"]),
+    // Nexus.
+    fails("operator nexus endpoint create --name shop --target-namespace default", &["--target-task-queue"]),
+    ok(
+        "operator nexus endpoint create --name shop --target-namespace default --target-task-queue nexus --description orders",
+        &["successfully created"],
+    ),
+    ok("operator nexus endpoint get --name shop", &["shop", "nexus", "orders"]),
+    ok("operator nexus endpoint update --name shop --target-task-queue nexus-2", &["successfully updated"]),
+    ok("operator nexus endpoint list ", &["nexus-2", "orders"]),
+    ok("nexus operation start --endpoint shop --service s --operation o --operation-id op-1 -i 1", &["op-1"]),
+    ok("nexus operation describe --operation-id op-1", &["op-1", "shop"]),
+    ok("nexus operation list ", &["op-1"]),
+    ok("nexus operation count ", &["Total: 1"]),
+    ok("nexus operation cancel --operation-id op-1", &["Cancellation requested"]),
+    ok("nexus operation terminate --operation-id op-1 --reason over", &["terminated"]),
+    fails("nexus operation result --operation-id op-1", &["FAILED"]),
+    fails("nexus operation execute --endpoint nosuch --service s --operation o --operation-id op-2", &["nosuch"]),
+    ok("operator nexus endpoint delete --name shop", &["successfully deleted"]),
+    fails("operator nexus endpoint get --name shop", &["no Nexus endpoint"]),
+];
