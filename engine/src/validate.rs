@@ -14,7 +14,8 @@ use crate::{
 
 /// Longer durations are silently cut to 100 years of 365 days.
 pub const MAX_DURATION: Nanos = 100 * 365 * 24 * 3600 * SECOND;
-const RESERVED_TASK_QUEUE_PREFIX: &str = "/_sys/";
+/// Of names that the server makes up.
+pub const RESERVED_TASK_QUEUE_PREFIX: &str = "/_sys/";
 const INTERNAL_TASK_QUEUE: &str = "temporal-sys-per-ns-tq";
 const FAIRNESS_KEY_LENGTH: usize = 64;
 

@@ -43,6 +43,7 @@ impl Cluster {
                 signal_and_query_header: true,
                 internal_error_differentiation: true,
                 activity_failure_include_heartbeat: true,
+                supports_schedules: true,
                 encoded_failure_attributes: true,
                 upsert_memo: true,
                 eager_workflow_start: true,

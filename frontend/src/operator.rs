@@ -6,12 +6,14 @@ use perdure_proto::{
     api::{
         enums::IndexedValueType,
         operatorservice::{
-            AddSearchAttributesRequest, AddSearchAttributesResponse, ClusterMetadata, CreateNexusEndpointRequest,
-            CreateNexusEndpointResponse, DeleteNamespaceRequest, DeleteNamespaceResponse, DeleteNexusEndpointRequest,
-            DeleteNexusEndpointResponse, GetNexusEndpointRequest, GetNexusEndpointResponse, ListClustersRequest,
-            ListClustersResponse, ListNexusEndpointsRequest, ListNexusEndpointsResponse, ListSearchAttributesRequest,
-            ListSearchAttributesResponse, RemoveSearchAttributesRequest, RemoveSearchAttributesResponse,
-            UpdateNexusEndpointRequest, UpdateNexusEndpointResponse, operator_service_server::OperatorService,
+            AddOrUpdateRemoteClusterRequest, AddOrUpdateRemoteClusterResponse, AddSearchAttributesRequest,
+            AddSearchAttributesResponse, ClusterMetadata, CreateNexusEndpointRequest, CreateNexusEndpointResponse,
+            DeleteNamespaceRequest, DeleteNamespaceResponse, DeleteNexusEndpointRequest, DeleteNexusEndpointResponse,
+            GetNexusEndpointRequest, GetNexusEndpointResponse, ListClustersRequest, ListClustersResponse,
+            ListNexusEndpointsRequest, ListNexusEndpointsResponse, ListSearchAttributesRequest,
+            ListSearchAttributesResponse, RemoveRemoteClusterRequest, RemoveRemoteClusterResponse,
+            RemoveSearchAttributesRequest, RemoveSearchAttributesResponse, UpdateNexusEndpointRequest,
+            UpdateNexusEndpointResponse, operator_service_server::OperatorService,
         },
         workflowservice::GetSearchAttributesResponse,
     },
@@ -23,13 +25,10 @@ use tonic::{Request, Response, Status};
 use crate::{
     Frontend,
     cluster::Cluster,
-    namespaces::{AuthorizedNamespace, Namespaces, built_in, is_reserved},
+    namespaces::{AuthorizedNamespace, Namespaces, SYSTEM_NAMESPACE, built_in, is_reserved},
     nexus::EndpointApi,
     status,
 };
-
-/// A namespace that exists on Temporal's servers only; its deletion is refused there in these words.
-const SYSTEM_NAMESPACE: &str = "temporal-system";
 
 #[derive(Clone)]
 pub struct Operator {
@@ -113,6 +112,27 @@ impl OperatorService for Operator {
             ..ClusterMetadata::default()
         };
         Ok(Response::new(ListClustersResponse { clusters: vec![own], ..ListClustersResponse::default() }))
+    }
+
+    async fn add_or_update_remote_cluster(
+        &self,
+        _: Request<AddOrUpdateRemoteClusterRequest>,
+    ) -> Result<Response<AddOrUpdateRemoteClusterResponse>, Status> {
+        Err(Status::unimplemented("Remote clusters are not supported: this server does not replicate to others"))
+    }
+
+    /// There is no cluster but this one, and it cannot be removed.
+    async fn remove_remote_cluster(
+        &self,
+        request: Request<RemoveRemoteClusterRequest>,
+    ) -> Result<Response<RemoveRemoteClusterResponse>, Status> {
+        Err(if request.into_inner().cluster_name == self.cluster.metadata.cluster_name {
+            status::failed_precondition(
+                "Unable to delete cluster info with error: Cannot delete current cluster metadata.",
+            )
+        } else {
+            status::not_found("The cluster to be deleted cannot be found in clusters cache.")
+        })
     }
 
     async fn create_nexus_endpoint(

@@ -20,7 +20,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.protocol.v1 import Message as ProtocolMessage
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
-from temporalio.api.update.v1 import Input, Meta, Request, WaitPolicy
+from temporalio.api.update.v1 import Input, Meta, Request, UpdateRef, WaitPolicy
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -138,6 +138,17 @@ class Stage:
         """Returns the outcome as text, once the update has got as far as `stage`."""
         answer = await self.rpc.update_workflow_execution(self._update(name, stage))
         return answer.outcome.WhichOneof("value") or "no outcome yet"
+
+    async def update_outcome(self, name: str) -> str:
+        """The same, of an update that was sent before."""
+        completed = UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED
+        request = ws.PollWorkflowExecutionUpdateRequest(
+            namespace=NAMESPACE,
+            update_ref=UpdateRef(workflow_execution=WorkflowExecution(workflow_id=self.id), update_id=f"{name}-id"),
+            wait_policy=WaitPolicy(lifecycle_stage=completed),
+        )
+        outcome = (await self.rpc.poll_workflow_execution_update(request)).outcome
+        return outcome.failure.message or outcome.WhichOneof("value") or "no outcome yet"
 
     async def update_with_start(self, name: str, conflict: WorkflowIdConflictPolicy.ValueType) -> str:
         """The same, of a workflow that is started with it."""

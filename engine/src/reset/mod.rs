@@ -87,6 +87,8 @@ pub fn requests_on_their_way(run: &RunState) -> BTreeMap<i64, String> {
 /// What is not taken over from after the fork.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exclude {
+    /// Nothing at all is taken over: not even options and what became of children.
+    pub everything: bool,
     pub signals: bool,
     pub updates: bool,
     /// Starts and ends of Nexus operations.
@@ -116,12 +118,16 @@ pub fn reset(reset: Reset, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome), Re
     let replaced_children = events.filter_map(|event| child::initiated_name(event.attributes.as_ref()?)).collect();
     let (request_id, requests) = (reset.request_id, reset.requests);
     tx.durable(Kind::ResetFrom(ResetFrom { request_id, time, requests, replaced_children }));
-    for event in reset.later {
+    let (later, continued) = match reset.exclude.everything {
+        true => (Vec::new(), Vec::new()),
+        false => (reset.later, reset.continued),
+    };
+    for event in later {
         if !reapply::reapply_child(&mut tx, &event) {
             reapply::reapply(&mut tx, event, reset.exclude);
         }
     }
-    for event in reset.continued {
+    for event in continued {
         reapply::reapply(&mut tx, event, reset.exclude);
     }
     for operation in reset.operations {

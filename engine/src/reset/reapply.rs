@@ -9,6 +9,8 @@
 //! | start or end of a child that was initiated before the fork | the same: the child is not started again |
 //! | start or end of a Nexus operation that was scheduled before the fork | the same, unless Nexus is excluded |
 //! | anything else | nothing |
+//!
+//! Where everything is excluded, nothing is taken over.
 
 use perdure_proto::api::{
     enums::UpdateAdmittedEventOrigin as Origin,

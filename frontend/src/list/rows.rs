@@ -26,7 +26,7 @@ pub(super) fn execution_info(row: VisibilityRow) -> Result<WorkflowExecutionInfo
         parent_execution,
         execution_time: Some(timestamp(row.execution_time)),
         memo: Some(memo),
-        search_attributes: (!search_attributes.indexed_fields.is_empty()).then_some(search_attributes),
+        search_attributes: Some(search_attributes),
         task_queue: row.task_queue,
         state_transition_count: row.state_transition_count.unwrap_or_default(),
         history_size_bytes: row.history_size_bytes.unwrap_or_default(),

@@ -155,15 +155,9 @@ impl Shard {
 
     pub(super) fn poll_update(&mut self, key: RunKey, update_id: String, wait: Stage, reply: ReplyTo<UpdateResult>) {
         let Some(cell) = self.cells.get(&key) else { return };
-        let admitted = cell.state.volatile.admitted.iter().any(|update| update.update_id == update_id);
-        let now = match cell.state.run.updates.get(&update_id) {
-            Some(update) if update.outcome.is_some() => (Stage::Completed, update.outcome.clone()),
-            Some(_) => (Stage::Accepted, None),
-            None if admitted => (Stage::Admitted, None),
-            None => {
-                self.send_when_durable(key, message::tell(reply, Err(Error::UpdateNotFound)));
-                return;
-            }
+        let Some(now) = cell.state.update_progress(&update_id) else {
+            self.send_when_durable(key, message::tell(reply, Err(Error::UpdateNotFound)));
+            return;
         };
         self.answer_update(key, update_id, now, wait, reply);
     }

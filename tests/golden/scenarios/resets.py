@@ -5,8 +5,10 @@ import uuid
 from typing import Any
 
 import temporalio.api.workflowservice.v1 as ws
-from temporalio.api.common.v1 import WorkflowExecution
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import Priority, WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType as Exclude
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 
 from commands import accept, activity, child, complete, continue_as_new, failure, place, respond, timer
 from stage import NAMESPACE, Stage
@@ -182,4 +184,24 @@ async def reset_without_updates(stage: Stage) -> None:
     await stage.signal()
     await stage.finish()
     await _reset(stage, 4, reset_reapply_exclude_types=[Exclude.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE])
+    await stage.finish()
+
+
+async def reset_without_anything(stage: Stage) -> None:
+    await stage.start()
+    await stage.next()
+    await stage.signal()
+    options = ws.UpdateWorkflowExecutionOptionsRequest(
+        namespace=NAMESPACE,
+        workflow_execution=WorkflowExecution(workflow_id=stage.id),
+        workflow_execution_options=WorkflowExecutionOptions(priority=Priority(priority_key=2)),
+        update_mask=FieldMask(paths=["priority"]),
+    )
+    await stage.rpc.update_workflow_execution_options(options)
+    await stage.finish()
+    # With one left out the options are taken over, with all of them not even those.
+    every = [number for number in Exclude.values() if number]
+    await _reset(stage, 4, reset_reapply_exclude_types=every[:-1])
+    await stage.finish()
+    await _reset(stage, 4, reset_reapply_exclude_types=every)
     await stage.finish()

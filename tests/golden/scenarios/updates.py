@@ -94,6 +94,18 @@ async def update_open_at_close(stage: Stage) -> None:
     await stage.answer(stage.update("another"))
 
 
+async def update_asked_for_after_close(stage: Stage) -> None:
+    await _running(stage)
+    update = asyncio.create_task(stage.update("update", "ACCEPTED"))
+    task = await stage.task()
+    accepted = accept(task.messages[0])
+    await stage.done(task, place(accepted), messages=[accepted])
+    await update
+    await stage.terminate()
+    stage.answers.append(await stage.update_outcome("update"))
+    await stage.answer(stage.update_outcome("another"))
+
+
 async def update_with_first_task(stage: Stage) -> None:
     await stage.start()
     update = asyncio.create_task(stage.update("update"))

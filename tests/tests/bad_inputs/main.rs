@@ -2,6 +2,7 @@
 //! the same again, and nothing has changed.
 
 mod activity_operations;
+mod cluster;
 mod deployments;
 mod multi;
 mod pauses;

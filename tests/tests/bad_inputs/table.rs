@@ -15,6 +15,7 @@ const DETAILS: &str = "type.googleapis.com/temporal.api.errordetails.v1.";
 
 /// A call that must be refused.
 pub(crate) struct Row {
+    /// Of the service for workflows, or with the name of another service: `service/method`.
     method: &'static str,
     body: Vec<u8>,
     timeout: Duration,
@@ -61,7 +62,8 @@ pub(crate) async fn check(server: &Server, rows: Vec<Row>) -> Result<()> {
     let client = Raw::new(server.channel().await?);
     for row in rows {
         let named = format!("{}: {}", row.method, row.message);
-        let method = format!("temporal.api.workflowservice.v1.WorkflowService/{}", row.method);
+        let service = if row.method.contains('/') { "" } else { "temporal.api.workflowservice.v1.WorkflowService/" };
+        let method = format!("{service}{}", row.method);
         let options = Options { deadline: Some(row.timeout), ..Options::default() };
         let status = match client.call(&method, row.body.clone().into(), options).await {
             Ok(_) => anyhow::bail!("accepted: {named}"),
