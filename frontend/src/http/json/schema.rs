@@ -34,6 +34,9 @@ pub(super) struct Route {
     pub(super) rpc: MethodDescriptor,
 }
 
+/// A route, and the fields that are in the path.
+pub(super) type Found<'a> = (&'a Route, Vec<(&'a str, String)>);
+
 /// Why there is no route.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unrouted {
@@ -58,8 +61,8 @@ impl Schema {
         Self { routes, status }
     }
 
-    /// The route for a path as it came, with the fields that are in the path. Where several match, the last one counts.
-    pub(super) fn find(&self, method: &Method, path: &str) -> Result<(&Route, Vec<(&str, String)>), Unrouted> {
+    /// The route for a path as it came. Where several match, the last one counts.
+    pub(super) fn find(&self, method: &Method, path: &str) -> Result<Found<'_>, Unrouted> {
         let segments = segments(path).ok_or(Unrouted::Malformed)?;
         let mut unrouted = Unrouted::Unknown;
         for route in self.routes.iter().rev() {

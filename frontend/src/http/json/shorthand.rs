@@ -90,10 +90,9 @@ pub(super) fn collapse(value: &mut Value, message: &MessageDescriptor) {
             let payloads = value.get("payloads").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let short: Option<Vec<_>> =
                 payloads.iter().map(|payload| short(payload).or_else(|| null(payload))).collect();
-            match short {
-                Some(short) => *value = Value::Array(short),
-                // One that cannot be shortened keeps all of them long.
-                None => {}
+            // One that cannot be shortened keeps all of them long.
+            if let Some(short) = short {
+                *value = Value::Array(short);
             }
         }
         ANY => {
