@@ -94,6 +94,7 @@ fn variables(server: &Value, database: Database) -> Result<Variables> {
         ("DB_PORT", options.get_port().to_string()),
         ("DBNAME", options.get_database().context("a database")?.to_owned()),
         ("BIND_ON_IP", "127.0.0.1".to_owned()),
+        ("PROMETHEUS_ENDPOINT", "127.0.0.1:0".to_owned()),
     ];
     variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
     Ok(variables)

@@ -1,0 +1,10 @@
+//! Who gets in, and how: TLS, client certificates, API keys; and the server's own ways out over TLS.
+
+mod certificates;
+mod client;
+mod client_manager;
+mod database;
+mod keys;
+mod nexus;
+mod sdk;
+mod tls;
