@@ -5,30 +5,31 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 
-use crate::dynamic_config;
+use crate::{admin::print, dynamic_config, settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// List the keys of Temporal's dynamic configuration that act here, with their defaults.
     Keys,
-    /// Check a file in the format of Temporal's dynamic configuration: which keys act, which do not, which values are bad.
+    /// Check what a server would start with: variables, settings, and the file of dynamic configuration that they name.
+    ///
+    /// Each unknown key and each bad value is told, with its line and what to do. With FILE only that file, in the format of
+    /// Temporal's dynamic configuration, is checked: which keys act, which do not, which values are bad.
     Validate {
-        /// The file.
-        file: PathBuf,
+        /// A file of dynamic configuration.
+        file: Option<PathBuf>,
+        /// The server's settings in YAML; the environment overrides them.
+        #[arg(long, env = "PERDURE_CONFIG", value_name = "FILE", conflicts_with = "file")]
+        config: Option<PathBuf>,
     },
 }
 
 impl ConfigCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Keys => {
-                println!("{}", keys());
-                Ok(())
-            }
-            Self::Validate { file } => {
-                println!("{}", validate(&file)?);
-                Ok(())
-            }
+            Self::Keys => print(&keys()),
+            Self::Validate { file: Some(file), .. } => print(&validate(&file)?),
+            Self::Validate { file: None, config } => validate_settings(config.as_deref(), std::env::vars()),
         }
     }
 }
@@ -56,6 +57,28 @@ fn validate(file: &Path) -> anyhow::Result<String> {
     }
     lines.extend(parsed.bad.iter().map(|bad| format!("bad value:  {bad}")));
     bail!("{path} has values that are ignored:\n{}", lines.join("\n"))
+}
+
+/// Err: a server would not start, or leave out a part.
+fn validate_settings(config: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<()> {
+    let settings::Findings { mut wrong, notices, settings } = settings::validate(config, variables)?;
+    for notice in notices {
+        println!("notice:  {notice}");
+    }
+    if let Some(settings) = settings {
+        println!("store:   {}", settings.store);
+        if let Some(file) = &settings.dynamic_config {
+            match validate(file) {
+                Ok(told) => println!("{}:\n{told}", file.display()),
+                Err(error) => wrong.push(format!("{error:#}")),
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
+    println!("a server starts with these settings");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ async fn inspect(settings: &StoreSettings) -> Result<Box<dyn Inspect>, Unreachab
 }
 
 /// One line, or several. A reader that has gone wants no more.
-fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
