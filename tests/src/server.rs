@@ -218,7 +218,7 @@ impl Server {
     }
 
     async fn is_healthy(&self) -> bool {
-        if !self.configuration.flags.is_empty() {
+        if !(self.configuration.flags.is_empty() && self.configuration.environment.is_empty()) {
             return matches!(xtask::http::get(self.ports.metrics, "/health").await, Ok((200, _)));
         }
         let Ok(channel) = self.channel().await else { return false };

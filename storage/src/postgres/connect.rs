@@ -45,6 +45,15 @@ pub struct PostgresTls {
 }
 
 impl PostgresTls {
+    /// An error that names the file, which the driver's does not.
+    fn check_files(&self) -> Result<(), StoreError> {
+        for file in [&self.ca, &self.cert, &self.key].into_iter().flatten() {
+            std::fs::metadata(file)
+                .map_err(|error| StoreError::Settings(format!("the file {}: {error}", file.display()).into()))?;
+        }
+        Ok(())
+    }
+
     fn apply(&self, mut options: PgConnectOptions) -> PgConnectOptions {
         options = options.ssl_mode(match (&self.ca, self.verify_host) {
             (_, true) => PgSslMode::VerifyFull,
@@ -84,10 +93,11 @@ impl PostgresConfig {
         Self { url: Some(url.into()), ..Self::default() }
     }
 
-    pub(crate) fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+    pub(crate) fn options(&self) -> Result<PgConnectOptions, StoreError> {
+        self.tls.iter().try_for_each(PostgresTls::check_files)?;
         let mut options = match &self.url {
             Some(url) => {
-                let options = PgConnectOptions::from_str(url)?;
+                let options = PgConnectOptions::from_str(url).map_err(|error| StoreError::Settings(Box::new(error)))?;
                 return Ok(self.tls.iter().fold(options, |options, tls| tls.apply(options)));
             }
             None => PgConnectOptions::new(),
@@ -117,7 +127,7 @@ impl PostgresConfig {
 impl PostgresStore {
     /// Connects, creates the database if it does not exist and the user may, and sets the schema up or upgrades it.
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
-        let options = config.options().map_err(connect_error)?.application_name("perdure").disable_statement_logging();
+        let options = config.options()?.application_name("perdure").disable_statement_logging();
         // Just-in-time compilation pays for long reports, not for statements of a millisecond.
         let options =
             options.options([("jit", "off".to_owned()), ("statement_timeout", milliseconds(STATEMENT_TIMEOUT))]);
@@ -143,26 +153,28 @@ impl PostgresStore {
 
 /// A connection to a database that has the schema of this version. Statements may take as long as they need.
 pub(crate) async fn set_up(config: &PostgresConfig) -> Result<PgConnection, StoreError> {
-    migrated(&config.options().map_err(connect_error)?.application_name("perdure").disable_statement_logging()).await
+    migrated(&config.options()?.application_name("perdure").disable_statement_logging()).await
 }
 
 async fn migrated(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-    let mut connection = connect_or_create(options).await.map_err(connect_error)?;
+    let mut connection = connect_or_create(options).await.map_err(|error| connect_error(error, options))?;
     MIGRATIONS.run(&mut connection).await?;
     Ok(connection)
 }
 
 /// What waiting for the database does not mend.
-fn connect_error(error: sqlx::Error) -> StoreError {
+fn connect_error(error: sqlx::Error, options: &PgConnectOptions) -> StoreError {
+    let has_socket = options.get_socket().is_some() || options.get_host().starts_with('/');
     let is_of_tls = match &error {
         sqlx::Error::Tls(_) => true,
         // A certificate that is not trusted, or a key file that is none.
-        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        sqlx::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => true,
+        // Over TCP no file is missing but one of TLS.
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::NotFound && !has_socket,
         _ => false,
     };
     match error {
         error if is_of_tls => StoreError::Settings(Box::new(error)),
-        sqlx::Error::Configuration(error) => StoreError::Settings(error),
         error => error.into(),
     }
 }
