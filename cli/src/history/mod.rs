@@ -22,11 +22,13 @@ commands! {
         ///
         /// Each file appears whole or not at all, and one that is there already is left alone: to go on after an interruption,
         /// or to add what has closed since, run the same command again.
+        #[command(after_help = "Examples:\n  perdure history export --to ./histories --query 'WorkflowType = \"Order\"'\n  perdure history export --to s3://archive/perdure --namespace orders")]
         Export(export::Export),
         /// Take histories of closed workflows into a namespace, with their run ids and times.
         ///
         /// A run that exists is never written over; the same import again changes nothing. The workflows are in lists and can be
         /// read, queried and reset like others; nobody is told again that they have ended.
+        #[command(after_help = "Example:\n  perdure history import --namespace orders ./histories")]
         Import(import::Import),
     }
 }

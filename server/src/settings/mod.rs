@@ -3,6 +3,7 @@
 mod environment;
 mod security;
 mod ui;
+mod validate;
 
 use std::{collections::BTreeMap, path::Path, path::PathBuf};
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use security::{AuthSettings, METRICS_PORT, MetricsSettings, SecurityFlags, StoreTls, TlsSettings};
 pub(crate) use ui::{UiFlags, UserInterface};
+pub(crate) use validate::{Findings, validate};
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
