@@ -252,3 +252,64 @@ fn leases(facts: &DatabaseFacts) -> Verdict {
         }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Seen {
+        let postgres = PostgresFacts {
+            version: 150_004,
+            connections: 5,
+            max_connections: 97,
+            read_only: false,
+            fsync: true,
+            synchronous_commit: "on".into(),
+            full_page_writes: true,
+            encoding: "UTF8".into(),
+        };
+        Seen {
+            facts: Facts { product: "PostgreSQL 15.4".into(), bytes: 1, clock: Some(0), postgres: Some(postgres) },
+            schema: Schema { applied: vec![1], failed: None, known: vec![(1, "initial".into())] },
+            leases: Vec::new(),
+            commit: Ok(Duration::from_millis(1)),
+            skew: Some(Duration::ZERO),
+        }
+    }
+
+    /// What no test can do to a real database: a slow disk, a wrong clock, an old version, an unsafe configuration.
+    #[test]
+    fn what_makes_a_database_unfit() {
+        type Change = fn(&mut Seen);
+        fn postgres(seen: &mut Seen, change: fn(&mut PostgresFacts)) {
+            change(seen.facts.postgres.as_mut().expect("it is PostgreSQL"));
+        }
+        let cases: [(&str, &str, &str, Change); 15] = [
+            ("commit time", "ok", "1.0ms", |_| {}),
+            ("commit time", "warn", "21.0ms", |seen| seen.commit = Ok(Duration::from_millis(21))),
+            ("commit time", "problem", "fast flush", |seen| seen.commit = Ok(Duration::from_secs(1))),
+            ("commit time", "warn", "could not be tried", |seen| seen.commit = Err(StoreError::NotFound)),
+            ("clock", "ok", "within a second", |seen| seen.skew = Some(Duration::from_millis(900))),
+            ("clock", "warn", "NTP", |seen| seen.skew = Some(Duration::from_secs(2))),
+            ("clock", "problem", "NTP", |seen| seen.skew = Some(Duration::from_secs(60))),
+            ("version", "ok", "PostgreSQL 15", |_| {}),
+            ("version", "warn", "PostgreSQL 13", |seen| postgres(seen, |facts| facts.version = 130_010)),
+            ("version", "problem", "upgrade it to 14", |seen| postgres(seen, |facts| facts.version = 110_000)),
+            ("durability", "problem", "fsync = on", |seen| postgres(seen, |facts| facts.fsync = false)),
+            ("durability", "problem", "ruin pages", |seen| postgres(seen, |facts| facts.full_page_writes = false)),
+            ("durability", "problem", "not UTF8", |seen| postgres(seen, |facts| facts.encoding = "LATIN1".into())),
+            ("connections", "warn", "has no room", |seen| postgres(seen, |facts| facts.max_connections = 40)),
+            ("connections", "problem", "raise max_connections", |seen| postgres(seen, |facts| facts.connections = 97)),
+        ];
+        for (check, status, expected, change) in cases {
+            let mut seen = sound();
+            change(&mut seen);
+            let facts = DatabaseFacts { settings: StoreSettings::default(), seen: Ok(seen) };
+            let judges = CHECKS.iter().find(|(name, _)| *name == check).map(|(_, judges)| judges);
+            let verdict = judges.expect(check)(&facts);
+            let (found, text, action) = verdict.parts();
+            let text = format!("{text} {}", action.unwrap_or_default());
+            assert!(found == status && text.contains(expected), "{check} {status} {expected}: {verdict:?}");
+        }
+    }
+}

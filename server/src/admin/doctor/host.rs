@@ -209,3 +209,26 @@ fn disk(facts: &HostFacts) -> Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_on_the_disk() {
+        let facts = |room| HostFacts {
+            settings: Settings::default(),
+            notices: Vec::new(),
+            dynamic: None,
+            credentials: Ok(()),
+            ports: Vec::new(),
+            serving: false,
+            files: None,
+            room: Some(Ok(room)),
+        };
+        let cases = [(ROOM_WANTED, "ok"), (ROOM_WANTED - 1, "warn"), (ROOM_NEEDED - 1, "problem"), (0, "problem")];
+        for (room, status) in cases {
+            assert_eq!(disk(&facts(room)).parts().0, status, "{room}");
+        }
+    }
+}
