@@ -1,8 +1,9 @@
 //! Lists and counts of workflow executions.
 //!
-//! A page token is the place of the last row shown, sealed and bound to its namespace and query: rows that come or go
+//! A page token is the place of the last row shown, sealed and bound to its namespace and query: rows that come, go or close
 //! between two pages neither shift nor repeat the others.
 
+mod pages;
 pub(crate) mod query;
 mod recent;
 mod rows;
@@ -169,17 +170,21 @@ impl Lists {
         let query = ListQuery {
             namespace_id: namespace.id(),
             archetype,
+            after: token.as_ref().map(|token| list.cursor(token, &order)).transpose()?,
             filter: Some(filter),
-            after: token.map(|token| list.cursor(token, &order)).transpose()?,
             order,
             // One more tells whether there is a next page.
             page_size: page_size + 1,
         };
-        let mut rows = self.store.list(&query).await.map_err(error::of_store)?;
+        let as_of = token.map(|token| token.as_of);
+        let mut rows = pages::read(&*self.store, &query, as_of).await.map_err(error::of_store)?;
         let more = rows.len() > page_size;
         rows.truncate(page_size);
         let next_page_token = match rows.last() {
-            Some(row) if more => self.sealer.seal(&list.token(row, &query.order, now).map_err(error::of_store)?),
+            Some(last) if more => {
+                let as_of = as_of.unwrap_or_else(|| pages::as_of(&rows, now));
+                self.sealer.seal(&list.token(last, &query.order, now, as_of).map_err(error::of_store)?)
+            }
             _ => Bytes::new(),
         };
         Ok((rows, next_page_token))

@@ -9,10 +9,10 @@ use perdure_proto::api::{
         list_closed_workflow_executions_request::Filters,
     },
 };
-use perdure_storage::{Batch, MemoryStore, RunKey, RunWrite, VisibilityRow};
+use perdure_storage::{Batch, Lease, MemoryStore, RunKey, RunWrite, VisibilityRow};
+use uuid::Uuid;
 use prost::Message;
 use tonic::Code;
-use uuid::Uuid;
 
 use super::*;
 use crate::namespaces::tests::with_attributes;
@@ -32,6 +32,7 @@ fn row(namespace: &AuthorizedNamespace, i: i64) -> VisibilityRow {
         execution_time: i * 1_000_000_000,
         close_time: closed.then_some((100 + i) * 1_000_000_000),
         status: status.into(),
+        history_length: closed.then_some(i),
         memo: Memo::default().encode_to_vec().into(),
         search_values: serde_json::json!({}),
         ..VisibilityRow::default()
@@ -40,14 +41,22 @@ fn row(namespace: &AuthorizedNamespace, i: i64) -> VisibilityRow {
 
 async fn lists() -> (Lists, AuthorizedNamespace) {
     let namespace = with_attributes(&[]);
+    (Lists::new(store(&namespace).await.0, Sealer::new([7; 32])), namespace)
+}
+
+async fn store(namespace: &AuthorizedNamespace) -> (Arc<MemoryStore>, Lease) {
     let store = Arc::new(MemoryStore::new());
-    let leases = store.acquire_leases("test", 1, Duration::from_secs(60)).await.unwrap();
-    let runs = (0..RUNS).map(|i| RunWrite {
-        visibility: Some(row(&namespace, i)),
-        ..RunWrite::new(RunKey { slot: 0, run_id: Uuid::from_u128(i as u128 + 1) })
+    let lease = store.acquire_leases("test", 1, Duration::from_secs(60)).await.unwrap().remove(0);
+    show(&store, &lease, (0..RUNS).map(|i| row(namespace, i))).await;
+    (store, lease)
+}
+
+async fn show(store: &MemoryStore, lease: &Lease, rows: impl Iterator<Item = VisibilityRow>) {
+    let runs = rows.map(|row| RunWrite {
+        visibility: Some(row.clone()),
+        ..RunWrite::new(RunKey { slot: 0, run_id: row.run_id })
     });
-    store.commit(&Batch { lease: leases[0].clone(), runs: runs.collect() }).await.unwrap();
-    (Lists::new(store, Sealer::new([7; 32])), namespace)
+    store.commit(&[Batch { lease: lease.clone(), runs: runs.collect() }]).await.unwrap();
 }
 
 fn request(query: &str, page_size: i32, next_page_token: Bytes) -> ListWorkflowExecutionsRequest {
@@ -96,6 +105,71 @@ async fn a_page_token_is_bound_to_its_list() {
     }
 }
 
+/// Every second run of those that are open at the first page closes while the list is read; half of them have been shown by then.
+#[tokio::test]
+async fn runs_that_close_between_pages_are_shown_once() {
+    let namespace = with_attributes(&[]);
+    let (store, lease) = store(&namespace).await;
+    let lists = Lists::new(store.clone(), Sealer::new([7; 32]));
+    let mut shown = Vec::new();
+    let mut token = Bytes::new();
+    for page_number in 0.. {
+        let page = lists.list(&namespace, &request("", 3, token)).await.unwrap();
+        shown.extend(ids(&page.executions).into_iter().map(str::to_owned));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+        // Runs 1, 5, 9, … close, the newest first, two after each page; and one more starts.
+        let closing = [21, 17, 13, 9, 5, 1].chunks(2).nth(page_number).unwrap_or_default().iter().map(|i| VisibilityRow {
+            close_time: Some(now()),
+            status: WorkflowExecutionStatus::Completed.into(),
+            ..row(&namespace, *i)
+        });
+        let started = VisibilityRow { start_time: now(), ..row(&namespace, 101 + 2 * page_number as i64) };
+        show(&store, &lease, closing.chain([started])).await;
+    }
+    shown.retain(|id| id[1..].parse::<i64>().unwrap() < RUNS);
+    assert_eq!(shown.len() as i64, RUNS, "{shown:?}");
+    shown.sort_unstable();
+    shown.dedup();
+    assert_eq!(shown.len() as i64, RUNS);
+}
+
+#[tokio::test]
+async fn pages_in_an_order_of_their_own() {
+    let (lists, namespace) = lists().await;
+    let query = "ORDER BY HistoryLength DESC, StartTime ASC";
+    let all = lists.list(&namespace, &request(query, 0, Bytes::new())).await.unwrap();
+    assert_eq!(ids(&all.executions)[..4], ["w24", "w22", "w20", "w18"]);
+    assert_eq!(ids(&all.executions)[12..15], ["w0", "w1", "w3"], "open runs have no length and come last");
+    let mut paged = Vec::new();
+    let mut token = Bytes::new();
+    loop {
+        let page = lists.list(&namespace, &request(query, 4, token.clone())).await.unwrap();
+        paged.extend(page.executions);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        token = page.next_page_token;
+    }
+    assert_eq!(paged, all.executions);
+    for other in ["", "ORDER BY HistoryLength DESC", "ORDER BY HistoryLength ASC, StartTime ASC"] {
+        let refused = lists.list(&namespace, &request(other, 4, token.clone())).await.unwrap_err();
+        assert_eq!((refused.code(), refused.message()), (Code::InvalidArgument, "Invalid NextPageToken."), "{other}");
+    }
+}
+
+/// `now` is that of the first page: the second one takes its token.
+#[tokio::test]
+async fn relative_times_are_those_of_the_first_page() {
+    let (lists, namespace) = lists().await;
+    let query = "StartTime <= 'now' AND StartTime > 'now-100000d'";
+    let page = lists.list(&namespace, &request(query, 20, Bytes::new())).await.unwrap();
+    let rest = lists.list(&namespace, &request(query, 20, page.next_page_token)).await.unwrap();
+    assert_eq!((page.executions.len(), rest.executions.len()), (20, 5));
+}
+
 #[tokio::test]
 async fn counts() {
     let (lists, namespace) = lists().await;
@@ -106,6 +180,9 @@ async fn counts() {
     assert_eq!(count("ExecutionStatus = 'Running'").await.count, 12);
     let grouped = count("WorkflowType = 't' GROUP BY ExecutionStatus").await;
     assert_eq!(grouped.count, RUNS);
+    let by_type = count("GROUP BY WorkflowType").await;
+    assert_eq!((by_type.count, by_type.groups.len()), (RUNS, 1));
+    assert_eq!(by_type.groups[0].group_values[0].data, Bytes::from_static(b"\"t\""));
     let mut groups: Vec<_> = grouped
         .groups
         .iter()

@@ -38,29 +38,36 @@ impl List {
     }
 
     /// Where a page begins. INVALID_ARGUMENT for the token of another list.
-    pub(super) fn cursor(&self, token: ListPageToken, order: &[SortKey]) -> Result<Cursor, Status> {
+    pub(super) fn cursor(&self, token: &ListPageToken, order: &[SortKey]) -> Result<Cursor, Status> {
         let ours = token.namespace_id == self.namespace_id && token.query_hash == self.query_hash;
         if !ours || token.values.len() != order.len() {
             return Err(invalid());
         }
         let run_id = Uuid::from_slice(&token.run_id).map_err(|_| invalid())?;
         Ok(Cursor {
-            values: token.values.into_iter().map(|value| value.value.map(from_token)).collect(),
+            values: token.values.iter().map(|value| value.value.clone().map(from_token)).collect(),
             position: Position { close_time: token.close_time, start_time: token.start_time, run_id },
         })
     }
 
-    /// The token of the page after a row.
-    pub(super) fn token(self, row: &VisibilityRow, order: &[SortKey], now: Nanos) -> Result<ListPageToken, StoreError> {
-        let Cursor { values, position } = Cursor::of(row, order)?;
+    /// The token of the page after a row. A run that has closed after `as_of` has the place of an open one.
+    pub(super) fn token(
+        self,
+        last: &VisibilityRow,
+        order: &[SortKey],
+        now: Nanos,
+        as_of: Nanos,
+    ) -> Result<ListPageToken, StoreError> {
+        let Cursor { values, position } = Cursor::of(last, order)?;
         Ok(ListPageToken {
             namespace_id: self.namespace_id,
             query_hash: self.query_hash,
-            close_time: row.close_time.unwrap_or(OPEN),
+            close_time: if position.close_time > as_of { OPEN } else { position.close_time },
             start_time: position.start_time,
             run_id: position.run_id.into_bytes().to_vec().into(),
             values: values.into_iter().map(|value| SortValue { value: value.map(to_token) }).collect(),
             now,
+            as_of,
             ..ListPageToken::default()
         })
     }

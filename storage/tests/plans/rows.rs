@@ -25,7 +25,7 @@ pub(crate) async fn fill(store: &dyn Store, lease: &Lease, count: i64) -> Result
             visibility: Some(row.clone()),
             ..RunWrite::new(RunKey { slot: 0, run_id: row.run_id })
         });
-        store.commit(&Batch { lease: lease.clone(), runs: runs.collect() }).await?;
+        store.commit(&[Batch { lease: lease.clone(), runs: runs.collect() }]).await?;
     }
     Ok(())
 }
