@@ -55,7 +55,7 @@ pub struct Options {
     /// Refused: a connection that anybody can answer is not safe. Name the authority or the server instead.
     #[arg(long, env = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", global = true)]
     tls_disable_host_verification: bool,
-    /// Who asks, as histories show it [default: perdure-cli:USER]
+    /// Who asks, as histories show it [default: perdure-cli:USER@HOST]
     #[arg(long, global = true)]
     identity: Option<String>,
     /// Give up after this time, like 30s or 5m.
@@ -85,8 +85,8 @@ impl Options {
     }
 
     pub(crate) fn identity(&self) -> String {
-        let user = || format!("perdure-cli:{}", user());
-        self.identity.clone().unwrap_or_else(user)
+        let here = || format!("perdure-cli:{}@{}", user(), host());
+        self.identity.clone().unwrap_or_else(here)
     }
 
     /// The headers of each request.
@@ -149,7 +149,16 @@ impl Options {
 
 /// The name of who runs the command.
 pub(crate) fn user() -> String {
-    environment("USER").unwrap_or_else(|| "unknown".to_owned())
+    environment("USER").or_else(|| environment("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The name of this machine.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "unknown".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 fn environment(name: &str) -> Option<String> {

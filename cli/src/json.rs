@@ -2,18 +2,20 @@
 //!
 //! | in the message | canonical | short payloads | for people |
 //! |---|---|---|---|
-//! | `Payload` with JSON | metadata and data in base64 | the value itself | the value itself |
+//! | `Payload` with JSON alone | metadata and data in base64 | the value itself | the value itself |
+//! | `Payload` with JSON and more metadata | metadata and data in base64 | the same | the value itself |
 //! | another `Payload` | metadata and data in base64 | the same | `<encoding, N bytes>` |
 //! | an enum's value | its full name | its full name | without the enum's name, `ContinuedAsNew` |
 //! | `Timestamp`, `Duration` | RFC 3339, seconds | the same | `5 minutes ago`, `1h 30m` |
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use anyhow::{Context, anyhow};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use prost::Message;
 use prost_reflect::{
-    DescriptorError, DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    DescriptorError, DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor,
     ReflectMessage, Value,
 };
 use serde_json::{Map, Value as Json};
@@ -67,11 +69,8 @@ impl Style {
             ("google.protobuf.Timestamp", Self::People(format)) => Ok(timestamp(message, format)),
             ("google.protobuf.Duration", Self::People(_)) => Ok(duration(message)),
             (name, _) if name.starts_with("google.protobuf.") => Ok(serde_json::to_value(message)?),
-            (PAYLOAD, Self::ShortPayloads | Self::People(_)) => match (short(message), self) {
-                (Some(value), _) => Ok(value),
-                (None, Self::People(_)) => Ok(Json::from(opaque(message))),
-                (None, _) => self.fields(message),
-            },
+            (PAYLOAD, Self::People(_)) => Ok(content(message)),
+            (PAYLOAD, Self::ShortPayloads) => short(message).map_or_else(|| self.fields(message), Ok),
             (PAYLOADS, Self::ShortPayloads | Self::People(_)) => self.payloads(message),
             _ => self.fields(message),
         }
@@ -92,17 +91,15 @@ impl Style {
         Ok(Json::Object(object))
     }
 
-    /// A list of arguments is a list of values where each of them has a short form.
+    /// Arguments as a list of values. In JSON one that has no short form keeps all of them long.
     fn payloads(self, message: &DynamicMessage) -> anyhow::Result<Json> {
         let list = message.get_field_by_name("payloads");
         let list = list.as_deref().and_then(Value::as_list).unwrap_or_default();
         let list: Vec<&DynamicMessage> = list.iter().filter_map(Value::as_message).collect();
+        let has_short = |payload: &&DynamicMessage| short(payload).is_some() || is_null(payload);
         match self {
-            Self::People(_) => list.into_iter().map(|payload| self.message(payload)).collect(),
-            _ => match list.into_iter().map(short).collect() {
-                Some(values) => Ok(Json::Array(values)),
-                None => self.fields(message),
-            },
+            Self::ShortPayloads if !list.iter().all(has_short) => Self::Canonical.fields(message),
+            _ => list.into_iter().map(|payload| self.message(payload)).collect(),
         }
     }
 
@@ -121,34 +118,28 @@ impl Style {
             Value::F32(value) => float(f64::from(*value), value.to_string()),
             Value::F64(value) => float(*value, value.to_string()),
             Value::String(value) => Json::from(value.as_str()),
-            Value::Bytes(value) => {
-                use base64::{Engine, prelude::BASE64_STANDARD};
-                Json::from(BASE64_STANDARD.encode(value))
-            }
+            Value::Bytes(value) => Json::from(BASE64_STANDARD.encode(value)),
         })
     }
 
-    fn map(
-        self,
-        kind: &Kind,
-        entries: &std::collections::HashMap<prost_reflect::MapKey, Value>,
-    ) -> anyhow::Result<Json> {
+    fn map(self, kind: &Kind, entries: &HashMap<MapKey, Value>) -> anyhow::Result<Json> {
         let kind = match kind {
             Kind::Message(entry) => entry.map_entry_value_field().kind(),
             other => other.clone(),
         };
-        let entry = |(key, value)| -> anyhow::Result<(String, Json)> {
+        let mut object = Map::new();
+        for (key, value) in entries {
             let key = match key {
-                &prost_reflect::MapKey::String(ref text) => text.clone(),
-                &prost_reflect::MapKey::Bool(value) => value.to_string(),
-                &prost_reflect::MapKey::I32(value) => value.to_string(),
-                &prost_reflect::MapKey::I64(value) => value.to_string(),
-                &prost_reflect::MapKey::U32(value) => value.to_string(),
-                &prost_reflect::MapKey::U64(value) => value.to_string(),
+                MapKey::String(text) => text.clone(),
+                MapKey::Bool(value) => value.to_string(),
+                MapKey::I32(value) => value.to_string(),
+                MapKey::I64(value) => value.to_string(),
+                MapKey::U32(value) => value.to_string(),
+                MapKey::U64(value) => value.to_string(),
             };
-            Ok((key, self.value(&kind, value)?))
-        };
-        Ok(Json::Object(entries.iter().map(entry).collect::<anyhow::Result<_>>()?))
+            object.insert(key, self.value(&kind, value)?);
+        }
+        Ok(Json::Object(object))
     }
 
     fn enum_value(self, kind: &Kind, number: i32) -> Json {
@@ -175,8 +166,9 @@ fn nought(field: &FieldDescriptor) -> Option<Json> {
 
 /// A number, or the text that protobuf has for those that JSON has not. A float of 32 bits keeps its short spelling.
 fn float(value: f64, text: String) -> Json {
-    let number = text.parse().ok().and_then(serde_json::Number::from_f64);
-    match number {
+    // A whole number is written without a point, as other programs do.
+    let number = text.parse::<i64>().map(serde_json::Number::from).ok();
+    match number.or_else(|| text.parse().ok().and_then(serde_json::Number::from_f64)) {
         Some(number) => Json::Number(number),
         None if value.is_nan() => Json::from("NaN"),
         None if value > 0.0 => Json::from("Infinity"),
@@ -190,29 +182,47 @@ fn short_name(values: &EnumDescriptor, name: &str) -> String {
     camel(name.strip_prefix(&prefix).map_or(name, |rest| rest.trim_start_matches('_')))
 }
 
-/// What a payload holds, where that is JSON or nothing.
+/// The short form of a payload in JSON, where it reads back as the same payload.
 fn short(payload: &DynamicMessage) -> Option<Json> {
-    let data = payload.get_field_by_name("data")?;
-    match encoding(payload).as_deref()? {
-        "json/plain" | "json/protobuf" => serde_json::from_slice(data.as_bytes()?).ok(),
-        "binary/null" => Some(Json::Null),
+    let metadata = payload.get_field_by_name("metadata")?;
+    let value: Json = serde_json::from_slice(payload.get_field_by_name("data")?.as_bytes()?).ok()?;
+    match (encoding(payload)?.as_str(), metadata.as_map()?.len(), value) {
+        ("json/plain", 1, value) if !value.is_null() => Some(value),
+        ("json/protobuf", 2, Json::Object(mut fields)) => {
+            fields.insert("_protoMessageType".to_owned(), Json::from(entry(payload, "messageType")?));
+            Some(Json::Object(fields))
+        }
         _ => None,
     }
 }
 
-fn encoding(payload: &DynamicMessage) -> Option<String> {
-    let metadata = payload.get_field_by_name("metadata")?;
-    let key = prost_reflect::MapKey::String("encoding".to_owned());
-    let value = metadata.as_map()?.get(&key)?.as_bytes()?;
-    Some(String::from_utf8_lossy(value).into_owned())
+/// Nothing, which has no short form and yet does not keep its neighbours long.
+fn is_null(payload: &DynamicMessage) -> bool {
+    encoding(payload).as_deref() == Some("binary/null")
 }
 
-/// A payload that only its owner can read.
-fn opaque(payload: &DynamicMessage) -> String {
+/// What a payload holds, for people.
+fn content(payload: &DynamicMessage) -> Json {
     let encoding = encoding(payload).unwrap_or_else(|| "no encoding".to_owned());
     let data = payload.get_field_by_name("data");
-    let length = data.as_deref().and_then(Value::as_bytes).map_or(0, |data| data.len());
-    format!("<{encoding}, {length} bytes>")
+    let data = data.as_deref().and_then(Value::as_bytes).map_or(&[][..], |data| data.as_ref());
+    let value = match encoding.as_str() {
+        "json/plain" | "json/protobuf" => serde_json::from_slice(data).ok(),
+        "binary/null" => Some(Json::Null),
+        _ => None,
+    };
+    value.unwrap_or_else(|| Json::from(format!("<{encoding}, {} bytes>", data.len())))
+}
+
+fn encoding(payload: &DynamicMessage) -> Option<String> {
+    entry(payload, "encoding")
+}
+
+/// An entry of the metadata.
+fn entry(payload: &DynamicMessage, key: &str) -> Option<String> {
+    let metadata = payload.get_field_by_name("metadata")?;
+    let value = metadata.as_map()?.get(&MapKey::String(key.to_owned()))?.as_bytes()?;
+    Some(String::from_utf8_lossy(value).into_owned())
 }
 
 /// The two numbers of a timestamp or duration.
@@ -262,7 +272,6 @@ mod tests {
     #[test]
     fn payloads_in_their_styles() {
         let plain = |encoding: &str, data: &str| {
-            use base64::{Engine, prelude::BASE64_STANDARD};
             let encoded = |text: &str| BASE64_STANDARD.encode(text);
             let mut object = json!({ "metadata": { "encoding": encoded(encoding) } });
             if !data.is_empty() {
@@ -273,11 +282,11 @@ mod tests {
         let people = Style::People(TimeFormat::Iso);
         let cases = [
             (Style::ShortPayloads, &[("json/plain", "[1]")][..], json!([[1]])),
-            (Style::ShortPayloads, &[("json/plain", "1"), ("binary/null", "")], json!([1, null])),
+            (Style::ShortPayloads, &[("json/plain", "1"), ("binary/null", "")], json!([1, plain("binary/null", "")])),
             (
                 Style::ShortPayloads,
                 &[("json/plain", "1"), ("binary/plain", "x")],
-                json!({ "payloads": [1, plain("binary/plain", "x")] }),
+                json!({ "payloads": [plain("json/plain", "1"), plain("binary/plain", "x")] }),
             ),
             (Style::Canonical, &[("json/plain", "1")], json!({ "payloads": [plain("json/plain", "1")] })),
             (people, &[("json/plain", "\"a\""), ("binary/plain", "xyz")], json!(["a", "<binary/plain, 3 bytes>"])),
@@ -321,8 +330,7 @@ mod tests {
     #[test]
     fn floats_that_json_has_not() {
         let name = "temporal.api.taskqueue.v1.RateLimit";
-        let cases =
-            [(0.1, json!(0.1)), (5.0, json!(5.0)), (f32::NAN, json!("NaN")), (f32::INFINITY, json!("Infinity"))];
+        let cases = [(0.1, json!(0.1)), (5.0, json!(5)), (f32::NAN, json!("NaN")), (f32::INFINITY, json!("Infinity"))];
         for (requests_per_second, expected) in cases {
             let rendered = render(&RateLimit { requests_per_second }, name, Style::Canonical).expect("JSON");
             assert_eq!(rendered["requestsPerSecond"], expected);

@@ -247,8 +247,6 @@ fn cell(value: &Json) -> String {
         Json::String(text) => text.replace('\n', "\\n"),
         Json::Array(items) if items.is_empty() => String::new(),
         Json::Object(fields) if fields.is_empty() => String::new(),
-        // JSON writes 1.0 for a whole number that is a float.
-        Json::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
         other => other.to_string(),
     }
 }

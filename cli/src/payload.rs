@@ -69,10 +69,11 @@ impl Input<'_> {
         for (key, values) in values {
             // Each list has at least one value.
             let value = values.get(index).or(values.first()).copied().unwrap_or_default();
-            if key == "encoding" && value.starts_with("json/") {
-                if let Err(error) = serde_json::from_slice::<IgnoredAny>(&payload.data) {
-                    bail!("input {number} is not JSON ({error}); a text needs quotes: --input '\"…\"'");
-                }
+            if key == "encoding"
+                && value.starts_with("json/")
+                && let Err(error) = serde_json::from_slice::<IgnoredAny>(&payload.data)
+            {
+                bail!("input {number} is not JSON ({error}); a text needs quotes: --input '\"…\"'");
             }
             payload.metadata.insert(key.to_owned(), Bytes::copy_from_slice(value.as_bytes()));
         }

@@ -8,7 +8,7 @@ use perdure_proto::api::{
     enums::HistoryEventFilterType,
     failure::Failure,
     history::{HistoryEvent, history_event::Attributes},
-    workflowservice::GetWorkflowExecutionHistoryRequest,
+    workflowservice::{DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest},
 };
 use serde_json::Value as Json;
 
@@ -29,7 +29,11 @@ pub struct ResultOf {
 
 impl ResultOf {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let run_id = self.workflow.run_id.unwrap_or_default();
+        // The run that is the latest now: another may begin while this one is waited for.
+        let request =
+            DescribeWorkflowExecutionRequest { namespace: session.namespace(), execution: self.workflow.execution() };
+        let info = session.call(request).await?.workflow_execution_info.unwrap_or_default();
+        let run_id = info.execution.unwrap_or_default().run_id;
         let outcome = Outcome::of(session, &self.workflow.workflow_id, &run_id).await?;
         outcome.print(session, None, Json::Null)
     }
@@ -102,10 +106,9 @@ impl Outcome {
             let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             session.output.card([
                 ("WorkflowId", Json::from(self.workflow_id.as_str())),
-                // Whoever did not name a run is not told which was the latest: the close event does not say.
-                ("RunId", Some(self.run_id.as_str()).filter(|id| !id.is_empty()).map_or(Json::Null, Json::from)),
+                ("RunId", Json::from(self.run_id.as_str())),
                 ("Type", text(|run| &run.workflow_type)),
-                ("Namespace", started.map_or(Json::Null, |_| Json::from(session.namespace()))),
+                ("Namespace", Json::from(session.namespace())),
                 ("TaskQueue", text(|run| &run.task_queue)),
                 ("DurationMillis", started.map_or(Json::Null, |(_, time)| Json::from(millis(time)))),
                 ("Status", Json::from(self.status())),

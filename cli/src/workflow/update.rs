@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::outcome::values;
 use crate::{
-    choices::choices,
+    choices::{camel, choices},
     failure::in_words,
     json,
     key_value::KeyValue,
@@ -209,7 +209,8 @@ impl Reference {
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         let answer = session.call(self.update.poll(session, None)).await?;
-        let stage = answer.stage().as_str_name().trim_start_matches("UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_");
+        let stage =
+            camel(answer.stage().as_str_name().trim_start_matches("UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_"));
         self.update.print(session, answer.outcome.as_ref(), Json::from(stage))
     }
 }

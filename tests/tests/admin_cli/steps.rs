@@ -83,7 +83,7 @@ pub(crate) const STEPS: &[Step] = &[
     fails("workflow update execute -w cart-1 --name put -i -1", &["no negative items"]),
     ok("workflow update start -w cart-1 --name put -i 8 --update-id u1 --wait-for-stage accepted", &["u1"]),
     ok("workflow update result -w cart-1 --update-id u1", &["Result", "3"]),
-    ok("workflow update describe -w cart-1 --update-id u1 -o json", &["\"stage\": \"COMPLETED\"", "\"result\": 3"]),
+    ok("workflow update describe -w cart-1 --update-id u1 -o json", &["\"stage\": \"Completed\"", "\"result\": 3"]),
     fails("workflow update describe -w cart-1 --update-id u2", &["NotFound"]),
     ok("workflow signal-with-start --signal-name add --signal-input 3 --type Cart -t q -w cart-2", &["cart-2"]),
     ok(
