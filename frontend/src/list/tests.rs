@@ -10,9 +10,9 @@ use perdure_proto::api::{
     },
 };
 use perdure_storage::{Batch, Lease, MemoryStore, RunKey, RunWrite, VisibilityRow};
-use uuid::Uuid;
 use prost::Message;
 use tonic::Code;
+use uuid::Uuid;
 
 use super::*;
 use crate::namespaces::tests::with_attributes;
@@ -52,10 +52,8 @@ async fn store(namespace: &AuthorizedNamespace) -> (Arc<MemoryStore>, Lease) {
 }
 
 async fn show(store: &MemoryStore, lease: &Lease, rows: impl Iterator<Item = VisibilityRow>) {
-    let runs = rows.map(|row| RunWrite {
-        visibility: Some(row.clone()),
-        ..RunWrite::new(RunKey { slot: 0, run_id: row.run_id })
-    });
+    let runs = rows
+        .map(|row| RunWrite { visibility: Some(row.clone()), ..RunWrite::new(RunKey { slot: 0, run_id: row.run_id }) });
     store.commit(&[Batch { lease: lease.clone(), runs: runs.collect() }]).await.unwrap();
 }
 
@@ -121,11 +119,12 @@ async fn runs_that_close_between_pages_are_shown_once() {
             break;
         }
         // Runs 1, 5, 9, … close, the newest first, two after each page; and one more starts.
-        let closing = [21, 17, 13, 9, 5, 1].chunks(2).nth(page_number).unwrap_or_default().iter().map(|i| VisibilityRow {
-            close_time: Some(now()),
-            status: WorkflowExecutionStatus::Completed.into(),
-            ..row(&namespace, *i)
-        });
+        let closing =
+            [21, 17, 13, 9, 5, 1].chunks(2).nth(page_number).unwrap_or_default().iter().map(|i| VisibilityRow {
+                close_time: Some(now()),
+                status: WorkflowExecutionStatus::Completed.into(),
+                ..row(&namespace, *i)
+            });
         let started = VisibilityRow { start_time: now(), ..row(&namespace, 101 + 2 * page_number as i64) };
         show(&store, &lease, closing.chain([started])).await;
     }
