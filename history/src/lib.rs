@@ -4,6 +4,7 @@
 
 mod api;
 mod batch;
+mod committer;
 mod deliver;
 mod error;
 mod ids;
@@ -55,6 +56,7 @@ pub use nexus::{CompleteError, EndpointError, NexusConfig, NexusEndpoints};
 pub use reset::ResetRequest;
 
 use crate::{
+    committer::Committer,
     metrics::Metrics,
     shard::{
         Shard,
@@ -109,6 +111,7 @@ impl History {
         matching.set_store(store.clone());
         let share = |budget: usize| (budget / leases.len().max(1)).max(1);
         let shared = Arc::new(Shared {
+            committer: Arc::new(Committer::new(store.clone())),
             store,
             matching: matching.clone(),
             clock,

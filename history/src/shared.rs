@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     api::{Clock, Started, Target},
     batch::Runner,
+    committer::Committer,
     deliver::Delivery,
     error::Error,
     known::KnownWorkflows,
@@ -23,6 +24,7 @@ use crate::{
 
 pub(crate) struct Shared {
     pub store: Arc<dyn Store>,
+    pub committer: Arc<Committer>,
     pub matching: Matching,
     pub clock: Arc<dyn Clock>,
     pub limits: LiveLimits,

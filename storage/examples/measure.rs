@@ -33,7 +33,7 @@ async fn main() -> Result<(), Error> {
     let runs = new_runs(10);
     for phase in Phase::ALL {
         for runs in runs.chunks(2) {
-            store.commit(&batch(&lease, phase, runs)).await?;
+            store.commit(&[batch(&lease, phase, runs)]).await?;
         }
     }
     for (k, count) in [(1, 1500), (10, 5000), (100, 20_000)] {
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Error> {
         for phase in Phase::ALL {
             let (cpu, wal, start) = (cpu_micros(&mut admin).await?, wal(&mut admin).await?, Instant::now());
             for runs in runs.chunks(k) {
-                store.commit(&batch(&lease, phase, runs)).await?;
+                store.commit(&[batch(&lease, phase, runs)]).await?;
             }
             let time = start.elapsed().as_micros() as f64;
             let (cpu, wal) = (cpu_micros(&mut admin).await? - cpu, wal_since(&mut admin, &wal).await?);
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Error> {
 async fn long_history(name: &str, store: &dyn Store, lease: &Lease) -> Result<(), Error> {
     const EVENTS: i64 = 50_000;
     let (key, id) = new_runs(1).remove(0);
-    store.commit(&batch(lease, Phase::Start, &[(key, id)])).await?;
+    store.commit(&[batch(lease, Phase::Start, &[(key, id)])]).await?;
     for seq in 2..EVENTS / 3 {
         let row = JournalRow {
             seq,
@@ -75,7 +75,7 @@ async fn long_history(name: &str, store: &dyn Store, lease: &Lease) -> Result<()
             changes: Bytes::new(),
         };
         let write = RunWrite { journal: vec![row], ..RunWrite::new(key) };
-        store.commit(&Batch { lease: lease.clone(), runs: vec![write] }).await?;
+        store.commit(&[Batch { lease: lease.clone(), runs: vec![write] }]).await?;
     }
     for event_id in [3, EVENTS / 2, EVENTS - 100] {
         let start = Instant::now();

@@ -101,7 +101,7 @@ macro_rules! measure {
 }
 
 measure! {
-    commit(batch: &Batch) -> Result<(), CommitError>;
+    commit(batches: &[Batch]) -> Result<(), CommitError>;
     current_runs(workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError>;
     workflows_after(after: Option<&WorkflowKey>, limit: usize) -> Result<Vec<WorkflowKey>, StoreError>;
     load_runs(runs: &[RunKey]) -> Result<Vec<Option<StoredRun>>, StoreError>;

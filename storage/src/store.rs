@@ -66,8 +66,9 @@ pub struct EventBatch {
 pub trait Store: Send + Sync + 'static {
     // === Runs ===
 
-    /// On `Ok` all of the batch is durable. On `LeaseLost` and `Refused` nothing is. On `Unknown` the caller must reload.
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError>;
+    /// Batches of shards that commit together, in one transaction: on `Ok` all of them are durable. On `LeaseLost` and
+    /// `Refused` nothing is. On `Unknown` the caller must reload.
+    async fn commit(&self, batches: &[Batch]) -> Result<(), CommitError>;
 
     /// The current run of each workflow id; same order as asked.
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError>;

@@ -3,17 +3,11 @@
 use std::collections::HashSet;
 
 use perdure_engine::{Archetype, Change, journal};
-use perdure_storage::{
-    Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, WorkflowKey, batch::CreateRun,
-};
-use tokio::{task::JoinHandle, time::Instant};
+use perdure_storage::{Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot, WakeAt, batch::CreateRun};
+use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    Shard,
-    cell::Cell,
-    refuse::{self, Held},
-};
-use crate::{metrics::Tally, visibility};
+use super::{Shard, cell::Cell, refuse::Held};
+use crate::{committer::Committed, metrics::Tally, visibility};
 
 /// Journal rows after which a run's state is written as a snapshot, so that loading stays short.
 const ROWS_PER_SNAPSHOT: i64 = 64;
@@ -26,8 +20,7 @@ const ROW_BYTES: usize = 1024 * 1024;
 
 /// A batch on its way.
 pub(super) struct InFlight {
-    /// Ends with the workflows whose data was refused.
-    task: JoinHandle<Result<HashSet<WorkflowKey>, CommitError>>,
+    done: oneshot::Receiver<Committed>,
     runs: Vec<Written>,
     releases: Vec<Held>,
     began: Instant,
@@ -46,9 +39,9 @@ struct Written {
 }
 
 /// Waits for the batch in flight; for ever if there is none.
-pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Result<HashSet<WorkflowKey>, CommitError> {
+pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Committed {
     match in_flight {
-        Some(batch) => (&mut batch.task).await.unwrap_or_else(|panic| Err(CommitError::Unknown(Box::new(panic)))),
+        Some(batch) => (&mut batch.done).await.unwrap_or_else(|gone| Err(CommitError::Unknown(Box::new(gone)))),
         None => std::future::pending().await,
     }
 }
@@ -85,14 +78,12 @@ impl Shard {
             }
         }
         self.shared.metrics.batch_runs.observe(runs.len() as f64);
-        let store = self.shared.store.clone();
-        let batch = Batch { lease, runs };
-        let task = tokio::spawn(async move { refuse::commit(&*store, batch, workflows).await });
+        let done = self.shared.committer.submit(Batch { lease, runs }, workflows);
         let releases = std::mem::take(&mut self.releases);
-        self.in_flight = Some(InFlight { task, runs: written, releases, began: Instant::now() });
+        self.in_flight = Some(InFlight { done, runs: written, releases, began: Instant::now() });
     }
 
-    pub(super) fn committed(&mut self, result: Result<HashSet<WorkflowKey>, CommitError>) {
+    pub(super) fn committed(&mut self, result: Committed) {
         let Some(batch) = self.in_flight.take() else { return };
         self.shared.metrics.commit_latency.observe(batch.began.elapsed().as_secs_f64());
         let refused = match result {

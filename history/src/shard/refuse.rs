@@ -1,13 +1,9 @@
-//! Batches that the database refuses for their data: who is to blame, and what becomes of the others.
-//!
-//! Validation keeps such data out, so this is for what it missed. A batch that is refused is divided, and the parts are
-//! committed one after the other, until the workflows to blame stand alone. All runs of one workflow in a batch stand or
-//! fall together: the end of a run and the start of the next one must not be torn apart.
+//! What becomes of workflows whose data the database refused, and of the others.
 
 use std::collections::HashSet;
 
 use perdure_engine::{Nanos, Reject, time::SECOND};
-use perdure_storage::{Batch, CommitError, RunWrite, Store, WorkflowKey};
+use perdure_storage::WorkflowKey;
 
 use super::{Shard, dispatch::Release};
 use crate::error::Error;
@@ -23,50 +19,6 @@ pub(super) struct Held {
     /// Whose fate it shares; None: nobody's.
     pub(super) workflow: Option<WorkflowKey>,
     pub(super) release: Release,
-}
-
-/// Commits a batch. Tells the workflows whose writes were refused, all others are durable.
-pub(super) async fn commit(
-    store: &dyn Store,
-    batch: Batch,
-    workflows: Vec<WorkflowKey>,
-) -> Result<HashSet<WorkflowKey>, CommitError> {
-    match store.commit(&batch).await {
-        Err(CommitError::Refused(error)) => {
-            tracing::error!(%error, "the database refused a batch for its data: looking for the culprit");
-        }
-        result => return result.map(|()| HashSet::new()),
-    }
-    let Batch { lease, runs } = batch;
-    let mut refused = HashSet::new();
-    let mut parts = vec![by_workflow(workflows, runs)];
-    while let Some(mut part) = parts.pop() {
-        if part.len() <= 1 {
-            refused.extend(part.into_iter().map(|(workflow, _)| workflow));
-            continue;
-        }
-        let rest = part.split_off(part.len() / 2);
-        for part in [part, rest] {
-            let runs = part.iter().flat_map(|(_, runs)| runs.iter().cloned()).collect();
-            match store.commit(&Batch { lease: lease.clone(), runs }).await {
-                Ok(()) => {}
-                Err(CommitError::Refused(_)) => parts.push(part),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(refused)
-}
-
-fn by_workflow(workflows: Vec<WorkflowKey>, runs: Vec<RunWrite>) -> Vec<(WorkflowKey, Vec<RunWrite>)> {
-    let mut units: Vec<(WorkflowKey, Vec<RunWrite>)> = Vec::new();
-    for (workflow, run) in workflows.into_iter().zip(runs) {
-        match units.iter_mut().find(|(known, _)| *known == workflow) {
-            Some((_, runs)) => runs.push(run),
-            None => units.push((workflow, vec![run])),
-        }
-    }
-    units
 }
 
 impl Shard {

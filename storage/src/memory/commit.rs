@@ -24,19 +24,18 @@ fn has_nul(write: &RunWrite) -> bool {
 }
 
 impl State {
-    pub(super) fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
-        if !self.leases.iter().any(|row| row.lease == batch.lease) {
+    pub(super) fn commit(&mut self, batches: &[Batch]) -> Result<(), CommitError> {
+        if !batches.iter().all(|batch| self.leases.iter().any(|row| row.lease == batch.lease)) {
             return Err(CommitError::LeaseLost);
         }
-        if batch.runs.iter().any(|write| self.is_duplicate(write)) {
+        let writes = batches.iter().flat_map(|batch| &batch.runs);
+        if writes.clone().any(|write| self.is_duplicate(write)) {
             return Err(CommitError::Unknown(Box::new(Duplicate)));
         }
-        if batch.runs.iter().any(has_nul) {
+        if writes.clone().any(has_nul) {
             return Err(CommitError::Refused(Box::new(NulInText)));
         }
-        for write in batch.runs {
-            self.write(write);
-        }
+        writes.cloned().for_each(|write| self.write(write));
         Ok(())
     }
 

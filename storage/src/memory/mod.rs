@@ -59,8 +59,8 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        self.state.lock().commit(batch.clone())
+    async fn commit(&self, batches: &[Batch]) -> Result<(), CommitError> {
+        self.state.lock().commit(batches)
     }
 
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {

@@ -18,14 +18,14 @@ use crate::{
 
 type Statement<'a> = QueryAs<'a, Postgres, (i64,), PgArguments>;
 
-pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(), CommitError> {
-    let creates: Vec<_> = batch.runs.iter().filter_map(|write| Some((write, write.create.as_ref()?))).collect();
-    let updates: Vec<_> = batch.runs.iter().filter(|write| write.updates_run()).collect();
-    let journal: Vec<_> =
-        batch.runs.iter().flat_map(|write| write.journal.iter().map(|row| (write.key, row))).collect();
-    let visibility: Vec<_> = batch.runs.iter().filter_map(|write| write.visibility.as_ref()).collect();
-    let deletes: Vec<_> = batch.runs.iter().filter_map(|write| Some((write, write.delete.as_ref()?))).collect();
-    let trims: Vec<_> = batch.runs.iter().filter_map(|write| Some((write.key, write.trims_to()?))).collect();
+pub(super) async fn commit(connections: &Connections, batches: &[Batch]) -> Result<(), CommitError> {
+    let runs = || batches.iter().flat_map(|batch| &batch.runs);
+    let creates: Vec<_> = runs().filter_map(|write| Some((write, write.create.as_ref()?))).collect();
+    let updates: Vec<_> = runs().filter(|write| write.updates_run()).collect();
+    let journal: Vec<_> = runs().flat_map(|write| write.journal.iter().map(|row| (write.key, row))).collect();
+    let visibility: Vec<_> = runs().filter_map(|write| write.visibility.as_ref()).collect();
+    let deletes: Vec<_> = runs().filter_map(|write| Some((write, write.delete.as_ref()?))).collect();
+    let trims: Vec<_> = runs().filter_map(|write| Some((write.key, write.trims_to()?))).collect();
 
     let has = |rows_empty: bool, part: usize| if rows_empty { 0 } else { part };
     let parts = has(creates.is_empty(), part::CREATE)
@@ -34,11 +34,11 @@ pub(super) async fn commit(connections: &Connections, batch: &Batch) -> Result<(
         | has(visibility.is_empty(), part::VISIBILITY)
         | has(deletes.is_empty(), part::DELETE)
         | has(trims.is_empty(), part::TRIM);
-    let lease = &batch.lease;
+    let leases: Vec<_> = batches.iter().map(|batch| &batch.lease).collect();
     let mut query = sqlx::query_as(statement(parts))
-        .bind(slot_to_sql(lease.first_slot))
-        .bind(slot_to_sql(lease.end_slot))
-        .bind(lease.epoch);
+        .bind(column(&leases, |lease| slot_to_sql(lease.first_slot)))
+        .bind(column(&leases, |lease| slot_to_sql(lease.end_slot)))
+        .bind(column(&leases, |lease| lease.epoch));
     // In the order of the shape's parts.
     if !creates.is_empty() {
         query = bind_creates(query, &creates);

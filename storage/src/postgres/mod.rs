@@ -57,8 +57,8 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        commit::commit(&self.keys, batch).await
+    async fn commit(&self, batches: &[Batch]) -> Result<(), CommitError> {
+        commit::commit(&self.keys, batches).await
     }
 
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {

@@ -16,10 +16,12 @@ pub(super) mod part {
     pub(super) const ALL: usize = 64;
 }
 
-/// The share lock holds off whoever takes the lease over until this transaction has ended; and a commit that comes second
-/// sees the new epoch.
-const FENCE: &str = "WITH fence AS MATERIALIZED (\
-    SELECT epoch FROM leases WHERE first_slot = $1 AND end_slot = $2 AND epoch = $3 FOR SHARE)";
+/// A row if all leases are held, else none. The share locks hold off whoever takes a lease over until this transaction has
+/// ended; and a commit that comes second sees the new epoch.
+const FENCE: &str = "WITH held AS MATERIALIZED (\
+    SELECT 1 FROM unnest($1::smallint[], $2::smallint[], $3::bigint[]) AS asked(first_slot, end_slot, epoch) \
+    JOIN leases USING (first_slot, end_slot, epoch) FOR SHARE OF leases), \
+    fence AS MATERIALIZED (SELECT count(*) FROM held HAVING count(*) = cardinality($1))";
 
 /// Arrays of `created`; `current` has the same.
 const CREATE_TYPES: [&str; 9] =
@@ -37,7 +39,7 @@ const TRIM_TYPES: [&str; 3] = ["smallint", "uuid", "bigint"];
 
 static SHAPES: LazyLock<Vec<String>> = LazyLock::new(|| (0..part::ALL).map(shape).collect());
 
-/// Answers one row: how many leases the fence found.
+/// Answers one row: 1 if the fence found all leases, else 0.
 pub(super) fn statement(parts: usize) -> &'static str {
     &SHAPES[parts]
 }

@@ -15,22 +15,26 @@ use crate::{
 const MOST_ROWS: usize = 64;
 
 /// The writer's lock and IMMEDIATE leave no time between the check of the lease and the writes.
-pub(super) async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), CommitError> {
+pub(super) async fn commit(connection: &mut SqliteConnection, batches: &[Batch]) -> Result<(), CommitError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let lease = &batch.lease;
-    let fence = sqlx::query("SELECT 1 FROM leases WHERE first_slot = $1 AND end_slot = $2 AND epoch = $3")
-        .bind(slot_to_sql(lease.first_slot))
-        .bind(slot_to_sql(lease.end_slot))
-        .bind(lease.epoch);
-    if fence.fetch_optional(&mut *transaction).await?.is_none() {
-        return Err(CommitError::LeaseLost);
+    for Batch { lease, .. } in batches {
+        let fence = sqlx::query("SELECT 1 FROM leases WHERE first_slot = $1 AND end_slot = $2 AND epoch = $3")
+            .bind(slot_to_sql(lease.first_slot))
+            .bind(slot_to_sql(lease.end_slot))
+            .bind(lease.epoch);
+        if fence.fetch_optional(&mut *transaction).await?.is_none() {
+            return Err(CommitError::LeaseLost);
+        }
     }
-    create_runs(&mut transaction, &batch.runs).await?;
-    update_runs(&mut transaction, &batch.runs).await?;
-    trim_journals(&mut transaction, &batch.runs).await?;
-    insert_journal(&mut transaction, &batch.runs).await?;
-    upsert_visibility(&mut transaction, &batch.runs).await?;
-    delete_runs(&mut transaction, &batch.runs).await?;
+    // A database of this kind has one shard, so this is one batch.
+    for Batch { runs, .. } in batches {
+        create_runs(&mut transaction, runs).await?;
+        update_runs(&mut transaction, runs).await?;
+        trim_journals(&mut transaction, runs).await?;
+        insert_journal(&mut transaction, runs).await?;
+        upsert_visibility(&mut transaction, runs).await?;
+        delete_runs(&mut transaction, runs).await?;
+    }
     Ok(transaction.commit().await?)
 }
 

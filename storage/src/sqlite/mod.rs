@@ -80,8 +80,8 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        commit::commit(&mut *self.writer.lock().await, batch).await
+    async fn commit(&self, batches: &[Batch]) -> Result<(), CommitError> {
+        commit::commit(&mut *self.writer.lock().await, batches).await
     }
 
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {

@@ -12,6 +12,7 @@ on_all_stores!(
     batch_with_nothing_is_fenced,
     lost_lease_writes_nothing,
     released_lease_writes_nothing,
+    shards_that_commit_together_stand_or_fall_together,
     duplicate_run_fails_the_batch,
     duplicate_journal_row_fails_the_batch,
     refused_data_leaves_nothing_and_the_store_goes_on,
@@ -107,16 +108,32 @@ async fn lost_lease_writes_nothing(store: &dyn Store) {
         visibility: Some(visibility("known", 1)),
         ..write(known)
     };
-    let batch = Batch { lease: old, runs: vec![update, create(unknown, "unknown")] };
-    assert!(matches!(store.commit(&batch).await, Err(CommitError::LeaseLost)));
+    let batches = [Batch { lease: old, runs: vec![update, create(unknown, "unknown")] }];
+    assert!(matches!(store.commit(&batches).await, Err(CommitError::LeaseLost)));
     assert_eq!(load(store, known).await, before);
     assert_eq!(load(store, unknown).await, None);
     assert_eq!(store.current_runs(&[WorkflowKey::new(NAMESPACE, "unknown")]).await.unwrap(), [None]);
     let query = perdure_storage::visibility::ListQuery { namespace_id: NAMESPACE, page_size: 10, ..Default::default() };
     assert_eq!(store.count(&query).await.unwrap(), 0);
 
-    store.commit(&Batch { lease: new, ..batch }).await.unwrap();
+    let [batch] = batches;
+    store.commit(&[Batch { lease: new, ..batch }]).await.unwrap();
     assert!(load(store, unknown).await.is_some());
+}
+
+async fn shards_that_commit_together_stand_or_fall_together(store: &dyn Store) {
+    let leases = store.acquire_leases("test", 2, TTL).await.unwrap();
+    let keys = ["a", "b", "c", "d"].map(run_key);
+    let of = |at: usize, lease: &perdure_storage::Lease| {
+        let runs = vec![create(keys[at], &format!("w{at}"))];
+        Batch { lease: lease.clone(), runs }
+    };
+    store.commit(&[of(0, &leases[0]), of(1, &leases[1])]).await.unwrap();
+    let stale = perdure_storage::Lease { epoch: leases[1].epoch - 1, ..leases[1].clone() };
+    let lost = store.commit(&[of(2, &leases[0]), of(3, &stale)]).await;
+    assert!(matches!(lost, Err(CommitError::LeaseLost)));
+    let found = store.load_runs(&keys).await.unwrap();
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false, false]);
 }
 
 async fn released_lease_writes_nothing(store: &dyn Store) {

@@ -18,7 +18,7 @@ pub(crate) async fn lease(store: &dyn Store) -> Lease {
 }
 
 pub(crate) async fn commit(store: &dyn Store, lease: &Lease, runs: Vec<RunWrite>) -> Result<(), CommitError> {
-    store.commit(&Batch { lease: lease.clone(), runs }).await
+    store.commit(&[Batch { lease: lease.clone(), runs }]).await
 }
 
 pub(crate) fn run_key(workflow_id: &str) -> RunKey {

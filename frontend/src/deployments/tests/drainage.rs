@@ -25,7 +25,7 @@ async fn pinned_run(world: &World, lease: &Lease, build_id: &str, status: Workfl
         ..VisibilityRow::default()
     };
     let run = RunWrite { visibility: Some(row), ..RunWrite::new(RunKey { slot: 0, run_id: NAMESPACE }) };
-    world.store.commit(&Batch { lease: lease.clone(), runs: vec![run] }).await.unwrap();
+    world.store.commit(&[Batch { lease: lease.clone(), runs: vec![run] }]).await.unwrap();
 }
 
 fn pinned_to(build_id: &str) -> VersioningOverride {
