@@ -8,3 +8,4 @@ mod keys;
 mod nexus;
 mod sdk;
 mod tls;
+mod web_ui;
