@@ -89,6 +89,11 @@ impl Options {
         self.identity.clone().unwrap_or_else(here)
     }
 
+    /// Whether a key or a certificate is shown.
+    pub(crate) fn shows_who(&self) -> bool {
+        self.api_key.is_some() || self.tls_cert_path.is_some()
+    }
+
     /// The headers of each request.
     pub(crate) fn metadata(&self) -> anyhow::Result<MetadataMap> {
         let mut headers = MetadataMap::new();

@@ -34,7 +34,7 @@ const PAYLOADS: &str = "temporal.api.common.v1.Payloads";
 static POOL: LazyLock<Result<DescriptorPool, DescriptorError>> =
     LazyLock::new(|| DescriptorPool::decode(perdure_proto::DESCRIPTORS));
 
-fn descriptor(name: &str) -> anyhow::Result<MessageDescriptor> {
+pub(crate) fn descriptor(name: &str) -> anyhow::Result<MessageDescriptor> {
     let pool = POOL.as_ref().map_err(|error| anyhow!("the descriptors of the API are damaged: {error}"))?;
     pool.get_message_by_name(name).with_context(|| format!("the API has no {name}"))
 }
@@ -177,7 +177,7 @@ fn float(value: f64, text: String) -> Json {
 }
 
 /// `WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW` of `WorkflowExecutionStatus` is `ContinuedAsNew`.
-fn short_name(values: &EnumDescriptor, name: &str) -> String {
+pub(crate) fn short_name(values: &EnumDescriptor, name: &str) -> String {
     let prefix = screaming(values.name());
     camel(name.strip_prefix(&prefix).map_or(name, |rest| rest.trim_start_matches('_')))
 }

@@ -123,7 +123,7 @@ impl Session {
                 let seconds = within.min(self.options.command_timeout.unwrap_or(within)).as_secs_f32();
                 anyhow!("{what}: {} did not answer within {seconds} s ({message})", self.address())
             }
-            Code::Unauthenticated => {
+            Code::Unauthenticated | Code::PermissionDenied if !self.options.shows_who() => {
                 anyhow!(
                     "{what}: the server does not know you: give --api-key, or a certificate with --tls-cert-path ({message})"
                 )

@@ -20,6 +20,7 @@ use perdure_proto::{
     },
 };
 
+use super::spelling;
 use crate::json::{self, Style};
 
 const HISTORY: &str = "temporal.api.history.v1.History";
@@ -76,10 +77,7 @@ impl HistoryFile {
         let bytes = if name.ends_with(".gz") { unpack(&bytes)? } else { bytes };
         let history: RawHistory = match name.ends_with(".binpb.gz") {
             true => RawHistory::from_encoded(bytes),
-            false => {
-                let text = std::str::from_utf8(&bytes).context("it is not text")?;
-                json::parse(text, HISTORY).context("it is not the JSON of a history")?
-            }
+            false => from_json(&bytes).context("it is not the JSON of a history")?,
         };
         let events = history.events().context("it is damaged")?;
         if events.is_empty() {
@@ -111,8 +109,58 @@ impl HistoryFile {
     }
 }
 
+fn from_json(bytes: &[u8]) -> anyhow::Result<RawHistory> {
+    let text = std::str::from_utf8(bytes).context("it is not text")?;
+    json::parse(text, HISTORY).or_else(|error| {
+        let Ok(mut value) = serde_json::from_str(text) else { return Err(error) };
+        spelling::in_full(&mut value, &json::descriptor(HISTORY)?);
+        json::parse(&value.to_string(), HISTORY)
+    })
+}
+
 fn unpack(packed: &Bytes) -> anyhow::Result<Bytes> {
     let mut bytes = Vec::new();
     GzDecoder::new(packed.as_ref()).take(UNPACKED_MAX).read_to_end(&mut bytes).context("it is not gzip")?;
     Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_names_its_run() {
+        let run = "0190a1b2-0000-7000-8000-000000000001";
+        let file = |events: &str| {
+            let text = format!("{{\"events\": [{events}]}}");
+            HistoryFile::decode("h.json", text.into()).expect("a history")
+        };
+        let started = |attributes: &str| format!("{{\"workflowExecutionStartedEventAttributes\": {{{attributes}}}}}");
+        let reset = r#"{"workflowTaskFailedEventAttributes": {"newRunId": "new"}}"#;
+        let plain = started(r#""workflowId": "w", "originalExecutionRunId": "first""#);
+        let cases = [
+            (file(&plain), "h.json", ["w", "first"]),
+            (file(&format!("{plain}, {reset}")), "h.json", ["w", "new"]),
+            (file(&started("")), &format!("{run}.json.gz"), ["", run]),
+            (file(&started("")), "notes.json", ["", ""]),
+        ];
+        for (file, name, expected) in cases {
+            let WorkflowExecution { workflow_id, run_id } = file.execution(name);
+            assert_eq!([workflow_id.as_str(), run_id.as_str()], expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_format_reads_back() {
+        let text = r#"{"events": [{"eventId": "1", "eventTime": "2026-01-01T00:00:00Z"}]}"#;
+        let history = HistoryFile::decode("h.json", text.into()).expect("a history");
+        for format in [FileFormat::Json, FileFormat::Binary] {
+            let bytes = format.encode(&history.history).expect("its form");
+            let again = HistoryFile::decode(&format!("h{}", format.suffix()), bytes).expect("a history");
+            assert_eq!(again.events, history.events, "{format:?}");
+        }
+        for (name, bytes) in [("h.json", "{"), ("h.json", "{\"events\": []}"), ("h.binpb.gz", "no gzip")] {
+            assert!(HistoryFile::decode(name, bytes.into()).is_err(), "{name} {bytes}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod http;
 mod import;
 mod progress;
 mod read;
+mod spelling;
 
 pub use file::{FileFormat, HistoryFile};
 pub use read::{Selection, read_history, selected_runs};

@@ -1,5 +1,8 @@
 //! The admin commands of the binary, each of them against a server: what they print, and their exit codes.
 
+#[path = "../security/certificates.rs"]
+mod certificates;
+mod secure;
 mod steps;
 
 use std::{collections::BTreeSet, path::PathBuf, process::Output, time::Duration};
