@@ -30,10 +30,17 @@ pub(super) struct ClientFacts {
     /// Version and store. Err: why not.
     server: Result<(String, String), Refusal>,
     namespace: Option<Result<i32, String>>,
-    /// Queues with a backlog that nobody polls: name, kind, tasks that wait.
-    stuck: Result<(usize, Vec<(String, &'static str, i64)>), String>,
+    /// How many queues were looked at, and those with a backlog that nobody polls.
+    stuck: Result<(usize, Vec<Stuck>), String>,
     /// One whose workflow tasks keep failing, and how many there are of them.
     failing: Result<(usize, Option<String>), String>,
+}
+
+/// A queue that nobody polls.
+struct Stuck {
+    queue: String,
+    kind: &'static str,
+    tasks: i64,
 }
 
 enum Refusal {
@@ -103,7 +110,7 @@ async fn ask(session: &Session) -> Result<(String, String), Refusal> {
 }
 
 /// The task queues of open workflows that have tasks and no worker.
-async fn stuck_queues(session: &Session, namespace: &str) -> anyhow::Result<(usize, Vec<(String, &'static str, i64)>)> {
+async fn stuck_queues(session: &Session, namespace: &str) -> anyhow::Result<(usize, Vec<Stuck>)> {
     let request = ListWorkflowExecutionsRequest {
         namespace: namespace.to_owned(),
         query: "ExecutionStatus = 'Running'".to_owned(),
@@ -126,7 +133,7 @@ async fn stuck_queues(session: &Session, namespace: &str) -> anyhow::Result<(usi
             let answer = session.call(request).await?;
             let waiting = answer.stats.map_or(0, |stats| stats.approximate_backlog_count);
             if waiting > 0 && answer.pollers.is_empty() {
-                stuck.push((queue.clone(), word, waiting));
+                stuck.push(Stuck { queue: queue.clone(), kind: word, tasks: waiting });
             }
         }
     }
@@ -187,10 +194,10 @@ fn task_queues(facts: &ClientFacts) -> Verdict {
             Verdict::ok(format!("{queues} queues of open workflows: each with tasks has a worker"))
         }
         Ok((_, stuck)) => {
-            let list: Vec<_> =
-                stuck.iter().map(|(queue, kind, count)| format!("{queue} ({count} {kind} tasks)")).collect();
+            let list = stuck.iter().map(|Stuck { queue, kind, tasks }| format!("{queue} ({tasks} {kind} tasks)"));
+            let list = list.collect::<Vec<_>>().join(", ");
             let action = "start workers for these task queues, or mend the name that the workers poll";
-            Verdict::problem(format!("no worker polls {}", list.join(", ")), action)
+            Verdict::problem(format!("no worker polls {list}"), action)
         }
     }
 }

@@ -64,7 +64,8 @@ impl HostFacts {
         });
         let stop = CancellationToken::new();
         let credentials = tls::open(&settings.tls, stop.clone()).map(|_| ());
-        let credentials = credentials.and_then(|()| auth::open(&settings.auth, stop.clone()).map(|_| ()));
+        let credentials = credentials
+            .and_then(|()| auth::open(&settings.auth, &perdure_metrics::Registry::default(), stop.clone()).map(|_| ()));
         stop.cancel();
         let listen = &settings.listen;
         let mut ports = Vec::new();
@@ -168,7 +169,7 @@ fn ports(facts: &HostFacts) -> Verdict {
     };
     let action = match kind {
         io::ErrorKind::AddrInUse => {
-            "end the program that has the port, or choose another: FRONTEND_GRPC_PORT, FRONTEND_HTTP_PORT, TEMPORAL_UI_PORT"
+            "end the program that has the port, or choose another: FRONTEND_GRPC_PORT, FRONTEND_HTTP_PORT, FRONTEND_UI_PORT"
         }
         io::ErrorKind::PermissionDenied => "ports below 1024 need a right of their own: choose a higher one",
         _ => "name an address of this machine: BIND_ON_IP, as 0.0.0.0 for all",
