@@ -276,7 +276,7 @@ fn start(command: &mut Command, ports: Ports, level: &str, options: &PgConnectOp
     command.env("BIND_ON_IP", "127.0.0.1");
     command.env("FRONTEND_GRPC_PORT", ports.grpc.to_string());
     command.env("FRONTEND_HTTP_PORT", ports.http.to_string());
-    command.env("TEMPORAL_UI_PORT", ports.ui.to_string());
+    command.env("FRONTEND_UI_PORT", ports.ui.to_string());
     command.env("PROMETHEUS_ENDPOINT", format!("127.0.0.1:{}", ports.metrics));
     command.env("LOG_LEVEL", level);
 }

@@ -36,7 +36,7 @@ const VARIABLES: [(&str, &[&str], Kind); 41] = [
     ("BIND_ON_IP", &["listen", "ip"], Kind::Text),
     ("FRONTEND_GRPC_PORT", &["listen", "grpc_port"], Kind::Number),
     ("FRONTEND_HTTP_PORT", &["listen", "http_port"], Kind::Number),
-    ("TEMPORAL_UI_PORT", &["listen", "ui_port"], Kind::Number),
+    ("FRONTEND_UI_PORT", &["listen", "ui_port"], Kind::Number),
     ("PERDURE_UI_IP", &["listen", "ui_ip"], Kind::Text),
     ("TEMPORAL_CODEC_ENDPOINT", &["ui", "codec_endpoint"], Kind::Text),
     ("TEMPORAL_DISABLE_NEWS_FETCH", &["ui", "disable_news_fetch"], Kind::Switch),
@@ -93,7 +93,7 @@ const PREFIXES: [&str; 11] = [
 ];
 
 /// Variables of clients, of admin commands and of the web UI, which compose files set for all containers alike.
-const CLIENTS: [&str; 11] = [
+const CLIENTS: [&str; 10] = [
     "TEMPORAL_ADDRESS",
     "TEMPORAL_CLI_",
     "TEMPORAL_NAMESPACE",
@@ -101,7 +101,6 @@ const CLIENTS: [&str; 11] = [
     "TEMPORAL_TASK_QUEUE",
     "TEMPORAL_PROFILE",
     "TEMPORAL_CONFIG_FILE",
-    "TEMPORAL_CORS_ORIGINS",
     "TEMPORAL_CODEC_",
     "TEMPORAL_UI_",
     "PERDURE_CONFIG",
@@ -123,7 +122,8 @@ pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow:
     let mut default_namespace = None;
     let mut skip_default_namespace = false;
     let mut skip_search_attributes = true;
-    for (name, value) in variables.filter(|(_, value)| !value.is_empty()) {
+    // Kubernetes sets a variable such as FRONTEND_UI_PORT to a URL where there is a service of that name.
+    for (name, value) in variables.filter(|(_, value)| !value.is_empty() && !value.starts_with("tcp://")) {
         if let Some((_, place, kind)) = VARIABLES.iter().find(|(known, _, _)| *known == name) {
             let value = read_value(&name, value, *kind)?;
             match value {

@@ -61,10 +61,11 @@ fn the_http_ports() {
     let (settings, _) = from_environment(&[
         ("BIND_ON_IP", "0.0.0.0"),
         ("FRONTEND_HTTP_PORT", "0"),
-        ("TEMPORAL_UI_PORT", "8080"),
+        ("FRONTEND_UI_PORT", "8080"),
         ("TEMPORAL_CORS_ORIGINS", "http://a:1, http://b:2"),
         ("TEMPORAL_CODEC_ENDPOINT", "http://codec"),
         ("TEMPORAL_DISABLE_NEWS_FETCH", "true"),
+        ("FRONTEND_GRPC_PORT", "tcp://10.0.0.1:7233"),
     ])
     .unwrap();
     assert_eq!((settings.listen.http(), settings.listen.ui()), (("0.0.0.0", 0), ("0.0.0.0", 8080)));
@@ -74,6 +75,33 @@ fn the_http_ports() {
         (told.cors_origins, told.disable_news_fetch),
         (vec!["http://a:1".to_owned(), "http://b:2".to_owned()], true)
     );
+}
+
+#[test]
+fn tls_keys_and_metrics() {
+    let (settings, notices) = from_environment(&[
+        ("TEMPORAL_TLS_FRONTEND_CERT", "/tls/server.pem"),
+        ("TEMPORAL_TLS_FRONTEND_KEY", "/tls/server.key"),
+        ("TEMPORAL_TLS_CLIENT1_CA_CERT", "/tls/one.pem"),
+        ("TEMPORAL_TLS_CLIENT2_CA_CERT", "/tls/two.pem"),
+        ("TEMPORAL_TLS_REQUIRE_CLIENT_AUTH", "True"),
+        ("TEMPORAL_TLS_REFRESH_INTERVAL", "0s"),
+        ("PERDURE_API_KEY_HASHES", "a, b"),
+        ("PROMETHEUS_ENDPOINT", "0.0.0.0:9090"),
+        ("SQL_TLS_ENABLED", "true"),
+        ("SQL_CA", "/tls/database.pem"),
+    ])
+    .unwrap();
+    assert_eq!(notices, Vec::<String>::new());
+    let tls = &settings.tls;
+    assert_eq!(tls.identity().unwrap(), Some((&"/tls/server.pem".into(), &"/tls/server.key".into())));
+    assert_eq!(tls.client_ca, [PathBuf::from("/tls/one.pem"), "/tls/two.pem".into()]);
+    assert!(tls.requires_client_cert());
+    assert_eq!(tls.refresh().unwrap(), None);
+    assert_eq!(settings.auth.api_key_hashes, ["a", "b"]);
+    assert_eq!(settings.metrics.endpoint.as_deref(), Some("0.0.0.0:9090"));
+    let database = StoreTls { enabled: true, ca: Some("/tls/database.pem".into()), ..StoreTls::default() };
+    assert_eq!(settings.store.tls, database);
 }
 
 #[test]
@@ -93,7 +121,7 @@ fn what_is_not_understood_is_told() {
         ("SKIP_DB_CREATE", vec!["SKIP_DB_CREATE has no effect: a database is only created where it is missing".into()]),
         ("TEMPORAL_ADDRESS", vec![]),
         ("TEMPORAL_CLI_ADDRESS", vec![]),
-        ("TEMPORAL_CORS_ORIGINS", vec![]),
+        ("TEMPORAL_UI_PORT", vec![]),
         ("TEMPORAL_FRONTEND_SERVICE_HOST", vec![]),
         ("PERDURE_SERVICE_PORT_GRPC", vec![]),
         ("PERDURE_PORT", vec![]),
@@ -119,10 +147,6 @@ fn errors_say_what_to_do() {
     let cases = [
         (("DB", "cassandra"), "DB=cassandra is not supported: use DB=postgres12 or DB=sqlite"),
         (("DB_PORT", "x"), "DB_PORT=x: a number is needed"),
-        (
-            ("POSTGRES_TLS_ENABLED", "true"),
-            "POSTGRES_TLS_ENABLED=true: TLS to the database is not built yet; use a tunnel, or unset it",
-        ),
         (
             ("SQL_HOST_NAME", "db.example"),
             "SQL_HOST_NAME is not supported: name the host of the database's certificate in POSTGRES_SEEDS",

@@ -50,7 +50,7 @@ fn command_with(arguments: &[&str]) -> Result<Command> {
 }
 
 fn free_ports(command: &mut Command) -> Result<()> {
-    for name in ["FRONTEND_GRPC_PORT", "FRONTEND_HTTP_PORT", "TEMPORAL_UI_PORT"] {
+    for name in ["FRONTEND_GRPC_PORT", "FRONTEND_HTTP_PORT", "FRONTEND_UI_PORT"] {
         command.env(name, ports::free()?.to_string());
     }
     Ok(())

@@ -67,8 +67,7 @@ async fn the_compose_file_runs_with_only_image_names_changed() -> Result<()> {
     variables.insert("FRONTEND_GRPC_PORT".to_owned(), grpc_port.to_string());
     // The API has a port of its own as well, which the file does not publish.
     variables.insert("FRONTEND_HTTP_PORT".to_owned(), ports::free()?.to_string());
-    variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
-    variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
+    variables.insert("FRONTEND_UI_PORT".to_owned(), http_port.to_string());
     variables.insert("PROMETHEUS_ENDPOINT".to_owned(), "127.0.0.1:0".to_owned());
     mount_dynamic_config(&machine)?;
     let mut server = machine.start("temporal", &words("perdure server start"), &variables)?;

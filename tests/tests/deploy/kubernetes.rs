@@ -106,8 +106,7 @@ fn start(machine: &Machine, server: &Value, variables: &Variables, name: &str) -
     let mut variables = variables.clone();
     variables.insert("FRONTEND_GRPC_PORT".to_owned(), grpc_port.to_string());
     variables.insert("FRONTEND_HTTP_PORT".to_owned(), ports::free()?.to_string());
-    variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
-    variables.insert("TEMPORAL_UI_PORT".to_owned(), http_port.to_string());
+    variables.insert("FRONTEND_UI_PORT".to_owned(), http_port.to_string());
     Ok(Pod { container: machine.start(name, &words("perdure server start"), &variables)?, grpc_port, http_port })
 }
 
