@@ -52,6 +52,9 @@ fn validate(file: &Path) -> anyhow::Result<String> {
     let mut lines: Vec<_> = parsed.known().map(|key| format!("acts:       {key}")).collect();
     lines.extend(parsed.without_effect.iter().map(|(key, why)| format!("no effect:  {key}: {why}")));
     lines.extend(parsed.unknown.iter().map(|key| format!("unknown:    {key}: see `perdure config keys`")));
+    if lines.is_empty() && parsed.bad.is_empty() {
+        return Ok("no keys: the defaults hold".to_owned());
+    }
     if parsed.bad.is_empty() {
         return Ok(lines.join("\n"));
     }
@@ -103,6 +106,7 @@ mod tests {
             validate(&file).map_err(|error| error.to_string().replace(&file.display().to_string(), "FILE"))
         };
         let good = judge("{limit.maxIDLength: [{value: 255}], a.b: [{value: 1}], matching.rps: [{value: 1}]}");
+        assert_eq!(judge("# nothing").unwrap(), "no keys: the defaults hold");
         let bad = judge("{limit.maxIDLength: [{value: -1}]}");
         let broken = judge("limit.maxIDLength: 255");
         std::fs::remove_file(&file).unwrap();
