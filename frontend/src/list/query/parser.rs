@@ -140,10 +140,7 @@ struct Parser<'s> {
 impl<'s> Parser<'s> {
     fn clauses(&mut self, filter: Option<Expr>) -> Result<Query, ParseError> {
         let mut query = Query { filter, ..Query::default() };
-        if self.word("group") {
-            self.expect_word("by")?;
-            query.group_by = self.operands()?;
-        }
+        query.group_by = self.groups()?;
         if self.word("order") {
             self.expect_word("by")?;
             loop {
@@ -155,6 +152,10 @@ impl<'s> Parser<'s> {
                 }
             }
         }
+        // Where SQL does not have it: the web UI counts with GROUP BY behind what its user wrote.
+        if query.group_by.is_empty() {
+            query.group_by = self.groups()?;
+        }
         if self.word("limit") {
             query.has_limit = true;
             self.operands()?;
@@ -164,6 +165,14 @@ impl<'s> Parser<'s> {
         }
         self.sign(";");
         if self.next < self.tokens.len() { Err(self.syntax_error()) } else { Ok(query) }
+    }
+
+    fn groups(&mut self) -> Result<Vec<Operand>, ParseError> {
+        if !self.word("group") {
+            return Ok(Vec::new());
+        }
+        self.expect_word("by")?;
+        self.operands()
     }
 
     fn or(&mut self) -> Result<Expr, ParseError> {

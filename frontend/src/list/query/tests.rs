@@ -193,6 +193,7 @@ fn group_by() {
     assert_eq!(group_by("GROUP BY ExecutionStatus"), Some(GroupBy::Status));
     assert_eq!(group_by("WorkflowId = 'a' group by `ExecutionStatus`"), Some(GroupBy::Status));
     assert_eq!(group_by("GROUP BY WorkflowType ORDER BY WorkflowType"), Some(GroupBy::WorkflowType));
+    assert_eq!(group_by("WorkflowId = 'a' ORDER BY StartTime DESC GROUP BY ExecutionStatus"), Some(GroupBy::Status));
     assert_eq!(group_by("GROUP BY TaskQueue"), Some(GroupBy::TaskQueue));
     assert_eq!(group_by("WorkflowId = 'a'"), None);
 }
