@@ -12,6 +12,9 @@ use crate::workspace::{Workspace, cargo};
 /// The compiler for the C code of the dependencies (SQLite, the allocator, cryptography), from Debian's `musl-tools`.
 const C_COMPILER: &str = "musl-gcc";
 
+/// In `Cargo.toml`.
+const PROFILE: &str = "static";
+
 /// Builds `target/dist/perdure` for this machine's processor, statically linked with musl, and tells how large it is.
 pub async fn run(workspace: &Workspace) -> Result<()> {
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
@@ -20,15 +23,15 @@ pub async fn run(workspace: &Workspace) -> Result<()> {
         debian::install(&["musl-tools"])?;
     }
     let mut build = command(cargo(), &workspace.root);
-    build.args(["build", "--package", "perdure-server", "--release", "--target", &target]);
-    build.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
+    build.args(["build", "--package", "perdure-server", "--profile", PROFILE, "--target", &target]);
     build.env(format!("CC_{}", target.replace('-', "_")), C_COMPILER);
     run_interruptible(build).await?;
 
     let folder = workspace.target.join("dist");
     fs::create_dir_all(&folder)?;
     let binary = folder.join("perdure");
-    fs::copy(workspace.target.join(&target).join("release/perdure"), &binary).context("the build left no binary")?;
+    fs::copy(workspace.target.join(&target).join(PROFILE).join("perdure"), &binary)
+        .context("the build left no binary")?;
     check(&binary)?;
     println!("{}: {:.1} MB, static, {target}", binary.display(), fs::metadata(&binary)?.len() as f64 / 1e6);
     Ok(())
