@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `PERDURE_TEST_SERVER` | the `perdure` binary | the one in the target folder of the test |
 //! | `PERDURE_TEST_POSTGRES` | URL of a PostgreSQL where databases may be created | tests on PostgreSQL fail and say so |
-//! | `PERDURE_TEST_PYTHON` | interpreter with `examples/requirements.txt` | `venv/bin/python` in the target folder |
+//! | `PERDURE_TEST_PYTHON` | interpreter with the packages of `examples/` and `tests/requirements.txt` | `venv/bin/python` in the target folder |
 //! | `PERDURE_TEST_GO` | the `go` command | the test of the Go SDK passes without a look at it |
 //! | `PERDURE_TEST_LOG` | the server's log level | `warn` |
 //! | `PERDURE_TEST_SHOW` | what programs write goes to the terminal | it is shown where the test fails |
