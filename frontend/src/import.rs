@@ -15,6 +15,7 @@ use perdure_proto::{
     },
 };
 use perdure_storage::WorkflowKey;
+use prost::Message;
 use tokio::sync::Semaphore;
 use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
@@ -31,6 +32,9 @@ use crate::{
 
 /// Imports at once: each holds a whole history in memory.
 const AT_ONCE: usize = 8;
+
+/// How far the clock of another server may be ahead.
+const CLOCKS_APART: Nanos = 3_600 * 1_000_000_000;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -120,9 +124,14 @@ fn execution(execution: Option<WorkflowExecution>, limits: &FrontendLimits) -> R
 /// engine says.
 fn check(events: &mut [HistoryEvent], namespace: &AuthorizedNamespace, now: Nanos) -> Result<(), Status> {
     for event in &mut *events {
+        check_time(event, now)?;
         match &mut event.attributes {
             Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
                 check_names(started, namespace.limits())?;
+                let memo = started.memo.as_ref().map_or(0, Message::encoded_len);
+                if i64::try_from(memo).unwrap_or(i64::MAX) > namespace.limits().runs.memo_size {
+                    return Err(status::invalid("Memo size exceeds limit."));
+                }
                 if let Some(attributes) = &mut started.search_attributes {
                     search_attributes::check_imported(attributes, namespace)?;
                 }
@@ -145,6 +154,17 @@ fn check(events: &mut [HistoryEvent], namespace: &AuthorizedNamespace, now: Nano
         )));
     }
     Ok(())
+}
+
+/// Lists have an order by times, in which those of other ages would stand for ever.
+fn check_time(event: &HistoryEvent, now: Nanos) -> Result<(), Status> {
+    match event.event_time.as_ref().map(from_timestamp) {
+        Some(time) if !(0..=now.saturating_add(CLOCKS_APART)).contains(&time) => {
+            Err(status::invalid(format!("Event {} has a time before 1970 or in the future.", event.event_id)))
+        }
+        // That it has none the engine tells.
+        _ => Ok(()),
+    }
 }
 
 /// Texts that lists show.

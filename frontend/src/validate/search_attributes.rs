@@ -53,6 +53,9 @@ pub(crate) fn check_imported(attributes: &mut SearchAttributes, namespace: &Auth
             check_value(name, kind, payload)?;
         }
     }
+    let limits = &namespace.limits().runs;
+    validate::search_attribute_names(attributes, limits).map_err(invalid)?;
+    validate::search_attribute_sizes(attributes, limits).map_err(invalid)?;
     note_types(attributes, namespace);
     Ok(())
 }

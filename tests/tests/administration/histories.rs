@@ -113,7 +113,7 @@ async fn what_is_refused_changes_nothing(name: &str, database: Database) -> Resu
         history["events"].as_array_mut().expect("a list of events")
     }
     type Change = fn(&Value, &mut Value);
-    let cases: [(&str, &str, Change); 8] = [
+    let cases: [(&str, &str, Change); 10] = [
         ("not-json", "it is not the JSON of a history", |_, history| *history = json!("text")),
         ("empty", "it has no events", |_, history| events(history).clear()),
         ("open", "does not end with the close", |_, history| drop(events(history).pop())),
@@ -125,6 +125,12 @@ async fn what_is_refused_changes_nothing(name: &str, database: Database) -> Resu
         ("other", "a server has each run id once", |good, history| {
             let id = &good["events"][0]["workflowExecutionStartedEventAttributes"]["originalExecutionRunId"];
             history["events"][0]["workflowExecutionStartedEventAttributes"]["originalExecutionRunId"].clone_from(id);
+        }),
+        ("future", "Event 3 has a time before 1970 or in the future", |_, history| {
+            events(history)[2]["eventTime"] = json!("2200-01-01T00:00:00Z");
+        }),
+        ("nul", "WorkflowType must not contain a NUL byte", |_, history| {
+            history["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] = json!("a\u{0}b");
         }),
         ("too-old", "it would be deleted at once", |_, history| {
             events(history).iter_mut().for_each(|event| event["eventTime"] = json!("2020-01-01T00:00:00Z"));
