@@ -138,7 +138,7 @@ impl Session {
         json::render(answer, C::ANSWER, self.output.style())
     }
 
-    /// Calls, and says that it is done; in JSON the answer is printed, where it says anything.
+    /// Calls, and says that it is done; to programs the exit code says so.
     pub(crate) async fn done<C: Call>(&self, request: C, text: &str) -> anyhow::Result<()> {
         self.call(request).await?;
         self.output.say(text)

@@ -7,14 +7,16 @@ use perdure_proto::api::{
     workflowservice::{
         CreateWorkerDeploymentRequest, CreateWorkerDeploymentVersionRequest, DeleteWorkerDeploymentRequest,
         DeleteWorkerDeploymentVersionRequest, DescribeWorkerDeploymentRequest, DescribeWorkerDeploymentVersionRequest,
-        ListWorkerDeploymentsRequest, SetWorkerDeploymentCurrentVersionRequest, SetWorkerDeploymentManagerRequest,
+        ListWorkerDeploymentsRequest, SetWorkerDeploymentCurrentVersionRequest,
         SetWorkerDeploymentRampingVersionRequest, UpdateWorkerDeploymentVersionMetadataRequest,
-        set_worker_deployment_manager_request::NewManagerIdentity,
     },
 };
 use tonic::Code;
 
-use super::deployment_describe::{DEPLOYMENT, DEPLOYMENTS, VERSION};
+use super::{
+    deployment_describe::{DEPLOYMENT, DEPLOYMENTS, VERSION},
+    deployment_manager::ManagerCommand,
+};
 use crate::{
     commands::Group,
     key_value::{self, KeyValue},
@@ -56,18 +58,6 @@ commands! {
         UpdateVersionMetadata(UpdateVersionMetadata),
         /// Who may change a deployment
         ManagerIdentity(Group<ManagerCommand>),
-    }
-}
-
-commands! {
-    /// Who may change a deployment.
-    ManagerCommand {
-        /// Let only this identity change the deployment
-        #[command(after_help = "Example:\n  perdure worker deployment manager-identity set --deployment-name orders --self --identity ci --yes")]
-        Set(ManagerSet),
-        /// Let everybody change the deployment
-        #[command(after_help = "Example:\n  perdure worker deployment manager-identity unset --deployment-name orders --yes")]
-        Unset(ManagerUnset),
     }
 }
 
@@ -194,36 +184,15 @@ pub struct UpdateVersionMetadata {
     remove_entries: Vec<String>,
 }
 
-#[derive(Args, Debug)]
-#[command(group(ArgGroup::new("manager").args(["manager_identity", "self_"]).required(true)))]
-pub struct ManagerSet {
-    /// The deployment's name.
-    #[arg(long)]
-    deployment_name: String,
-    /// The identity of who may change it.
-    #[arg(long)]
-    manager_identity: Option<String>,
-    /// The identity of this command, see --identity.
-    #[arg(long = "self")]
-    self_: bool,
-    /// Do not ask.
-    #[arg(long, short)]
-    yes: bool,
-}
-
-#[derive(Args, Debug)]
-pub struct ManagerUnset {
-    /// The deployment's name.
-    #[arg(long)]
-    deployment_name: String,
-    /// Do not ask.
-    #[arg(long, short)]
-    yes: bool,
-}
-
 /// Shows the deployment and asks, unless `yes` has answered already; the answer's token makes sure that what was seen is
 /// what is changed. Without a deployment and with `may_be_new` there is no token.
-async fn agreed(session: &Session, name: &str, what: &str, yes: bool, may_be_new: bool) -> anyhow::Result<Bytes> {
+pub(super) async fn agreed(
+    session: &Session,
+    name: &str,
+    what: &str,
+    yes: bool,
+    may_be_new: bool,
+) -> anyhow::Result<Bytes> {
     type Request = DescribeWorkerDeploymentRequest;
     let request = Request { namespace: session.namespace(), deployment_name: name.to_owned() };
     match session.attempt(request).await {
@@ -365,43 +334,4 @@ impl UpdateVersionMetadata {
         };
         session.done(request, "Successfully updated the metadata of the worker deployment version").await
     }
-}
-
-impl ManagerSet {
-    async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let manager = match self.manager_identity {
-            Some(identity) => NewManagerIdentity::ManagerIdentity(identity),
-            None => NewManagerIdentity::Self_(self.self_),
-        };
-        set_manager(session, self.deployment_name, manager, self.yes).await
-    }
-}
-
-impl ManagerUnset {
-    async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let nobody = NewManagerIdentity::ManagerIdentity(String::new());
-        set_manager(session, self.deployment_name, nobody, self.yes).await
-    }
-}
-
-async fn set_manager(
-    session: &Session,
-    deployment_name: String,
-    manager: NewManagerIdentity,
-    yes: bool,
-) -> anyhow::Result<()> {
-    let conflict_token = agreed(session, &deployment_name, "manager", yes, false).await?;
-    let now = match &manager {
-        NewManagerIdentity::ManagerIdentity(identity) => identity.clone(),
-        NewManagerIdentity::Self_(_) => session.identity(),
-    };
-    let request = SetWorkerDeploymentManagerRequest {
-        namespace: session.namespace(),
-        deployment_name,
-        conflict_token,
-        identity: session.identity(),
-        new_manager_identity: Some(manager),
-    };
-    let before = session.call(request).await?.previous_manager_identity;
-    session.output.say(format!("Successfully set manager identity to {now:?}, was previously {before:?}"))
 }

@@ -2,6 +2,7 @@
 
 mod deployment;
 pub(crate) mod deployment_describe;
+mod deployment_manager;
 pub(crate) mod list;
 
 use crate::commands::Group;
