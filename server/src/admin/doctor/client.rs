@@ -73,8 +73,9 @@ impl ClientFacts {
         facts
     }
 
+    /// Also where it does not let us in.
     pub(super) fn is_serving(&self) -> bool {
-        self.server.is_ok()
+        matches!(self.server, Ok(_) | Err(Refusal::NotLetIn(_)))
     }
 
     /// What the server keeps its state in.
@@ -99,10 +100,9 @@ async fn ask(session: &Session) -> Result<(String, String), Refusal> {
         Err(error) => {
             let text = format!("{error:#}");
             Err(match () {
-                () if text.contains("PermissionDenied") || text.contains("does not know you") => {
-                    Refusal::NotLetIn(text)
-                }
+                // What HTTP/2 makes of a TLS alert.
                 () if text.contains("transport error") || text.contains("h2 protocol") => Refusal::OtherLanguage(text),
+                () if text.contains("PermissionDenied") || text.contains("does not know you") => Refusal::NotLetIn(text),
                 () => Refusal::Other(text),
             })
         }
