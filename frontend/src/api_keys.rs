@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use parking_lot::RwLock;
+use perdure_metrics::{IntCounter, Registry, definitions};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -15,24 +16,32 @@ const SCHEME: &str = "bearer ";
 pub type KeyHash = [u8; 32];
 
 /// Cheap to clone; all clones see a change.
-#[derive(Clone, Default)]
-pub struct ApiKeys(Arc<RwLock<Option<Arc<[KeyHash]>>>>);
+#[derive(Clone)]
+pub struct ApiKeys {
+    known: Arc<RwLock<Option<Arc<[KeyHash]>>>>,
+    refused: IntCounter,
+}
 
 impl ApiKeys {
+    /// As yet nobody needs a key.
+    pub fn new(registry: &Registry) -> Self {
+        Self { known: Arc::default(), refused: registry.counter(&definitions::SERVICE_ERRORS_UNAUTHORIZED) }
+    }
+
     /// From now on these, and no others. None: nobody needs a key.
     pub fn replace(&self, keys: Option<Vec<KeyHash>>) {
-        *self.0.write() = keys.map(Arc::from);
+        *self.known.write() = keys.map(Arc::from);
     }
 
-    pub fn are_required(&self) -> bool {
-        self.0.read().is_some()
-    }
-
-    /// Whether a request with these headers may come in.
+    /// Whether a request with these headers may come in. One that may not is counted.
     pub fn accept(&self, headers: &HeaderMap) -> bool {
-        let Some(known) = self.0.read().clone() else { return true };
+        let Some(known) = self.known.read().clone() else { return true };
         let given = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(bearer);
-        given.is_some_and(|key| is_known(&Sha256::digest(key).into(), &known))
+        let accepted = given.is_some_and(|key| is_known(&Sha256::digest(key).into(), &known));
+        if !accepted {
+            self.refused.inc();
+        }
+        accepted
     }
 }
 
@@ -57,7 +66,7 @@ mod tests {
 
     #[test]
     fn who_may_come_in() {
-        let keys = ApiKeys::default();
+        let keys = ApiKeys::new(&Registry::default());
         assert!(keys.accept(&headers(None)));
         keys.replace(Some(vec![Sha256::digest("other").into(), Sha256::digest("secret").into()]));
         let cases = [

@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, anyhow};
 use perdure_frontend::api_keys::{ApiKeys, KeyHash};
+use perdure_metrics::Registry;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -13,8 +14,8 @@ use crate::settings::AuthSettings;
 const REFRESH: Duration = Duration::from_secs(2);
 
 /// Looks at the file again and again until `stop`.
-pub(crate) fn open(settings: &AuthSettings, stop: CancellationToken) -> anyhow::Result<ApiKeys> {
-    let keys = ApiKeys::default();
+pub(crate) fn open(settings: &AuthSettings, registry: &Registry, stop: CancellationToken) -> anyhow::Result<ApiKeys> {
+    let keys = ApiKeys::new(registry);
     let fixed = settings.api_key_hashes.iter().map(|hash| parse(hash)).collect::<Result<Vec<_>, _>>();
     let fixed = fixed.context("auth.api_key_hashes")?;
     match &settings.api_keys_file {

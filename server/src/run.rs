@@ -44,7 +44,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let answering = Answering::default();
     let metrics = Metrics::new()?;
     metrics::serve(&settings, metrics.clone(), &health).await?;
-    let keys = auth::open(&settings.auth, stop.clone())?;
+    let keys = auth::open(&settings.auth, metrics.registry(), stop.clone())?;
     let (grpc_tls, http_tls) = match tls::open(&settings.tls, stop.clone())? {
         Some(tls) => (Some(tls.grpc), tls.http),
         None => (None, None),

@@ -48,7 +48,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.keys.accept(request.headers()) || FREE.contains(&request.uri().path()) {
+        if FREE.contains(&request.uri().path()) || self.keys.accept(request.headers()) {
             return Either::Left(self.inner.call(request));
         }
         Either::Right(ready(Ok(Status::permission_denied("Request unauthorized.").into_http())))

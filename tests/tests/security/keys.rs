@@ -3,8 +3,12 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use perdure_proto::api::workflowservice::{GetSystemInfoRequest, workflow_service_client::WorkflowServiceClient};
-use perdure_tests::{fresh_folder, http};
+use perdure_tests::{
+    fresh_folder, http,
+    raw::{self, Options, Raw},
+};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -30,7 +34,14 @@ async fn only_with_a_key() -> Result<()> {
     let refused = Client::default().ask_on(server.channel().await?).await;
     assert_eq!(refused.map_err(|status| status.message().to_owned()), Err("Request unauthorized.".to_owned()));
 
-    // What SDKs and probes ask first is free.
+    // Not one method more is free than those that SDKs and probes ask first.
+    let raw = Raw::new(server.channel().await?);
+    for method in raw::methods(&raw::descriptors()?) {
+        let name = format!("{}/{}", method.parent_service().full_name(), method.name());
+        let expected = if method.name() == "GetSystemInfo" { Code::Ok } else { Code::PermissionDenied };
+        let answer = raw.call(&name, Bytes::new(), Options::default()).await;
+        assert_eq!(answer.err().map_or(Code::Ok, |status| status.code()), expected, "{name}");
+    }
     let channel = server.channel().await?;
     WorkflowServiceClient::new(channel.clone()).get_system_info(GetSystemInfoRequest::default()).await?;
     let health = HealthClient::new(channel).check(HealthCheckRequest::default()).await?.into_inner();
