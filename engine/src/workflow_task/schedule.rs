@@ -163,3 +163,16 @@ pub(crate) fn redirect(tx: &mut Tx) {
         tx.task(dispatch);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_task_gets_more_time_each_time_up_to_the_limit() {
+        let seconds = |attempt, longest| backoff(attempt, longest * SECOND) / SECOND;
+        let attempts = [1, 3, 4, 5, 6, 10, 11, i32::MAX];
+        assert_eq!(attempts.map(|attempt| seconds(attempt, 600)), [0, 0, 5, 10, 20, 320, 600, 600]);
+        assert_eq!(attempts.map(|attempt| seconds(attempt, 7)), [0, 0, 5, 7, 7, 7, 7, 7]);
+    }
+}
