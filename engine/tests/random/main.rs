@@ -200,7 +200,12 @@ fn reset(world: &mut World, dice: &mut Dice) {
         prefix: prefix.to_vec(),
         at_boundary: world.boundaries.contains(&(finish - 1)),
         later: later.to_vec(),
-        exclude: Exclude { signals: dice.one_in(3), updates: dice.one_in(3), nexus: dice.one_in(3) },
+        exclude: Exclude {
+            everything: dice.one_in(6),
+            signals: dice.one_in(3),
+            updates: dice.one_in(3),
+            nexus: dice.one_in(3),
+        },
         ..Default::default()
     };
     if world.reset(request).is_ok() {
