@@ -8,11 +8,8 @@ use std::{env, error::Error, path::PathBuf, process::Command};
 use prost::Message;
 
 /// Our own messages, relative to this crate.
-const OWN: &[&str] = &[
-    "perdure/admin/v1/admin.proto",
-    "perdure/persistence/v1/persistence.proto",
-    "perdure/token/v1/token.proto",
-];
+const OWN: &[&str] =
+    &["perdure/admin/v1/admin.proto", "perdure/persistence/v1/persistence.proto", "perdure/token/v1/token.proto"];
 
 /// The files of the API that nothing else imports; protox follows the imports.
 const API: &[&str] = &[

@@ -102,7 +102,9 @@ async fn ask(session: &Session) -> Result<(String, String), Refusal> {
             Err(match () {
                 // What HTTP/2 makes of a TLS alert.
                 () if text.contains("transport error") || text.contains("h2 protocol") => Refusal::OtherLanguage(text),
-                () if text.contains("PermissionDenied") || text.contains("does not know you") => Refusal::NotLetIn(text),
+                () if text.contains("PermissionDenied") || text.contains("does not know you") => {
+                    Refusal::NotLetIn(text)
+                }
                 () => Refusal::Other(text),
             })
         }
