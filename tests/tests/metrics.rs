@@ -178,8 +178,11 @@ impl Metrics {
     }
 }
 
+/// A name, labels with their values, and the sum of what has them.
+type Counted = (&'static str, Vec<(&'static str, &'static str)>, f64);
+
 /// What must be counted, to the last one.
-fn expected() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, f64)> {
+fn expected() -> Vec<Counted> {
     let of = |workflow_type| {
         vec![
             ("namespace", "default"),
