@@ -207,7 +207,7 @@ pub(crate) const STEPS: &[Step] = &[
     ok("schedule describe -s daily", &["Paused", "true", "holidays"]),
     ok("schedule toggle -s daily --unpause", &["unpaused"]),
     ok("schedule trigger -s daily --overlap-policy AllowAll", &["Trigger request sent"]),
-    wait("schedule describe -s daily", &["Recent Actions: 1"]),
+    wait("schedule describe -s daily", &["Recent Actions", "report"]),
     ok(
         "schedule backfill -s daily --start-time 2026-01-01T00:00:00Z --end-time 2026-01-01T23:00:00Z --overlap-policy BufferAll",
         &["Backfill request sent"],
