@@ -51,9 +51,9 @@ pub struct ListQuery {
     pub namespace_id: Uuid,
     pub archetype: Archetype,
     pub filter: Option<Filter>,
-    /// What rows are sorted by. Ties go by start time and run id, in the direction of the last key. Without a key it is the default
-    /// order: close time descending with open runs first, then start time descending, then run id descending. One direction for
-    /// all three, so that an index can start at any position.
+    /// What rows are sorted by. Ties go by the default order, in the direction of the last key: close time descending with open runs
+    /// first, then start time descending, then run id descending. One direction for all three, so that an index can start at any
+    /// position.
     pub order: Vec<SortKey>,
     /// Rows after this place in that order.
     pub after: Option<Cursor>,

@@ -31,9 +31,13 @@ pub(super) async fn read(
     };
     let closed = |op| Filter::Compare { field: Field::CloseTime, op, value: Value::Int(as_of) };
     let mut rows = store.list(&only(Filter::IsNull(Field::CloseTime))).await?;
+    let run_id = after.position.run_id.to_string();
     let closed_since = ListQuery {
-        order: vec![SortKey { field: Field::StartTime, descending: true }],
-        after: Some(Cursor { values: vec![Some(Value::Int(after.position.start_time))], ..after.clone() }),
+        order: [Field::StartTime, Field::RunId].map(|field| SortKey { field, descending: true }).to_vec(),
+        after: Some(Cursor {
+            values: vec![Some(Value::Int(after.position.start_time)), Some(Value::Text(run_id))],
+            ..after.clone()
+        }),
         ..only(closed(CompareOp::Gt))
     };
     rows.extend(store.list(&closed_since).await?);

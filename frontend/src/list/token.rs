@@ -50,7 +50,7 @@ impl List {
         })
     }
 
-    /// The token of the page after a row. A run that has closed after `as_of` has the place of an open one.
+    /// The token of the page after a row. In the default order a run that has closed after `as_of` has the place of an open one.
     pub(super) fn token(
         self,
         last: &VisibilityRow,
@@ -62,7 +62,7 @@ impl List {
         Ok(ListPageToken {
             namespace_id: self.namespace_id,
             query_hash: self.query_hash,
-            close_time: if position.close_time > as_of { OPEN } else { position.close_time },
+            close_time: if order.is_empty() && position.close_time > as_of { OPEN } else { position.close_time },
             start_time: position.start_time,
             run_id: position.run_id.into_bytes().to_vec().into(),
             values: values.into_iter().map(|value| SortValue { value: value.map(to_token) }).collect(),

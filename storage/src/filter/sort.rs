@@ -37,8 +37,7 @@ pub(crate) fn compare(keys: &[SortKey], one: &Cursor, other: &Cursor) -> Orderin
         (Some(one), Some(other)) => directed(order(one, other).unwrap_or(Ordering::Equal), key.descending),
         (one, other) => one.is_none().cmp(&other.is_none()),
     });
-    let tie = |cursor: &Cursor| (cursor.position.start_time, cursor.position.run_id);
-    by_keys.fold(Ordering::Equal, Ordering::then).then(directed(tie(one).cmp(&tie(other)), last.descending))
+    by_keys.fold(Ordering::Equal, Ordering::then).then(directed(one.position.cmp(&other.position), last.descending))
 }
 
 fn directed(order: Ordering, descending: bool) -> Ordering {

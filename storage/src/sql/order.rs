@@ -11,7 +11,7 @@ const DEFAULT: [&str; 3] = ["close_time", "start_time", "run_id"];
 /// What is left of an order once keys that cannot matter are gone.
 struct Sort<'a> {
     keys: &'a [SortKey],
-    ties: &'static [&'static str],
+    ties: Vec<&'static str>,
     /// Of the ties.
     descending: bool,
 }
@@ -20,11 +20,13 @@ fn sort(order: &[SortKey]) -> Sort<'_> {
     let run_id = order.iter().position(|key| key.field == Field::RunId);
     let keys = &order[..run_id.unwrap_or(order.len())];
     let descending = run_id.map(|at| &order[at]).or(order.last()).is_none_or(|key| key.descending);
-    let ties = match (run_id, order) {
-        (Some(_), _) => &DEFAULT[2..],
-        (None, []) => &DEFAULT[..],
-        (None, _) => &DEFAULT[1..],
+    // Rows that are alike in a key need not be compared by it again.
+    let is_tie = |column: &&str| match *column {
+        "close_time" => run_id.is_none() && keys.iter().all(|key| key.field != Field::CloseTime),
+        "start_time" => run_id.is_none() && keys.iter().all(|key| key.field != Field::StartTime),
+        _ => true,
     };
+    let ties = DEFAULT.into_iter().filter(is_tie).collect();
     Sort { keys, ties, descending }
 }
 
@@ -57,15 +59,15 @@ pub(super) fn push_after<D: Dialect>(sql: &mut QueryBuilder<D>, order: &[SortKey
                 push_key(sql, key);
                 sql.push(", ");
             }
-            push_ties(sql, ties, descending);
+            push_ties(sql, &ties, descending);
             sql.push("(");
             for value in values {
                 D::bind(sql, value.clone());
                 sql.push(", ");
             }
-            push_tie_values(sql, ties, &after.position);
+            push_tie_values(sql, &ties, &after.position);
         }
-        None => push_after_key(sql, keys, ties, descending, after, 0),
+        None => push_after_key(sql, keys, &ties, descending, after, 0),
     }
 }
 
