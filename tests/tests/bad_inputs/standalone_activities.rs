@@ -140,7 +140,7 @@ fn lists() -> Vec<Row> {
     };
     let token =
         ListActivityExecutionsRequest { namespace: namespace(), next_page_token: "x".into(), ..Default::default() };
-    let count = CountActivityExecutionsRequest { namespace: namespace(), query: "GROUP BY ActivityType".into() };
+    let count = CountActivityExecutionsRequest { namespace: namespace(), query: "GROUP BY RunId".into() };
     vec![
         list("Nope = 1", "invalid query: invalid expression: column name 'Nope' is not a valid search attribute"),
         list("garbage", "invalid query: invalid expression: incomplete expression"),
@@ -148,7 +148,7 @@ fn lists() -> Vec<Row> {
         Row::invalid(
             "CountActivityExecutions",
             &count,
-            "invalid query: operation is not supported: 'GROUP BY' clause is not supported for search attribute ActivityType",
+            "invalid query: operation is not supported: 'GROUP BY' clause is not supported for search attribute RunId",
         ),
     ]
 }
