@@ -37,7 +37,13 @@ pub(crate) fn compare(keys: &[SortKey], one: &Cursor, other: &Cursor) -> Orderin
         (Some(one), Some(other)) => directed(order(one, other).unwrap_or(Ordering::Equal), key.descending),
         (one, other) => one.is_none().cmp(&other.is_none()),
     });
-    by_keys.fold(Ordering::Equal, Ordering::then).then(directed(one.position.cmp(&other.position), last.descending))
+    // Alike in their ids, they are the same run, at whatever time it closed.
+    let by_place = if keys.iter().any(|key| key.field == Field::RunId) {
+        Ordering::Equal
+    } else {
+        directed(one.position.cmp(&other.position), last.descending)
+    };
+    by_keys.fold(Ordering::Equal, Ordering::then).then(by_place)
 }
 
 fn directed(order: Ordering, descending: bool) -> Ordering {
