@@ -18,6 +18,8 @@ pub struct FrontendLimits {
     /// So many seconds' worth of calls, and of lists, may come at once.
     pub burst_ratio: f64,
     pub visibility_burst_ratio: f64,
+    /// The lists of open and of closed runs take no condition but times.
+    pub old_lists_refuse_filters: bool,
     /// Waiting calls of one method in the namespace; 0: no limit.
     pub waiting_calls: usize,
     /// A poll of a task queue ends empty after this long.
@@ -67,6 +69,7 @@ impl Default for FrontendLimits {
             visibility_rps: 0,
             burst_ratio: 2.0,
             visibility_burst_ratio: 1.0,
+            old_lists_refuse_filters: false,
             waiting_calls: 20_000,
             poll_timeout: PerQueue::of_all(Duration::from_secs(60)),
             wait_timeout: Duration::from_secs(20),

@@ -4,10 +4,9 @@ use std::task::{Context, Poll};
 
 use futures::future::{Either, Ready, ready};
 use http::{Request, Response};
-use tonic::Status;
 use tower::{Layer, Service};
 
-use crate::api_keys::ApiKeys;
+use crate::{api_keys::ApiKeys, status};
 
 /// What load balancers and SDKs ask before they have shown who they are, as on Temporal's server.
 const FREE: [&str; 3] = [
@@ -51,6 +50,6 @@ where
         if FREE.contains(&request.uri().path()) || self.keys.accept(request.headers()) {
             return Either::Left(self.inner.call(request));
         }
-        Either::Right(ready(Ok(Status::permission_denied("Request unauthorized.").into_http())))
+        Either::Right(ready(Ok(status::permission_denied("Request unauthorized.").into_http())))
     }
 }

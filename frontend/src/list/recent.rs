@@ -22,6 +22,7 @@ impl Lists {
         namespace: &AuthorizedNamespace,
         request: ListOpenWorkflowExecutionsRequest,
     ) -> Result<ListOpenWorkflowExecutionsResponse, Status> {
+        may_filter(namespace, request.filters.is_some())?;
         let mut terms = vec![status_is(CompareOp::Eq, WorkflowExecutionStatus::Running)];
         terms.extend(time_range(Field::StartTime, request.start_time_filter.as_ref())?);
         terms.extend(match request.filters {
@@ -39,6 +40,7 @@ impl Lists {
         namespace: &AuthorizedNamespace,
         request: ListClosedWorkflowExecutionsRequest,
     ) -> Result<ListClosedWorkflowExecutionsResponse, Status> {
+        may_filter(namespace, request.filters.is_some())?;
         let mut terms = vec![Filter::Not(Box::new(Filter::IsNull(Field::CloseTime)))];
         terms.extend(time_range(Field::CloseTime, request.start_time_filter.as_ref())?);
         terms.extend(match request.filters {
@@ -56,6 +58,13 @@ impl Lists {
         let page = self.page(namespace, read, request.maximum_page_size, &request.next_page_token).await?;
         Ok(ListClosedWorkflowExecutionsResponse { executions: page.executions, next_page_token: page.next_page_token })
     }
+}
+
+fn may_filter(namespace: &AuthorizedNamespace, filters: bool) -> Result<(), Status> {
+    if filters && namespace.limits().old_lists_refuse_filters {
+        return Err(status::permission_denied("List is disabled on this namespace."));
+    }
+    Ok(())
 }
 
 fn compare(field: Field, op: CompareOp, value: Value) -> Filter {

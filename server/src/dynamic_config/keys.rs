@@ -41,6 +41,7 @@ pub(super) enum Field {
     Count(fn(&mut AllLimits) -> &mut usize),
     Rate(fn(&mut AllLimits) -> &mut u32),
     Float(fn(&mut AllLimits) -> &mut f64),
+    Switch(fn(&mut AllLimits) -> &mut bool),
     Time(fn(&mut AllLimits) -> &mut Nanos),
     Span(fn(&mut AllLimits) -> &mut Duration),
     Addresses(fn(&mut AllLimits) -> &mut CallbackAddresses),
@@ -48,7 +49,7 @@ pub(super) enum Field {
     QueueRate(fn(&mut AllLimits) -> &mut PerQueue<Option<f64>>),
 }
 
-use Field::{Addresses, Count, Float, Int32, Int64, QueueRate, QueueSpan, Rate, Span, Time};
+use Field::{Addresses, Count, Float, Int32, Int64, QueueRate, QueueSpan, Rate, Span, Switch, Time};
 use Scope::{Global, Namespace, TaskQueue};
 
 const fn key(name: &'static str, scope: Scope, field: Field) -> Key {
@@ -195,6 +196,7 @@ pub(crate) static KEYS: &[Key] = &[
     key("frontend.namespaceBurstRatio", Namespace, Float(|all| &mut all.frontend.burst_ratio)),
     key("frontend.namespaceRPS.visibility", Namespace, Rate(|all| &mut all.frontend.visibility_rps)),
     key("frontend.namespaceBurstRatio.visibility", Namespace, Float(|all| &mut all.frontend.visibility_burst_ratio)),
+    key("frontend.disableListVisibilityByFilter", Namespace, Switch(|all| &mut all.frontend.old_lists_refuse_filters)),
     key("frontend.namespaceCount", Namespace, Count(|all| &mut all.frontend.waiting_calls)),
     key("frontend.historyMaxPageSize", Namespace, Count(|all| &mut all.frontend.history_page)),
     key("frontend.visibilityMaxPageSize", Namespace, Count(|all| &mut all.frontend.list_page)),

@@ -75,6 +75,7 @@ const TABLE: &[[&str; 5]] = &[
     ["frontend.namespaceBurstRatio", "namespace", "2", "", ""],
     ["frontend.namespaceRPS.visibility", "namespace", "10", "0", "the same"],
     ["frontend.namespaceBurstRatio.visibility", "namespace", "1", "", ""],
+    ["frontend.disableListVisibilityByFilter", "namespace", "false", "", ""],
     ["frontend.namespaceCount", "namespace", "1200", "20000", "a poll that waits costs little"],
     ["frontend.historyMaxPageSize", "namespace", "256", "", ""],
     ["frontend.visibilityMaxPageSize", "namespace", "1000", "", ""],
@@ -118,9 +119,11 @@ fn each_key_sets_its_own_limit_and_no_other() {
             assert_eq!(limits.frontend.callback_addresses, expected);
             continue;
         }
-        key.field.set(&mut limits, &json!(7)).unwrap();
+        let is_switch = defaults[at] == "false";
+        key.field.set(&mut limits, &if is_switch { json!(true) } else { json!(7) }).unwrap();
         let mut expected = defaults.clone();
-        expected[at] = if defaults[at].ends_with(['s', 'm', 'h']) { "7s".to_owned() } else { "7".to_owned() };
+        let shown = if defaults[at].ends_with(['s', 'm', 'h']) { "7s" } else { "7" };
+        expected[at] = if is_switch { "true" } else { shown }.to_owned();
         assert_eq!(show_all(&mut limits), expected, "{}", key.name);
     }
 }

@@ -23,12 +23,16 @@ use run::{Client, Got, run};
 /// So many cases run at the same time.
 const PARALLEL: usize = 16;
 /// The recordings of the set-up `settings`, as far as they are limits that exist here.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "history.maxTotalUpdates=3",
     "history.maximumSignalsPerExecution=5",
     "history.workflowTaskHeartbeatTimeout=3s",
+    "frontend.disableListVisibilityByFilter=true",
     r#"component.callbacks.allowedAddresses=[{"Pattern":"localhost:1","AllowInsecure":true}]"#,
 ];
+/// The set-up `authorizer`: a server that lets nobody in without this key.
+const KEY: &str = "recorded-requests";
+const KEY_HASH: &str = "39b89811523090c148e889fdd733ec0acccd1c8151eeff43a7858a8cce86a2bc";
 /// Set-ups of one setting each.
 const RATES: [(&str, &str); 3] = [
     ("namespace-rps", "frontend.namespaceRPS=5"),
@@ -58,6 +62,13 @@ async fn with_other_limits() -> Result<()> {
 }
 
 #[tokio::test]
+async fn without_a_key() -> Result<()> {
+    let flags = ["--api-key-hash", KEY_HASH];
+    let server = Server::start_set("bad_inputs_authorizer", Database::SqliteMemory, &flags, &[]).await?;
+    check(server, |case| case.server.as_deref() == Some("authorizer")).await
+}
+
+#[tokio::test]
 async fn with_other_rates() -> Result<()> {
     for (set_up, setting) in RATES {
         let name = format!("bad_inputs_{set_up}");
@@ -67,14 +78,14 @@ async fn with_other_rates() -> Result<()> {
     Ok(())
 }
 
-/// Every other set-up is one that no server of ours can have yet.
+/// Every other set-up is one that no server of ours can have.
 #[test]
 fn no_case_is_forgotten() -> Result<()> {
     let mut count = 0;
     for (case, expected) in case::all()? {
         count += 1;
         let is_known = case.server.as_deref().is_none_or(|set_up| {
-            matches!(set_up, "1.32" | "settings") || RATES.iter().any(|(known, _)| *known == set_up)
+            matches!(set_up, "1.32" | "settings" | "authorizer") || RATES.iter().any(|(known, _)| *known == set_up)
         });
         ensure!(is_known || matches!(expected, Expected::NotSent), "{} is sent by no test", case.id);
     }
@@ -161,7 +172,8 @@ async fn namespaces(client: &Client) -> Result<Namespaces> {
 }
 
 async fn must(client: &Client, rpc: &str, request: Value) -> Result<Value> {
-    let call: Call = serde_json::from_value(json!({"rpc": rpc}))?;
+    let call: Call =
+        serde_json::from_value(json!({"rpc": rpc, "metadata": {"authorization": format!("Bearer {KEY}")}}))?;
     loop {
         match client.send(rpc, request.clone(), &call).await? {
             // Where rates are tested.
