@@ -55,7 +55,7 @@ impl Committer {
             queue.waiting.push(submission);
         } else {
             queue.busy = true;
-            let turn = Turn(self.clone());
+            let turn = Turn { committer: self.clone(), is_over: false };
             tokio::spawn(async move { turn.run(vec![submission]).await });
         }
         answer
@@ -63,24 +63,29 @@ impl Committer {
 }
 
 /// Whoever has it commits. A panic gives it back, and with it goes what waits: its shards learn that they know nothing.
-struct Turn(Arc<Committer>);
+struct Turn {
+    committer: Arc<Committer>,
+    /// It was given back, and another may have it by now.
+    is_over: bool,
+}
 
 impl Turn {
-    async fn run(self, mut together: Vec<Submission>) {
-        while !together.is_empty() {
-            commit(&*self.0.store, together).await;
-            let mut queue = self.0.queue.lock();
+    async fn run(mut self, mut together: Vec<Submission>) {
+        while !self.is_over {
+            commit(&*self.committer.store, together).await;
+            let mut queue = self.committer.queue.lock();
             together = std::mem::take(&mut queue.waiting);
             queue.busy = !together.is_empty();
+            self.is_over = together.is_empty();
         }
-        // There is nothing to give back, and another may have the turn by now.
-        std::mem::forget(self);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *self.0.queue.lock() = Queue::default();
+        if !self.is_over {
+            *self.committer.queue.lock() = Queue::default();
+        }
     }
 }
 

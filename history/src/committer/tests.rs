@@ -70,6 +70,8 @@ async fn what_waits_goes_together_and_each_hears_of_it() {
     assert!(!committer.queue.lock().busy);
     let (batch, workflows) = batch(&leases[0], &["later"]);
     assert!(committer.submit(batch, workflows).await.unwrap().is_ok());
+    tokio::task::yield_now().await;
+    assert_eq!(Arc::strong_count(&committer), 1, "a turn that is over holds nothing");
 }
 
 #[tokio::test]
