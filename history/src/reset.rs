@@ -16,7 +16,6 @@ use crate::{
     api::Target,
     error::Error,
     shard::message::{Action, ResetOp},
-    unavailable,
 };
 
 /// A workflow that changes under each of so many tries is too busy.
@@ -109,29 +108,21 @@ impl History {
 
     /// All events of a run before this one, and the first ids of their batches.
     pub(crate) async fn events(&self, run: RunKey, end_event_id: i64) -> Result<(Vec<HistoryEvent>, Vec<i64>), Error> {
-        const BATCHES: usize = 1_000;
-        const BYTES: usize = 4 * 1024 * 1024;
         let (mut events, mut boundaries) = (Vec::new(), Vec::new());
         loop {
             let from = events.len() as i64 + 1;
             if from >= end_event_id {
                 return Ok((events, boundaries));
             }
-            let read = self.shared.store.read_events(run, from, end_event_id, BATCHES, BYTES);
-            let batches = read.await.map_err(unavailable)?;
-            if batches.is_empty() {
+            let page = self.shared.event_page(run, from, end_event_id).await?;
+            if page.is_empty() {
                 return Err(Error::Unavailable);
             }
-            for batch in batches {
-                boundaries.push(batch.first_event_id);
-                let decoded = perdure_engine::journal::decode_events(&batch.events);
+            for (first_event_id, batch) in page {
+                boundaries.push(first_event_id);
                 let known = events.len() as i64;
-                events.extend(
-                    decoded
-                        .map_err(|corrupt| Error::Reject(perdure_engine::Reject::Corrupt(corrupt)))?
-                        .into_iter()
-                        .filter(|event| event.event_id > known && event.event_id < end_event_id),
-                );
+                events
+                    .extend(batch.into_iter().filter(|event| event.event_id > known && event.event_id < end_event_id));
             }
         }
     }

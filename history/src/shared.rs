@@ -2,9 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use perdure_engine::{Start, WorkflowState};
+use perdure_engine::{Reject, Start, WorkflowState};
 use perdure_matching::Matching;
-use perdure_storage::{SLOTS, Store, WorkflowKey};
+use perdure_proto::api::history::HistoryEvent;
+use perdure_storage::{RunKey, SLOTS, Store, WorkflowKey, store::EventBatch};
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
@@ -19,6 +20,7 @@ use crate::{
     metrics::Metrics,
     nexus::NexusConfig,
     shard::message::{self, Action, Message, Op, ReplyTo, StartOp, UpdateOp},
+    unavailable,
     versioning::check_override,
 };
 
@@ -107,6 +109,23 @@ impl Shared {
             }))
         })
         .await
+    }
+
+    /// Batches of a run's events, each with its first id, from the batch that holds `from_event_id` on. Empty: there are no more.
+    pub(crate) async fn event_page(
+        &self,
+        run: RunKey,
+        from_event_id: i64,
+        end_event_id: i64,
+    ) -> Result<Vec<(i64, Vec<HistoryEvent>)>, Error> {
+        const BATCHES: usize = 1_000;
+        const BYTES: usize = 4 * 1024 * 1024;
+        let read = self.store.read_events(run, from_event_id, end_event_id, BATCHES, BYTES);
+        let decode = |batch: EventBatch| match perdure_engine::journal::decode_events(&batch.events) {
+            Ok(events) => Ok((batch.first_event_id, events)),
+            Err(corrupt) => Err(Error::Reject(Reject::Corrupt(corrupt))),
+        };
+        read.await.map_err(unavailable)?.into_iter().map(decode).collect()
     }
 
     /// Carries a message to another run, in the background.

@@ -2,16 +2,12 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as TEXT};
 use perdure_engine::{Archetype, Input, NexusCompletion, Reject};
-use perdure_proto::{RawHistory, token::NexusCallbackToken};
+use perdure_proto::token::NexusCallbackToken;
 use perdure_storage::{RunKey, WorkflowKey};
 use uuid::Uuid;
 
 use super::NexusConfig;
 use crate::{History, api::Target, error::Error, shard::message::Action, shared::Shared};
-
-/// Events of a run that are read at once.
-const PAGE_BATCHES: usize = 256;
-const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Why a completion was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +71,13 @@ impl Shared {
     async fn was_told(&self, run: RunKey, completion: &NexusCompletion) -> Result<bool, CompleteError> {
         let mut from = completion.scheduled_event_id + 1;
         loop {
-            let read = self.store.read_events(run, from, i64::MAX, PAGE_BATCHES, PAGE_BYTES);
-            let batches = read.await.map_err(|_| CompleteError::Unavailable)?;
-            let Some(last) = batches.last() else { return Ok(false) };
-            from = last.first_event_id + i64::from(last.event_count);
-            for batch in batches {
-                let events = RawHistory::from_encoded(batch.events).events().map_err(|_| CompleteError::Unavailable)?;
-                if events.iter().filter_map(|event| event.attributes.as_ref()).any(|event| completion.became(event)) {
-                    return Ok(true);
-                }
+            let page = self.event_page(run, from, i64::MAX).await.map_err(|_| CompleteError::Unavailable)?;
+            let Some(last) = page.last().and_then(|(_, events)| events.last()) else { return Ok(false) };
+            from = last.event_id + 1;
+            let mut attributes =
+                page.iter().flat_map(|(_, events)| events).filter_map(|event| event.attributes.as_ref());
+            if attributes.any(|attributes| completion.became(attributes)) {
+                return Ok(true);
             }
         }
     }
