@@ -3,7 +3,7 @@
 use crate::{
     Archetype, activity, batch, callback, cancel,
     change::Kind,
-    check, child, close,
+    child, close,
     ctx::Ctx,
     deadlines, delete, external,
     input::Input,
@@ -39,7 +39,7 @@ pub(crate) fn finish(mut tx: Tx, reply: Reply) -> Result<Outcome, Reject> {
     }
     #[cfg(debug_assertions)]
     {
-        let violations = check::check(tx.state);
+        let violations = crate::check::check(tx.state);
         assert!(violations.is_empty(), "{violations:?} after {:?}", tx.out.changes);
     }
     Ok(tx.out)
