@@ -109,7 +109,7 @@ impl Output {
     }
 
     /// Titles and values: a card, or an object whose keys are the titles.
-    pub(crate) fn card<const N: usize>(self, rows: [(&str, Json); N]) -> anyhow::Result<()> {
+    pub(crate) fn card<'a>(self, rows: impl IntoIterator<Item = (&'a str, Json)>) -> anyhow::Result<()> {
         if self.is_text() {
             return lines(card(rows.into_iter().map(|(title, value)| (title, cell(&value)))));
         }

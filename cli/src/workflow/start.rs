@@ -23,9 +23,9 @@ use crate::{
 #[derive(Args, Debug)]
 pub struct Start {
     #[command(flatten)]
-    flags: StartFlags,
+    pub(super) flags: StartFlags,
     #[command(flatten)]
-    now: StartNowFlags,
+    pub(super) now: StartNowFlags,
     #[command(flatten)]
     input: PayloadInput,
 }
@@ -49,21 +49,41 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn print(&self, session: &Session) -> anyhow::Result<()> {
+        self.print_with(session, [("TaskQueue", Json::from(self.task_queue.as_str()))])
+    }
+
+    /// With what else there is to say.
+    pub(super) fn print_with<const N: usize>(
+        &self,
+        session: &Session,
+        more: [(&'static str, Json); N],
+    ) -> anyhow::Result<()> {
         session.output.say("Running execution:")?;
-        session.output.card([
+        let run = [
             ("WorkflowId", Json::from(self.workflow_id.as_str())),
             ("RunId", Json::from(self.run_id.as_str())),
             ("Type", Json::from(self.workflow_type.as_str())),
             ("Namespace", Json::from(session.namespace())),
-            ("TaskQueue", Json::from(self.task_queue.as_str())),
-        ])
+        ];
+        session.output.card(run.into_iter().chain(more))
     }
 }
 
 impl Start {
-    async fn start(&self, session: &Session) -> anyhow::Result<Running> {
+    /// All that the flags say.
+    pub(super) fn request(&self, session: &Session) -> anyhow::Result<StartWorkflowExecutionRequest> {
         let mut request = self.flags.request(session, self.input.payloads()?)?;
         self.now.apply(&mut request);
+        Ok(request)
+    }
+
+    pub(super) fn running(&self, workflow_id: String, run_id: String) -> Running {
+        let (workflow_type, task_queue) = (self.flags.r#type.clone(), self.flags.task_queue.clone());
+        Running { workflow_id, run_id, workflow_type, task_queue }
+    }
+
+    async fn start(&self, session: &Session) -> anyhow::Result<Running> {
+        let request = self.request(session)?;
         let workflow_id = request.workflow_id.clone();
         let run_id = match session.attempt(request).await {
             Ok(answer) => answer.run_id,
@@ -72,8 +92,7 @@ impl Start {
                 _ => return Err(session.explain_attempt::<StartWorkflowExecutionRequest>(failed)),
             },
         };
-        let (workflow_type, task_queue) = (self.flags.r#type.clone(), self.flags.task_queue.clone());
-        Ok(Running { workflow_id, run_id, workflow_type, task_queue })
+        Ok(self.running(workflow_id, run_id))
     }
 
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {

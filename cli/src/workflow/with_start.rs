@@ -15,13 +15,12 @@ use perdure_proto::api::{
 use serde_json::Value as Json;
 
 use super::{
-    start::Running,
+    start::{Running, Start},
     update::{Sending, result, wait_for_stage},
 };
 use crate::{
-    payload::{PayloadInput, SignalInput, UpdateInput},
+    payload::{SignalInput, UpdateInput},
     session::Session,
-    start::{StartFlags, StartNowFlags},
 };
 
 #[derive(Args, Debug)]
@@ -32,11 +31,7 @@ pub struct SignalWithStart {
     #[command(flatten)]
     signal: SignalInput,
     #[command(flatten)]
-    flags: StartFlags,
-    #[command(flatten)]
-    now: StartNowFlags,
-    #[command(flatten)]
-    input: PayloadInput,
+    start: Start,
 }
 
 /// An update and the workflow that is started for it.
@@ -57,11 +52,7 @@ pub(crate) struct UpdateWithStart {
     #[command(flatten)]
     update: UpdateInput,
     #[command(flatten)]
-    flags: StartFlags,
-    #[command(flatten)]
-    now: StartNowFlags,
-    #[command(flatten)]
-    input: PayloadInput,
+    start: Start,
 }
 
 #[derive(Args, Debug)]
@@ -81,8 +72,7 @@ pub struct ExecuteUpdateWithStart {
 
 impl SignalWithStart {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let mut start = self.flags.request(session, self.input.payloads()?)?;
-        self.now.apply(&mut start);
+        let start = self.start.request(session)?;
         let workflow_id = start.workflow_id.clone();
         let request = SignalWithStartWorkflowExecutionRequest {
             signal_name: self.signal_name,
@@ -90,8 +80,7 @@ impl SignalWithStart {
             ..with_signal(start)
         };
         let run_id = session.call(request).await?.run_id;
-        let StartFlags { r#type: workflow_type, task_queue, .. } = self.flags;
-        Running { workflow_id, run_id, workflow_type, task_queue }.print(session)
+        self.start.running(workflow_id, run_id).print(session)
     }
 }
 
@@ -123,12 +112,13 @@ fn with_signal(start: StartWorkflowExecutionRequest) -> SignalWithStartWorkflowE
 
 impl UpdateWithStart {
     async fn send(&self, session: &Session, stage: Stage) -> anyhow::Result<(Running, String, Option<Outcome>)> {
-        let workflow_id = self.flags.workflow_id.clone().context("--workflow-id is needed: the update goes to it")?;
-        self.now
+        let workflow_id =
+            self.start.flags.workflow_id.clone().context("--workflow-id is needed: the update goes to it")?;
+        self.start
+            .now
             .id_conflict_policy
             .context("--id-conflict-policy is needed: say what happens where the workflow runs")?;
-        let mut start = self.flags.request(session, self.input.payloads()?)?;
-        self.now.apply(&mut start);
+        let start = self.start.request(session)?;
         let update = Sending {
             workflow_id: workflow_id.clone(),
             run_id: self.run_id.clone(),
@@ -154,21 +144,13 @@ impl UpdateWithStart {
                 None => {}
             }
         }
-        let (workflow_type, task_queue) = (self.flags.r#type.clone(), self.flags.task_queue.clone());
-        Ok((Running { workflow_id, run_id, workflow_type, task_queue }, update.update_id, outcome))
+        Ok((self.start.running(workflow_id, run_id), update.update_id, outcome))
     }
 
     fn print(&self, session: &Session, running: &Running, update_id: &str, value: Json) -> anyhow::Result<()> {
-        session.output.say("Running execution:")?;
-        session.output.card([
-            ("WorkflowId", Json::from(running.workflow_id.as_str())),
-            ("RunId", Json::from(running.run_id.as_str())),
-            ("Type", Json::from(running.workflow_type.as_str())),
-            ("Namespace", Json::from(session.namespace())),
-            ("UpdateName", Json::from(self.update_name.as_str())),
-            ("UpdateId", Json::from(update_id)),
-            ("UpdateResult", value),
-        ])
+        let name = Json::from(self.update_name.as_str());
+        running
+            .print_with(session, [("UpdateName", name), ("UpdateId", Json::from(update_id)), ("UpdateResult", value)])
     }
 }
 
