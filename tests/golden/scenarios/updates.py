@@ -81,13 +81,17 @@ async def update_completes_workflow(stage: Stage) -> None:
     stage.answers.append(await update)
 
 
-async def update_open_at_close(stage: Stage) -> None:
+async def _with_accepted_update(stage: Stage) -> None:
     await _running(stage)
     update = asyncio.create_task(stage.update("update", "ACCEPTED"))
     task = await stage.task()
     accepted = accept(task.messages[0])
     await stage.done(task, place(accepted), messages=[accepted])
     await update
+
+
+async def update_open_at_close(stage: Stage) -> None:
+    await _with_accepted_update(stage)
     await stage.signal()
     await stage.finish()
     await stage.answer(stage.update("update"))
@@ -95,12 +99,7 @@ async def update_open_at_close(stage: Stage) -> None:
 
 
 async def update_asked_for_after_close(stage: Stage) -> None:
-    await _running(stage)
-    update = asyncio.create_task(stage.update("update", "ACCEPTED"))
-    task = await stage.task()
-    accepted = accept(task.messages[0])
-    await stage.done(task, place(accepted), messages=[accepted])
-    await update
+    await _with_accepted_update(stage)
     await stage.terminate()
     stage.answers.append(await stage.update_outcome("update"))
     await stage.answer(stage.update_outcome("another"))
