@@ -21,6 +21,7 @@ from scenarios import (
     timers,
     updates,
     versions,
+    versions_inherited,
     workflow_tasks,
 )
 from scenarios.sdk import prepare, sdk_replayer, sdk_worker
@@ -58,6 +59,7 @@ SCENARIOS: dict[str, Scenario] = {
         timers,
         updates,
         versions,
+        versions_inherited,
         workflow_tasks,
     )
     for name, function in _of(module).items()

@@ -71,100 +71,74 @@ def _workflow_link(link: nexus.Link) -> Link:
     return Link(workflow_event=event)
 
 
-async def nexus_async_ok(stage: Stage) -> None:
+async def _begun(stage: Stage, **fields: Any) -> tuple[Handler, Task]:
+    """The handler's workflow runs; the operation's caller has not heard of it."""
     await _schedule(stage)
     handler = Handler(stage)
     task = await _handle(stage)
-    await handler.start(task)
+    await handler.start(task, **fields)
+    return handler, task
+
+
+async def _working(stage: Stage, **fields: Any) -> Handler:
+    """The handler's workflow runs, and the caller knows."""
+    handler, task = await _begun(stage, **fields)
     await _started(stage, task)
     await stage.next()
+    return handler
+
+
+async def nexus_async_ok(stage: Stage) -> None:
+    handler = await _working(stage)
     await handler.next(complete())
     await stage.finish()
 
 
 async def nexus_async_without_result(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
-    await _started(stage, task)
-    await stage.next()
+    handler = await _working(stage)
     await handler.next(Command(command_type=complete().command_type, complete_workflow_execution_command_attributes={}))
     await stage.finish()
 
 
 async def nexus_async_fails(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
-    await _started(stage, task)
-    await stage.next()
+    handler = await _working(stage)
     await handler.next(fail())
     await stage.finish()
 
 
 async def nexus_async_canceled(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
-    await _started(stage, task)
-    await stage.next()
+    handler = await _working(stage)
     await handler.next(cancel())
     await stage.finish()
 
 
 async def nexus_async_terminated(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
-    await _started(stage, task)
-    await stage.next()
+    handler = await _working(stage)
     await stage.terminate(handler.id)
     await stage.finish()
 
 
 async def nexus_async_times_out(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task, workflow_run_timeout=seconds(1))
-    await _started(stage, task)
-    await stage.next()
+    await _working(stage, workflow_run_timeout=seconds(1))
     await stage.finish()
 
 
 async def nexus_handler_continues_as_new(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
-    await _started(stage, task)
-    await stage.next()
+    handler = await _working(stage)
     await handler.next(continue_as_new(handler.queue))
     await handler.next(complete())
     await stage.finish()
 
 
 async def nexus_handler_is_retried(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task, retry_policy=retries(2))
-    await _started(stage, task)
-    await stage.next()
+    handler = await _working(stage, retry_policy=retries(2))
     await handler.next(fail())
     await handler.next(complete())
     await stage.finish()
 
 
 async def nexus_ends_before_it_started(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
+    handler, task = await _begun(stage)
     await handler.next(complete())
     await stage.until("nexus_operation_completed")
     await stage.answer(_started(stage, task))
@@ -172,10 +146,7 @@ async def nexus_ends_before_it_started(stage: Stage) -> None:
 
 
 async def nexus_fails_before_it_started(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
+    handler, task = await _begun(stage)
     await handler.next(fail())
     await stage.until("nexus_operation_failed")
     await stage.finish()
@@ -199,10 +170,7 @@ async def nexus_handler_workflow_runs_already(stage: Stage) -> None:
 
 
 async def nexus_ends_during_workflow_task(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
+    handler, task = await _begun(stage)
     await stage.signal()
     running = await stage.task()
     await _started(stage, task)
@@ -229,10 +197,7 @@ async def _until_callback(stage: Stage, handler: Handler) -> None:
 
 
 async def nexus_cancel_ok(stage: Stage) -> None:
-    await _schedule(stage)
-    handler = Handler(stage)
-    task = await _handle(stage)
-    await handler.start(task)
+    handler, task = await _begun(stage)
     await _started(stage, task)
     await stage.next(cancel_nexus_operation(5))
     asked = await _handle(stage)
@@ -304,11 +269,18 @@ async def nexus_cancel_meets_the_end(stage: Stage) -> None:
 # Reset.
 
 
-async def reset_with_started_nexus_operation(stage: Stage) -> None:
+async def _finished(stage: Stage) -> None:
+    """The operation was done after a workflow task, which a reset can go back to."""
     await _schedule(stage)
-    handler = Handler(stage)
     task = await _handle(stage)
-    await handler.start(task)
+    await stage.signal()
+    await stage.next()
+    await _succeed(stage, task)
+    await stage.finish()
+
+
+async def reset_with_started_nexus_operation(stage: Stage) -> None:
+    handler, task = await _begun(stage)
     await stage.signal()
     await stage.next()
     await _started(stage, task)
@@ -320,23 +292,13 @@ async def reset_with_started_nexus_operation(stage: Stage) -> None:
 
 
 async def reset_with_completed_nexus_operation(stage: Stage) -> None:
-    await _schedule(stage)
-    task = await _handle(stage)
-    await stage.signal()
-    await stage.next()
-    await _succeed(stage, task)
-    await stage.finish()
+    await _finished(stage)
     await _reset(stage, 9)
     await stage.finish()
 
 
 async def reset_without_nexus(stage: Stage) -> None:
-    await _schedule(stage)
-    task = await _handle(stage)
-    await stage.signal()
-    await stage.next()
-    await _succeed(stage, task)
-    await stage.finish()
+    await _finished(stage)
     excluded = [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_NEXUS]
     await _reset(stage, 9, reset_reapply_exclude_types=excluded)
     await _succeed(stage, await _handle(stage))
