@@ -83,7 +83,11 @@ impl WorkflowState {
             | Kind::NexusStartReady(_)
             | Kind::NexusCancelRetry(_)
             | Kind::NexusCancelReady(_) => return nexus::apply_durable(run, kind),
-            Kind::CallbackRetry(_) | Kind::CallbackReady(_) | Kind::CallbackEnded(_) | Kind::CallbackRefused(_) => {
+            Kind::CallbackRetry(_)
+            | Kind::CallbackReady(_)
+            | Kind::CallbackEnded(_)
+            | Kind::CallbackRefused(_)
+            | Kind::CallbacksAttached(_) => {
                 return callback::apply_durable(run, kind);
             }
             Kind::SignalRequestSeen(request_id) => {

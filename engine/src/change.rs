@@ -35,7 +35,7 @@ pub enum Change {
 pub struct DurableChange {
     #[prost(
         oneof = "Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 48, 50, 51, 55, 60, 61, 70"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 55, 60, 61, 70"
     )]
     pub kind: Option<Kind>,
 }
@@ -144,6 +144,9 @@ pub enum Kind {
     CallbackRefused(CallbackRefusedChange),
     #[prost(message, tag = "47")]
     StandaloneNexus(Box<StandaloneNexusChange>),
+    /// One request brought completion callbacks to a run that has no events.
+    #[prost(message, tag = "49")]
+    CallbacksAttached(CallbacksAttached),
     /// Too many workflow tasks have failed in a row: lists show it from now on.
     #[prost(bool, tag = "55")]
     ProblemsReported(bool),
@@ -244,6 +247,16 @@ pub struct CallbackRefusedChange {
     pub callback_id: String,
     #[prost(message, optional, tag = "2")]
     pub failure: Option<Failure>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct CallbacksAttached {
+    #[prost(string, tag = "1")]
+    pub request_id: String,
+    #[prost(int64, tag = "2")]
+    pub time: Nanos,
+    #[prost(message, repeated, tag = "3")]
+    pub callbacks: Vec<Callback>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

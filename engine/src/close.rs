@@ -45,6 +45,7 @@ use crate::{
     state::{Close, Nanos, OwedAtClose, RunState, WorkflowState},
     tx::{EventExtras, Tx},
     update,
+    warning::{Size, Warning},
     workflow_task::{self, SERVER_IDENTITY},
 };
 
@@ -346,8 +347,13 @@ pub(crate) fn enforce_limits(tx: &mut Tx) {
         terminate(tx, Termination::by_server("Workflow history size exceeds limit."));
     } else if run.next_event_id - 1 > limits.history_count {
         terminate(tx, Termination::by_server("Workflow history count exceeds limit."));
-    } else if state_is_measured(tx) && run.counted_size() as i64 > limits.state_size {
-        terminate(tx, Termination::by_server("Workflow mutable state size exceeds limit."));
+    } else if state_is_measured(tx) {
+        let (size, limit) = (run.counted_size() as i64, limits.state_size_warn);
+        if size > limits.state_size {
+            terminate(tx, Termination::by_server("Workflow mutable state size exceeds limit."));
+        } else if size > limit {
+            tx.notice(Notice::Warning(Warning { of: Size::State, size, limit }));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod activity;
 mod admit;
 mod apply;
 mod archetype;
+mod attach;
 mod attributes;
 pub mod batch;
 mod callback;
@@ -53,6 +54,7 @@ mod update;
 pub mod validate;
 mod verify;
 mod versioning;
+pub mod warning;
 mod workflow_task;
 
 pub use activity::{ActivityOperation, ActivitySelector, Jitter, OptionField, activity_options, merge_priority};

@@ -6,7 +6,7 @@ use perdure_proto::api::{
     protocol::Message, update, workflow::WorkflowExecutionOptions,
 };
 
-use crate::{change::Change, input::Start, state::Nanos};
+use crate::{change::Change, input::Start, state::Nanos, warning::Warning};
 
 /// The changes, tasks, notices and reply of one input.
 #[derive(Debug, Default)]
@@ -70,6 +70,8 @@ pub enum Notice {
     QueriesUnanswered,
     /// The run closed.
     Closed,
+    /// Something has become large.
+    Warning(Warning),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

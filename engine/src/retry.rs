@@ -16,7 +16,7 @@ use perdure_proto::api::{
 use prost_types::Duration;
 
 use crate::{
-    limits::Limits,
+    limits::{Limits, RetryDefaults},
     state::Nanos,
     time::{duration, from_duration, from_optional_duration},
     validate,
@@ -24,9 +24,6 @@ use crate::{
 
 /// Lists a time-out in `non_retryable_error_types`: `TemporalTimeout:StartToClose`.
 const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
-const DEFAULT_COEFFICIENT: f64 = 2.0;
-/// The default maximum interval is this many initial intervals.
-const DEFAULT_MAXIMUM_FACTOR: Nanos = 100;
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,25 +113,30 @@ pub(crate) fn timeout_name(timeout: TimeoutType) -> &'static str {
     }
 }
 
-/// Fills in what a policy leaves open. (No policy at all means no retries for workflows and this default for activities.)
-pub fn with_defaults(mut policy: RetryPolicy, limits: &Limits) -> RetryPolicy {
+/// Fills in what a policy leaves open. (No policy at all means no retries for workflows and the defaults for activities.)
+pub fn with_defaults(mut policy: RetryPolicy, defaults: &RetryDefaults) -> RetryPolicy {
     let is_zero = |field: &Option<Duration>| from_optional_duration(field.as_ref()) == 0;
+    if policy.maximum_attempts == 0 {
+        policy.maximum_attempts = defaults.maximum_attempts;
+    }
     if is_zero(&policy.initial_interval) {
-        policy.initial_interval = Some(duration(limits.default_activity_initial_interval));
+        policy.initial_interval = Some(duration(defaults.initial_interval));
     }
     if is_zero(&policy.maximum_interval) {
         let initial = from_optional_duration(policy.initial_interval.as_ref());
-        policy.maximum_interval = Some(duration(initial.saturating_mul(DEFAULT_MAXIMUM_FACTOR)));
+        // `as` saturates.
+        let maximum = (initial as f64 * defaults.maximum_interval_coefficient) as Nanos;
+        policy.maximum_interval = Some(duration(maximum));
     }
     if policy.backoff_coefficient == 0.0 {
-        policy.backoff_coefficient = DEFAULT_COEFFICIENT;
+        policy.backoff_coefficient = defaults.backoff_coefficient;
     }
     policy
 }
 
 /// The policy of a workflow, complete and checked. None given means no retries.
 pub fn for_workflow(policy: Option<RetryPolicy>, limits: &Limits) -> Result<Option<RetryPolicy>, String> {
-    policy.map(|policy| validated(with_defaults(policy, limits))).transpose()
+    policy.map(|policy| validated(with_defaults(policy, &limits.default_workflow_retry))).transpose()
 }
 
 /// Checks a policy whose defaults are filled in, and caps its durations. The error is the text for the caller.
@@ -185,7 +187,7 @@ mod tests {
     const NOW: Nanos = 1_000_000 * SECOND;
 
     fn policy() -> RetryPolicy {
-        with_defaults(RetryPolicy::default(), &Limits::default())
+        with_defaults(RetryPolicy::default(), &RetryDefaults::default())
     }
 
     fn next(policy: &RetryPolicy, attempt: i32, expiration: Nanos, failure: &Failure) -> Next {

@@ -50,8 +50,8 @@ pub fn start(mut start: Start, ctx: &mut Ctx) -> Result<(WorkflowState, Outcome)
     }));
     match std::mem::take(&mut start.kind) {
         StartKind::Workflow => start_workflow(&mut tx, start)?,
-        StartKind::Activity(timeouts) => standalone_activity::start(&mut tx, start, timeouts),
-        StartKind::NexusOperation(new) => standalone_nexus::start(&mut tx, start, *new),
+        StartKind::Activity(timeouts) => standalone_activity::start(&mut tx, start, timeouts)?,
+        StartKind::NexusOperation(new) => standalone_nexus::start(&mut tx, start, *new)?,
         StartKind::Batch(new) => batch::start(&mut tx, start, *new),
         StartKind::Schedule(new) => {
             schedule::start(&mut tx, start, *new)?;

@@ -13,9 +13,9 @@ use crate::{
     reject::Reject,
     reset, schedule, signal, standalone_activity, standalone_nexus, start,
     state::WorkflowState,
-    system_attributes, terminate,
+    terminate,
     tx::Tx,
-    update, versioning, workflow_task,
+    update, versioning, warning, workflow_task,
 };
 
 /// Lets one input happen to a run. On a reject the state is as it was.
@@ -29,7 +29,8 @@ pub fn step(state: &mut WorkflowState, input: Input, ctx: &mut Ctx) -> Result<Ou
 pub(crate) fn finish(mut tx: Tx, reply: Reply) -> Result<Outcome, Reject> {
     workflow_task::enforce_buffer_limit(&mut tx);
     close::enforce_limits(&mut tx);
-    tx.out.visibility_changed |= tx.shown_before != system_attributes::shown(&tx.state.run);
+    warning::look(&mut tx);
+    tx.out.visibility_changed |= tx.shows_otherwise();
     tx.out.reply = reply;
     if tx.out.changes.iter().any(|change| !matches!(change, crate::change::Change::Volatile(_))) {
         tx.durable(Kind::Transition(1));

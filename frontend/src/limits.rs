@@ -26,6 +26,9 @@ pub struct FrontendLimits {
     pub poll_timeout: PerQueue<Duration>,
     /// Waiting for events or an update's outcome ends without either after this long.
     pub wait_timeout: Duration,
+    /// The same for activities and for Nexus operations without a workflow.
+    pub activity_wait: Duration,
+    pub nexus_operation_wait: Duration,
     /// Tasks per second that each queue gives out at most, whatever its workers ask for.
     pub dispatch_rate: PerQueue<Option<f64>>,
     /// Events in a page of history; executions in a page of a list.
@@ -52,8 +55,12 @@ pub struct FrontendLimits {
     pub endpoint_page: usize,
     /// Bytes of the token of a Nexus operation.
     pub nexus_token: usize,
+    /// Bytes of the reason to cancel or terminate a Nexus operation.
+    pub nexus_reason: usize,
     /// Executions per second of a batch operation that asks for no rate.
     pub batch_rps: u32,
+    /// Batch operations that run at a time; 0: any number.
+    pub batches: i64,
     /// Overrides of fairness weights that one task queue may have.
     pub fairness_overrides: usize,
     /// Build ids that one question for reachability may name.
@@ -73,6 +80,8 @@ impl Default for FrontendLimits {
             waiting_calls: 20_000,
             poll_timeout: PerQueue::of_all(Duration::from_secs(60)),
             wait_timeout: Duration::from_secs(20),
+            activity_wait: Duration::from_secs(20),
+            nexus_operation_wait: Duration::from_secs(20),
             dispatch_rate: PerQueue::of_all(None),
             history_page: 256,
             list_page: 1_000,
@@ -90,7 +99,9 @@ impl Default for FrontendLimits {
             endpoint_page_default: 100,
             endpoint_page: 1_000,
             nexus_token: 4_096,
+            nexus_reason: 1_000,
             batch_rps: 50,
+            batches: 0,
             fairness_overrides: 1_000,
             reachability_build_ids: 5,
         }

@@ -130,7 +130,7 @@ pub(crate) fn check(
         }
         stage => stage,
     };
-    callbacks::check(&mut update.completion_callbacks, limits.callbacks_per_update, limits)?;
+    callbacks::check(&mut update.completion_callbacks, limits.callbacks_per_update, "a workflow", limits)?;
     if !update.completion_callbacks.is_empty() {
         // By it a request that is sent again is known.
         update.request_id = or_new(update.request_id);

@@ -7,6 +7,7 @@ mod batch;
 mod committer;
 mod deliver;
 mod error;
+mod hook;
 mod ids;
 mod import;
 mod known;
@@ -25,7 +26,7 @@ mod update;
 mod versioning;
 mod visibility;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use perdure_engine::{Input, Reject, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{Matching, PollerInfo};
@@ -58,6 +59,7 @@ pub use reset::ResetRequest;
 use crate::{
     committer::Committer,
     metrics::Metrics,
+    nexus::system::SystemOperations,
     shard::{
         Shard,
         cell::QueryRoute,
@@ -84,6 +86,9 @@ pub struct HistoryConfig {
     pub cached_runs: usize,
     /// About how many bytes they may take, over all shards.
     pub cached_bytes: usize,
+    /// How long this process keeps the database without renewing its leases: another one waits so long where it cannot know that
+    /// this one is gone.
+    pub lease: Duration,
 }
 
 /// The handle of a node's shards.
@@ -101,10 +106,21 @@ struct KeeperHandle {
 impl History {
     /// Takes the leases of the database, waiting for another server that holds them, and starts the shards.
     pub async fn open(config: HistoryConfig) -> Result<Self, StoreError> {
-        let HistoryConfig { store, matching, clock, limits, nexus, registry, owner, ranges, cached_runs, cached_bytes } =
-            config;
+        let HistoryConfig {
+            store,
+            matching,
+            clock,
+            limits,
+            nexus,
+            registry,
+            owner,
+            ranges,
+            cached_runs,
+            cached_bytes,
+            lease: ttl,
+        } = config;
         let asked = Instant::now();
-        let leases = lease::acquire(&*store, &owner, ranges).await?;
+        let leases = lease::acquire(&*store, &owner, ranges, ttl).await?;
         nexus.endpoints.load().await?;
         // No other node has tasks now.
         store.clear_backlogs().await?;
@@ -121,8 +137,11 @@ impl History {
             known: Arc::default(),
             metrics: Metrics::new(&registry),
             failed: Notify::new(),
-            batches: batch::Runner::default(),
+            batches: hook::Hook::default(),
+            system: hook::Hook::default(),
             imports: parking_lot::Mutex::default(),
+            scheduled_starts: deliver::Turns::default(),
+            retention: Notify::new(),
             mailboxes: std::sync::OnceLock::new(),
         });
         let mut mailboxes = Vec::with_capacity(leases.len());
@@ -137,7 +156,7 @@ impl History {
         shared.known.read(shared.store.clone());
         matching.set_recorder(Arc::new(recorder::HistoryRecorder::new(&shared)));
         let stop = CancellationToken::new();
-        let keeper = lease::Keeper { shared: shared.clone(), owner, ranges, stop: stop.clone() };
+        let keeper = lease::Keeper { shared: shared.clone(), owner, ranges, ttl, stop: stop.clone() };
         let task = tokio::spawn(keeper.run(leases, asked));
         let keeper = Arc::new(KeeperHandle { stop: stop.clone(), task: parking_lot::Mutex::new(Some(task)) });
         let history = Self { shared, keeper };
@@ -155,6 +174,7 @@ impl History {
             }
         }
         self.shared.batches.set(None);
+        self.shared.system.set(None);
         self.keeper.stop.cancel();
         let task = self.keeper.task.lock().take();
         if let Some(task) = task {
@@ -174,9 +194,10 @@ impl History {
         }));
     }
 
-    /// Once, at wiring time. Until then, and after the shutdown, batch operations wait.
-    pub fn set_batch_runner(&self, runner: Arc<dyn BatchRunner>) {
-        self.shared.batches.set(Some(runner));
+    /// Once, at wiring time. Until then, and after the shutdown, batch operations and those of the system endpoint wait.
+    pub fn set_frontend<F: BatchRunner + SystemOperations>(&self, frontend: Arc<F>) {
+        self.shared.batches.set(Some(frontend.clone()));
+        self.shared.system.set(Some(frontend));
     }
 
     /// A start or signal-with-start. An empty run id is filled in.

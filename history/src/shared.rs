@@ -11,14 +11,15 @@ use uuid::Uuid;
 
 use crate::{
     api::{Clock, Started, Target},
-    batch::Runner,
+    batch::BatchRunner,
     committer::Committer,
-    deliver::Delivery,
+    deliver::{Delivery, Turns},
     error::Error,
+    hook::Hook,
     known::KnownWorkflows,
     limits::LiveLimits,
     metrics::Metrics,
-    nexus::NexusConfig,
+    nexus::{NexusConfig, system::SystemOperations},
     shard::message::{self, Action, Message, Op, ReplyTo, StartOp, UpdateOp},
     unavailable,
     versioning::check_override,
@@ -35,9 +36,13 @@ pub(crate) struct Shared {
     pub cache: CacheBudget,
     pub known: Arc<KnownWorkflows>,
     pub metrics: Metrics,
-    pub batches: Runner,
+    pub batches: Hook<dyn BatchRunner>,
+    pub system: Hook<dyn SystemOperations>,
     /// Runs that are being imported: no two imports write the same one.
     pub imports: parking_lot::Mutex<HashSet<Uuid>>,
+    pub scheduled_starts: Turns,
+    /// A namespace may keep its runs for less time than before.
+    pub retention: Notify,
     /// A shard dropped its memory: the lease keeper brings it back.
     pub failed: Notify,
     /// Mailboxes by slot range, in order; set once, when the leases are there.

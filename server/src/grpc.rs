@@ -1,7 +1,5 @@
 //! The gRPC side: Temporal's two services, our own, health and reflection on one port.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use perdure_frontend::{
     Frontend, MAX_REQUEST,
@@ -13,7 +11,7 @@ use perdure_frontend::{
     operator::Operator,
 };
 use perdure_proto::{
-    DESCRIPTORS, api::operatorservice::operator_service_server::OperatorServiceServer,
+    api::operatorservice::operator_service_server::OperatorServiceServer,
     perdure::admin::v1::admin_service_server::AdminServiceServer,
 };
 use tokio::net::TcpListener;
@@ -25,11 +23,11 @@ use tonic::{
 };
 use tower::ServiceBuilder;
 
-use crate::tls::{Acceptor, Incoming};
-
-/// A connection that does not answer a ping is dead, and its parked polls with it.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::{
+    dynamic_config::ConnectionLimits,
+    reflection::Reflection,
+    tls::{Acceptor, Incoming},
+};
 
 /// Calls that a client may give up before they were taken up. A worker that stops gives up all its polls at once; the default of
 /// 20 would close its connection.
@@ -49,6 +47,7 @@ pub(crate) struct Door {
     pub(crate) keys: ApiKeys,
     /// None: plain text.
     pub(crate) tls: Option<Acceptor>,
+    pub(crate) connections: ConnectionLimits,
 }
 
 /// Temporal's two services and our own, without what lies around them.
@@ -66,6 +65,15 @@ pub(crate) fn in_process(services: Routes, door: &Door) -> Services {
     Services::new(layers.service(services))
 }
 
+/// A server whose connections live like this.
+fn server(connections: &ConnectionLimits) -> Server {
+    let ConnectionLimits { ping_after, ping_timeout, age, age_grace } = *connections;
+    // A connection that does not answer a ping is dead, and its parked polls with it.
+    let server =
+        Server::builder().http2_keepalive_interval(Some(ping_after)).http2_keepalive_timeout(Some(ping_timeout));
+    if age.is_zero() { server } else { server.max_connection_age(age).max_connection_age_grace(age_grace) }
+}
+
 /// Serves until `stop`, then lets the calls in flight end.
 pub(crate) async fn serve(
     services: Routes,
@@ -74,20 +82,16 @@ pub(crate) async fn serve(
     door: Door,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    // The older v1alpha would decode all descriptors once more, 6 MB, for tools that know v1 as well.
-    let reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
-    let router = Server::builder()
+    let router = server(&door.connections)
         .layer(Authorize(door.keys))
         .layer(ServiceBuilder::new().map_response(layers::correct))
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .add_routes(services)
         .add_service(health.service())
-        .add_service(reflection.build_v1().context("reflection")?);
+        .add_service(Reflection::default());
     let stopped = stop.cancelled_owned();
     let served = match door.tls {
         Some(acceptor) => {

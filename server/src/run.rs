@@ -76,7 +76,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics.watch(frontend.clone(), stop.clone());
         Ok(frontend)
     };
-    let door = grpc::Door { keys, tls: grpc_tls };
+    let door = grpc::Door { keys, tls: grpc_tls, connections: limits.all.connections.clone() };
     let served = serve(&settings, &opened, opening, door, &answering, &health, &stop).await;
     // Also after an error: whoever comes next need not wait for the leases to expire.
     history.shutdown().await;
@@ -102,7 +102,7 @@ async fn serve(
     web::warn_if_open(settings, address);
     let listener = web::bind(address).await?;
     answering.nexus.open(frontend.clone());
-    frontend.history.set_batch_runner(Arc::new(frontend.clone()));
+    frontend.history.set_frontend(Arc::new(frontend.clone()));
     health.serve(opened.store.clone()).await;
     let (watched, stopped) = (health.clone(), stop.clone());
     tokio::spawn(async move { stopped.run_until_cancelled(watched.watch()).await });
@@ -156,6 +156,7 @@ async fn open_history(
         ranges: opened.ranges,
         cached_runs: settings.cached_runs,
         cached_bytes: settings.cached_mib.saturating_mul(1024 * 1024),
+        lease: settings.lease()?,
     };
     History::open(config).await.map_err(|error| anyhow!("{error}")).context("the leases of the database cannot be had")
 }

@@ -1,17 +1,22 @@
-//! What DescribeWorkflowExecution tells about completion callbacks.
+//! What descriptions of runs tell about completion callbacks.
 
-use perdure_proto::api::{
-    common::callback,
-    enums::CallbackState,
-    workflow::{
-        CallbackInfo,
-        callback_info::{Trigger, UpdateWorkflowExecutionCompleted, WorkflowClosed, trigger::Variant},
+use perdure_proto::{
+    api::{
+        activity,
+        callback::CallbackInfo as Info,
+        common::callback,
+        enums::CallbackState,
+        workflow::{
+            CallbackInfo,
+            callback_info::{Trigger, UpdateWorkflowExecutionCompleted, WorkflowClosed, trigger::Variant},
+        },
     },
+    temporal::api::nexusoperation::v1 as nexusoperation,
 };
 
 use super::in_order;
 use crate::{
-    state::{Callback, CallbackPhase, RunState},
+    state::{Callback, CallbackPhase, RunState, WorkflowState},
     time::{optional_timestamp, timestamp},
 };
 
@@ -35,6 +40,23 @@ fn trigger(callback: &Callback) -> Variant {
 }
 
 fn info(callback: &Callback) -> CallbackInfo {
+    let common = common(callback);
+    CallbackInfo {
+        trigger: Some(Trigger { variant: Some(trigger(callback)) }),
+        request_id: callback.request_id.clone(),
+        callback: common.callback,
+        registration_time: common.registration_time,
+        state: common.state,
+        attempt: common.attempt,
+        last_attempt_complete_time: common.last_attempt_complete_time,
+        last_attempt_failure: common.last_attempt_failure,
+        next_attempt_schedule_time: common.next_attempt_schedule_time,
+        blocked_reason: common.blocked_reason,
+    }
+}
+
+/// What is told of callbacks of every kind of run.
+fn common(callback: &Callback) -> Info {
     let (state, next_attempt) = match &callback.phase {
         Some(CallbackPhase::Standby(_)) | None => (CallbackState::Standby, None),
         Some(CallbackPhase::Scheduled(_)) => (CallbackState::Scheduled, None),
@@ -42,16 +64,32 @@ fn info(callback: &Callback) -> CallbackInfo {
         Some(CallbackPhase::Failed(_)) => (CallbackState::Failed, None),
         Some(CallbackPhase::Succeeded(_)) => (CallbackState::Succeeded, None),
     };
-    CallbackInfo {
+    Info {
         callback: callback.callback.clone(),
-        trigger: Some(Trigger { variant: Some(trigger(callback)) }),
         registration_time: Some(timestamp(callback.registration_time)),
         state: state as i32,
         attempt: callback.attempt,
         last_attempt_complete_time: optional_timestamp(callback.last_attempt_complete_time),
         last_attempt_failure: callback.last_attempt_failure.as_deref().cloned(),
         next_attempt_schedule_time: next_attempt,
-        blocked_reason: String::new(),
-        request_id: callback.request_id.clone(),
+        ..Default::default()
+    }
+}
+
+impl WorkflowState {
+    /// Of an activity of its own.
+    pub fn activity_callbacks(&self) -> Vec<activity::CallbackInfo> {
+        use activity::callback_info::{ActivityClosed, Trigger, trigger::Variant};
+        let trigger = Trigger { variant: Some(Variant::ActivityClosed(ActivityClosed {})) };
+        let infos = in_order(&self.run).into_iter().map(common);
+        infos.map(|info| activity::CallbackInfo { trigger: Some(trigger), info: Some(info) }).collect()
+    }
+
+    /// Of a Nexus operation of its own.
+    pub fn nexus_operation_callbacks(&self) -> Vec<nexusoperation::CallbackInfo> {
+        use nexusoperation::callback_info::{OperationCompleted, Trigger, trigger::Variant};
+        let trigger = Trigger { variant: Some(Variant::OperationCompleted(OperationCompleted {})) };
+        let infos = in_order(&self.run).into_iter().map(common);
+        infos.map(|info| nexusoperation::CallbackInfo { trigger: Some(trigger), info: Some(info) }).collect()
     }
 }

@@ -10,6 +10,9 @@
 //! Those of an update (`update`) are scheduled when it ends, and then move alike, also while the run is open.
 //!
 //! A run goes on as another when it is retried or continued as new; each run of a cron schedule ends for good.
+//! Runs that are no workflows (`attach`) have them from their starts and from others that found them open; every
+//! end of theirs is for good.
+//!
 //! They come with the start of a run, or with another start that is attached to it. The run that a reset puts in the
 //! place of another has them too; the end that the reset makes does not call them.
 
@@ -24,7 +27,6 @@ pub(crate) use self::describe::infos;
 use crate::{
     apply::Corrupt,
     change::{CallbackEndedChange, CallbackRetryChange, Kind},
-    nexus::retry_wait,
     outcome::{Reply, Task},
     reject::Reject,
     state::{Callback, CallbackPhase, InPhase, Nanos, RetryBackoff, RunState},
@@ -80,9 +82,18 @@ pub(crate) fn on_close(run: &mut RunState, close: &Attributes) {
         Attributes::WorkflowExecutionTimedOutEventAttributes(end) => end.retry_state() == RetryState::InProgress,
         _ => false,
     };
+    schedule(run, |callback| !goes_on || !callback.update_id.is_empty());
+}
+
+/// The run, which is no workflow, has closed.
+pub(crate) fn on_end(run: &mut RunState) {
+    schedule(run, |_| true);
+}
+
+/// Calls those that have waited for what has happened now.
+fn schedule(run: &mut RunState, hears: impl Fn(&Callback) -> bool) {
     for callback in run.callbacks.values_mut() {
-        let hears = !goes_on || !callback.update_id.is_empty();
-        if hears && matches!(callback.phase, Some(CallbackPhase::Standby(_))) {
+        if hears(callback) && matches!(callback.phase, Some(CallbackPhase::Standby(_))) {
             callback.phase = Some(CallbackPhase::Scheduled(InPhase {}));
         }
     }
@@ -112,7 +123,7 @@ pub(crate) fn done(tx: &mut Tx, callback_id: String, attempt: i32, outcome: Call
         CallbackOutcome::Retry { failure } => Kind::CallbackRetry(CallbackRetryChange {
             callback_id,
             ended,
-            until: ended.saturating_add(retry_wait(attempt.saturating_add(1), tx.ctx.limits)),
+            until: ended.saturating_add(tx.ctx.limits.callback_retry.after(attempt.saturating_add(1))),
             failure: Some(*failure),
         }),
     });
@@ -133,6 +144,9 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
             end_attempt(find(run, &end.callback_id)?, end.ended, end.failure.as_ref(), phase);
         }
         Kind::CallbackRefused(refused) => update::apply_refused(run, refused)?,
+        Kind::CallbacksAttached(attached) => {
+            register(run, "", &attached.request_id, attached.time, &attached.callbacks);
+        }
         Kind::CallbackReady(callback_id) => {
             find(run, callback_id)?.phase = Some(CallbackPhase::Scheduled(InPhase {}));
         }

@@ -21,7 +21,7 @@ use perdure_proto::api::{
     },
 };
 
-use super::{is_scheduled, register};
+use super::{is_scheduled, register, schedule};
 use crate::{
     apply::Corrupt,
     change::{CallbackRefusedChange, Kind},
@@ -54,11 +54,7 @@ pub(crate) fn keep(
 
 /// The update has an outcome.
 pub(crate) fn ended(run: &mut RunState, update_id: &str) {
-    let waiting = |phase: &Option<CallbackPhase>| matches!(phase, Some(CallbackPhase::Standby(_)));
-    let callbacks = run.callbacks.values_mut().filter(|callback| callback.update_id == update_id);
-    for callback in callbacks.filter(|callback| waiting(&callback.phase)) {
-        callback.phase = Some(CallbackPhase::Scheduled(InPhase {}));
-    }
+    schedule(run, |callback| callback.update_id == update_id);
 }
 
 /// Calls the callbacks of an update that has just ended.

@@ -91,7 +91,7 @@ pub(crate) fn normalized(
     if activity_type.is_empty() {
         return Err("activityType is not set".into());
     }
-    let policy = retry::with_defaults(command.retry_policy.clone().unwrap_or_default(), limits);
+    let policy = retry::with_defaults(command.retry_policy.clone().unwrap_or_default(), &limits.default_activity_retry);
     let policy = retry::validated(policy)?;
     for (name, value) in [("activityId", command.activity_id.as_str()), ("activityType", activity_type)] {
         if value.len() > limits.id_length {

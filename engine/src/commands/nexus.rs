@@ -36,7 +36,7 @@ pub(super) fn schedule(
     };
     check_names(&command, tx.ctx.limits).map_err(bad)?;
     let (run, limits) = (&tx.state.run, tx.ctx.limits);
-    let timeouts = Timeouts::of(&command, run.run_timeout).map_err(bad)?;
+    let timeouts = Timeouts::of(&command, run.run_timeout, limits.nexus_schedule_to_close_max).map_err(bad)?;
     if command.input.as_ref().map_or(0, Message::encoded_len) as i64 > limits.blob_size {
         let text = "ScheduleNexusOperationCommandAttributes.Input exceeds size limit";
         return Err(WorkflowTaskFailure::run_terminated(CAUSE, text));
@@ -100,8 +100,12 @@ struct Timeouts {
 }
 
 impl Timeouts {
-    /// None is longer than the run, nor the two parts longer than the whole.
-    fn of(command: &ScheduleNexusOperationCommandAttributes, run_timeout: Nanos) -> Result<Self, String> {
+    /// None is longer than the run or than `longest`, nor the two parts longer than the whole. 0: no bound.
+    fn of(
+        command: &ScheduleNexusOperationCommandAttributes,
+        run_timeout: Nanos,
+        longest: Nanos,
+    ) -> Result<Self, String> {
         let checked = |value: &Option<Duration>, name: &str| match value {
             None => Ok(None),
             Some(given) => validate::duration(Some(given))
@@ -111,9 +115,11 @@ impl Timeouts {
         let mut schedule_to_close = checked(&command.schedule_to_close_timeout, "ScheduleToCloseTimeout")?;
         let schedule_to_start = checked(&command.schedule_to_start_timeout, "ScheduleToStartTimeout")?;
         let start_to_close = checked(&command.start_to_close_timeout, "StartToCloseTimeout")?;
-        let whole = schedule_to_close.unwrap_or(0);
-        if run_timeout > 0 && (whole == 0 || whole > run_timeout) {
-            schedule_to_close = Some(run_timeout);
+        for bound in [run_timeout, longest].into_iter().filter(|bound| *bound > 0) {
+            let whole = schedule_to_close.unwrap_or(0);
+            if whole == 0 || whole > bound {
+                schedule_to_close = Some(bound);
+            }
         }
         let within = |part: Option<Nanos>| match schedule_to_close {
             Some(whole) if whole > 0 => part.map(|part| part.min(whole)),

@@ -5,7 +5,7 @@ use perdure_proto::api::history::{
     history_event::Attributes,
 };
 
-use super::{NexusCancelOutcome, awaited, push_cancel_task, retry_wait, tell};
+use super::{NexusCancelOutcome, awaited, push_cancel_task, tell};
 use crate::{
     change::{Kind, NexusRetryChange},
     outcome::Reply,
@@ -39,7 +39,7 @@ pub(crate) fn done(
             tx.durable(Kind::NexusCancelRetry(NexusRetryChange {
                 scheduled_event_id,
                 ended,
-                until: ended.saturating_add(retry_wait(attempts, tx.ctx.limits)),
+                until: ended.saturating_add(tx.ctx.limits.nexus_retry.after(attempts)),
                 failure: Some(*failure),
             }));
             return Ok(Reply::Done);

@@ -4,19 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::limits::Limits;
 
-/// What the server itself says to handlers in headers, in lower case.
-const RESERVED: [&str; 9] = [
-    "request-timeout",
-    "xdc-redirection-api",
-    "xdc-redirection-source-cell",
-    "xdc-redirection",
-    "caller-name",
-    "caller-type",
-    "call-initiation",
-    "temporal-principal-type",
-    "temporal-principal-name",
-];
-
 /// Why a header is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadNexusHeader {
@@ -34,7 +21,7 @@ pub fn nexus_header(
     let mut size = 0;
     for (key, value) in given {
         let lower = key.to_lowercase();
-        if RESERVED.contains(&lower.as_str()) {
+        if limits.nexus_disallowed_headers.contains(&lower) {
             return Err(BadNexusHeader::Reserved(key));
         }
         size += lower.len() + value.len();

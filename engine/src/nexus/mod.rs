@@ -48,7 +48,6 @@ pub(crate) use self::{
     timeout::{next_deadline, wake},
 };
 use crate::{
-    limits::Limits,
     outcome::Task,
     reject::Reject,
     state::{Nanos, NexusCancellationPhase, NexusOperation, NexusOperationPhase, RunState},
@@ -125,13 +124,6 @@ fn awaited(tx: &Tx, scheduled_event_id: i64) -> Result<NexusOperation, Reject> {
 fn tell(tx: &mut Tx, attributes: Attributes, extras: EventExtras) {
     tx.event_or_buffer_with(attributes, extras);
     workflow_task::ensure_scheduled(tx);
-}
-
-/// The wait after so many attempts: the intervals double.
-pub(crate) fn retry_wait(attempts: i32, limits: &Limits) -> Nanos {
-    let doubled = u32::try_from(attempts - 1).ok().and_then(|doublings| 1_i64.checked_shl(doublings));
-    let wait = doubled.map_or(Nanos::MAX, |factor| limits.nexus_retry_initial_interval.saturating_mul(factor));
-    if wait > 0 { wait.min(limits.nexus_retry_maximum_interval) } else { limits.nexus_retry_maximum_interval }
 }
 
 /// The scheduled event id of the operation that this event ends; None: it ends none.

@@ -5,7 +5,7 @@ use perdure_proto::api::{
     history::{NexusOperationStartedEventAttributes, history_event::Attributes},
 };
 
-use super::{NexusResult, NexusStartOutcome, awaited, completion::end, push_cancel_task, retry_wait, timeout};
+use super::{NexusResult, NexusStartOutcome, awaited, completion::end, push_cancel_task, timeout};
 use crate::{
     change::{Kind, NexusRetryChange},
     outcome::Reply,
@@ -42,7 +42,7 @@ pub(crate) fn done(
             tx.durable(Kind::NexusStartRetry(NexusRetryChange {
                 scheduled_event_id,
                 ended,
-                until: ended.saturating_add(retry_wait(attempts, tx.ctx.limits)),
+                until: ended.saturating_add(tx.ctx.limits.nexus_retry.after(attempts)),
                 failure: Some(*failure),
             }));
         }

@@ -68,7 +68,10 @@ fn start_of(workflow: &NewWorkflowExecutionInfo, limits: &Limits) -> Start {
         execution_timeout: from_optional_duration(workflow.workflow_execution_timeout.as_ref()),
         run_timeout: workflow.workflow_run_timeout.as_ref().map(from_duration),
         task_timeout: from_optional_duration(workflow.workflow_task_timeout.as_ref()),
-        retry_policy: workflow.retry_policy.clone().map(|policy| retry::with_defaults(policy, limits)),
+        retry_policy: workflow
+            .retry_policy
+            .clone()
+            .map(|policy| retry::with_defaults(policy, &limits.default_workflow_retry)),
         memo: workflow.memo.clone(),
         user_metadata: workflow.user_metadata.clone(),
         priority: workflow.priority.clone(),

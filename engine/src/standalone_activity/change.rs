@@ -8,6 +8,7 @@ use perdure_proto::api::{
 use crate::{
     Archetype,
     apply::Corrupt,
+    callback,
     standalone_activity::ONLY,
     state::{Activity, ActivityCancelRequest, ActivityOutcome, Close, Nanos, RunState, StandaloneActivity},
 };
@@ -148,5 +149,6 @@ fn close(run: &mut RunState, closed: &StandaloneClosed) -> Result<(), Corrupt> {
     standalone.retry_state = closed.retry_state;
     standalone.terminate_request_id.clone_from(&closed.terminate_request_id);
     run.close = Some(Close { status: closed.status, time: closed.time, ..Close::default() });
+    callback::on_end(run);
     Ok(())
 }

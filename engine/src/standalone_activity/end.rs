@@ -9,6 +9,7 @@ use perdure_proto::api::{
 use super::{StandaloneClosed, StandaloneKind, write};
 use crate::{
     activity::{self, End},
+    callback,
     outcome::Notice,
     state::{Activity, ActivityOutcome},
     tx::Tx,
@@ -95,6 +96,7 @@ fn write_closed(tx: &mut Tx, closed: StandaloneClosed) {
     write(tx, StandaloneKind::Closed(Box::new(closed)));
     // What this step has asked for while the activity was open is wanted no longer.
     tx.out.tasks.clear();
+    callback::push_obligations(&tx.state.run, &mut tx.out.tasks);
     tx.out.visibility_changed = true;
     tx.notice(Notice::Closed);
 }

@@ -34,6 +34,8 @@ pub use self::{
 };
 use crate::{
     Archetype, activity,
+    attach::Attached,
+    callback,
     change::Kind,
     deadlines,
     input::Input,
@@ -119,10 +121,13 @@ pub(crate) fn dispatch(tx: &mut Tx, input: Input) -> Result<Reply, Reject> {
         | Input::ActivityFailed { .. }
         | Input::ActivityCanceled { .. }
         | Input::ActivityHeartbeat { .. } => activity::dispatch(tx, input),
-        Input::AttachStart { request_id, attach_request_id, attach_links, links, .. } => {
+        Input::AttachStart { request_id, attach_request_id, attach_callbacks, attach_links, callbacks, links } => {
             let request_id = if attach_request_id { request_id } else { String::new() };
-            start::attach(tx, request_id, if attach_links { links } else { Vec::new() })
+            let callbacks = if attach_callbacks { callbacks } else { Vec::new() };
+            let links = if attach_links { links } else { Vec::new() };
+            start::attach(tx, Attached { request_id, callbacks, links })
         }
+        Input::CallbackDone { callback_id, attempt, outcome } => callback::done(tx, callback_id, attempt, outcome),
         Input::ControlActivity(control) => control::control(tx, *control),
         Input::Wake => deadlines::wake(tx),
         // Ids of workflows and of activities never meet, so nobody sends anything else.

@@ -1,9 +1,9 @@
 //! The start of an activity of its own.
 
-use perdure_proto::api::common::Link;
-
 use super::{Linked, ONLY, StandaloneBegun, StandaloneKind, not_found, write};
 use crate::{
+    admit::start_request_id,
+    attach::{Attached, keep_callbacks},
     change::{Kind, StartRequestSeen},
     input::{ActivityTimeouts, Start},
     outcome::{Reply, Task},
@@ -13,8 +13,11 @@ use crate::{
     validate::given_search_attributes,
 };
 
+/// In texts of refusals.
+const WHAT: &str = "an activity";
+
 /// The run exists (`Kind::Created`): this is what it consists of. With a start delay the first attempt waits.
-pub(crate) fn start(tx: &mut Tx, start: Start, timeouts: ActivityTimeouts) {
+pub(crate) fn start(tx: &mut Tx, start: Start, timeouts: ActivityTimeouts) -> Result<(), Reject> {
     let now = tx.now();
     let first = now.saturating_add(start.start_delay);
     let phase = if start.start_delay > 0 {
@@ -45,25 +48,35 @@ pub(crate) fn start(tx: &mut Tx, start: Start, timeouts: ActivityTimeouts) {
     };
     let search_attributes = given_search_attributes(start.search_attributes);
     write(tx, StandaloneKind::Begun(Box::new(StandaloneBegun { activity, search_attributes })));
-    if !start.links.is_empty() {
-        write(tx, StandaloneKind::Linked(Linked { links: start.links }));
-    }
+    let request_id = start_request_id(&tx.state.run);
+    let attached = Attached { request_id, callbacks: start.completion_callbacks, links: start.links };
+    attached.check(tx, WHAT)?;
+    keep(tx, attached);
     tx.out.visibility_changed = true;
     if start.start_delay == 0 {
         tx.task(Task::DispatchActivity { scheduled_event_id: ONLY, attempt: 1 });
     }
+    Ok(())
 }
 
-/// A second start found it open and is kept with it; an empty request id is not.
-pub(super) fn attach(tx: &mut Tx, request_id: String, links: Vec<Link>) -> Result<Reply, Reject> {
+/// A second start found it open and is kept with it.
+pub(super) fn attach(tx: &mut Tx, attached: Attached) -> Result<Reply, Reject> {
     if tx.state.run.close.is_some() {
         return Err(not_found(&tx.state.run));
     }
-    if !request_id.is_empty() {
+    attached.check(tx, WHAT)?;
+    if !attached.request_id.is_empty() {
+        let request_id = attached.request_id.clone();
         tx.durable(Kind::StartRequestSeen(StartRequestSeen { request_id, event_type: 0, event_id: 0 }));
     }
+    keep(tx, attached);
+    Ok(Reply::Done)
+}
+
+fn keep(tx: &mut Tx, attached: Attached) {
+    let Attached { request_id, callbacks, links } = attached;
+    keep_callbacks(tx, request_id, callbacks);
     if !links.is_empty() {
         write(tx, StandaloneKind::Linked(Linked { links }));
     }
-    Ok(Reply::Done)
 }

@@ -10,6 +10,7 @@ use super::ONLY;
 use crate::{
     Archetype,
     apply::Corrupt,
+    callback,
     nexus::{cancellation_ended, mark_started},
     state::{
         Close, Nanos, NexusCancelRequest, NexusCancellation, NexusOperation, NexusOutcome, RunState, StandaloneNexus,
@@ -156,5 +157,6 @@ fn close(run: &mut RunState, closed: &StandaloneNexusClosed) -> Result<(), Corru
     standalone.outcome.clone_from(&closed.outcome);
     standalone.terminate_request_id.clone_from(&closed.terminate_request_id);
     run.close = Some(Close { status: closed.status, time: closed.time, ..Close::default() });
+    callback::on_end(run);
     Ok(())
 }

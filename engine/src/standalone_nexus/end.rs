@@ -8,6 +8,7 @@ use perdure_proto::api::{
 
 use super::{StandaloneNexusClosed, StandaloneNexusKind, start::link, write};
 use crate::{
+    callback,
     nexus::{NexusCompletion, NexusResult, timeout_failure},
     outcome::Notice,
     state::{NexusOperation, NexusOperationPhase, NexusOutcome, RunState},
@@ -68,6 +69,7 @@ fn close(tx: &mut Tx, status: Status, outcome: NexusOutcome, ends_attempt: bool,
     write(tx, StandaloneNexusKind::Closed(Box::new(closed)));
     // What this step has asked for while the operation was open is wanted no longer.
     tx.out.tasks.clear();
+    callback::push_obligations(&tx.state.run, &mut tx.out.tasks);
     tx.out.visibility_changed = true;
     tx.notice(Notice::Closed);
 }

@@ -9,6 +9,8 @@ use super::{
     write,
 };
 use crate::{
+    admit::start_request_id,
+    attach::{Attached, keep_callbacks},
     change::{Kind, StartRequestSeen},
     input::Start,
     outcome::{Reply, Task},
@@ -17,6 +19,9 @@ use crate::{
     tx::Tx,
     validate::given_search_attributes,
 };
+
+/// In texts of refusals.
+const WHAT: &str = "a Nexus operation";
 
 /// What is to be done, and by whom. Time-outs: 0 is none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +39,7 @@ pub struct NewNexusOperation {
 }
 
 /// The run exists (`Kind::Created`): this is what it consists of.
-pub(crate) fn start(tx: &mut Tx, start: Start, new: NewNexusOperation) {
+pub(crate) fn start(tx: &mut Tx, start: Start, new: NewNexusOperation) -> Result<(), Reject> {
     let operation = NexusOperation {
         scheduled_event_id: ONLY,
         endpoint: new.endpoint,
@@ -58,9 +63,18 @@ pub(crate) fn start(tx: &mut Tx, start: Start, new: NewNexusOperation) {
         identity: start.identity,
     };
     write(tx, StandaloneNexusKind::Begun(Box::new(begun)));
-    link(tx, start.links);
+    let request_id = start_request_id(&tx.state.run);
+    let attached = Attached { request_id, callbacks: start.completion_callbacks, links: start.links };
+    attached.check(tx, WHAT)?;
+    keep(tx, attached);
     tx.out.visibility_changed = true;
     tx.task(Task::StartNexusOperation { scheduled_event_id: ONLY, attempt: 0 });
+    Ok(())
+}
+
+fn keep(tx: &mut Tx, attached: Attached) {
+    keep_callbacks(tx, attached.request_id, attached.callbacks);
+    link(tx, attached.links);
 }
 
 /// The handler works on it since `time`; 0: since now.
@@ -76,14 +90,16 @@ pub(super) fn link(tx: &mut Tx, links: Vec<Link>) {
     }
 }
 
-/// A second start found it open and is kept with it; an empty request id is not.
-pub(super) fn attach(tx: &mut Tx, request_id: String, links: Vec<Link>) -> Result<Reply, Reject> {
+/// A second start found it open and is kept with it.
+pub(super) fn attach(tx: &mut Tx, attached: Attached) -> Result<Reply, Reject> {
     if tx.state.run.close.is_some() {
         return Err(not_found(&tx.state.run));
     }
-    if !request_id.is_empty() {
+    attached.check(tx, WHAT)?;
+    if !attached.request_id.is_empty() {
+        let request_id = attached.request_id.clone();
         tx.durable(Kind::StartRequestSeen(StartRequestSeen { request_id, event_type: 0, event_id: 0 }));
     }
-    link(tx, links);
+    keep(tx, attached);
     Ok(Reply::Done)
 }

@@ -14,7 +14,10 @@ use perdure_engine::{
 use perdure_history::Target;
 use perdure_proto::api::{
     batch::BatchOperationInfo,
-    enums::{BatchOperationType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy},
+    enums::{
+        BatchOperationType, ResourceExhaustedCause, ResourceExhaustedScope, WorkflowExecutionStatus,
+        WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    },
     workflowservice::{
         DescribeBatchOperationRequest, DescribeBatchOperationResponse, ListBatchOperationsRequest,
         ListBatchOperationsResponse, StartBatchOperationRequest, StartBatchOperationResponse,
@@ -25,7 +28,7 @@ use perdure_storage::WorkflowKey;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{Frontend, call::Call, error, validate::ids};
+use crate::{Frontend, call::Call, error, namespaces::AuthorizedNamespace, status, validate::ids};
 
 impl Frontend {
     pub(crate) async fn start_batch(
@@ -38,6 +41,7 @@ impl Frontend {
         if let Some(query) = run::query(&request, 0) {
             self.lists.check(&namespace, run::archetype(&request), &query)?;
         }
+        self.check_room(&namespace).await?;
         let identity = request.operation.as_ref().map(check::identity).unwrap_or_default().to_owned();
         let target = target(namespace.id(), &request.job_id)?;
         let start = Start {
@@ -54,6 +58,20 @@ impl Frontend {
         };
         self.history.start(start).await.map_err(|error| error::of_call(error, &target))?;
         Ok(StartBatchOperationResponse {})
+    }
+
+    /// Whether another batch operation may run.
+    async fn check_room(&self, namespace: &AuthorizedNamespace) -> Result<(), Status> {
+        let limit = namespace.limits().batches;
+        if limit == 0 {
+            return Ok(());
+        }
+        let (running, _) = self.lists.count_of(namespace, Archetype::Batch, "ExecutionStatus = 'Running'").await?;
+        if running < limit {
+            return Ok(());
+        }
+        let text = "Max concurrent batch operations is reached";
+        Err(status::exhausted(text, ResourceExhaustedCause::ConcurrentLimit, ResourceExhaustedScope::Namespace))
     }
 
     pub(crate) async fn stop_batch(
@@ -131,7 +149,7 @@ fn operation_type(request: &StartBatchOperationRequest) -> BatchOperationType {
 /// The job that a request names.
 fn target(namespace_id: Uuid, job_id: &str) -> Result<Target, Status> {
     if job_id.is_empty() {
-        return Err(crate::status::invalid("JobId is not set on request."));
+        return Err(status::invalid("JobId is not set on request."));
     }
     ids::no_nul("JobId", job_id)?;
     Ok(Target { workflow: WorkflowKey::of(Archetype::Batch, namespace_id, job_id), run_id: None })

@@ -250,7 +250,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn envelope(&self, endpoint: String) -> Result<Envelope, Refusal> {
+    /// `limits`: of the workers' namespace.
+    fn envelope(&self, endpoint: String, limits: &FrontendLimits) -> Result<Envelope, Refusal> {
         let timeout = match text(&self.header, "request-timeout") {
             "" => LONGEST,
             time => nexus::duration(time)
@@ -260,7 +261,8 @@ impl Asked {
         let named = self.header.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let for_handler = named.filter(|(name, _)| !NOT_FOR_HANDLERS.iter().any(|prefix| name.starts_with(prefix)));
         let header = for_handler.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Envelope { endpoint, header, scheduled_time: SystemTime::now().into(), timeout })
+        let margin = Duration::from_nanos(limits.runs.nexus_dispatch_margin.try_into().unwrap_or(0));
+        Ok(Envelope { endpoint, header, scheduled_time: SystemTime::now().into(), timeout, margin })
     }
 
     /// For a caller that wants failures as a whole, or not.
@@ -286,8 +288,8 @@ async fn try_start(
     let frontend = nexus.frontend()?;
     let input = payload::of_content(&wire::content_header(&asked.header), body);
     let input = input.ok_or_else(|| Refusal::new("BAD_REQUEST", "invalid input"))?;
-    let namespace_id = target.namespace_id.parse().unwrap_or_default();
-    if prost::Message::encoded_len(&input) as i64 > frontend.namespaces.limits_of(namespace_id).runs.blob_size {
+    let limits = limits_of(frontend, &target);
+    if prost::Message::encoded_len(&input) as i64 > limits.runs.blob_size {
         return Err(Refusal::new("BAD_REQUEST", "input exceeds size limit"));
     }
     let request = StartOperationRequest {
@@ -300,9 +302,15 @@ async fn try_start(
         links: wire::links_of(&asked.header),
     };
     let mut receipt = None;
-    let outcome = nexus::start(&frontend.matching, &target, asked.envelope(endpoint)?, request, &mut receipt).await;
+    let envelope = asked.envelope(endpoint, &limits)?;
+    let outcome = nexus::start(&frontend.matching, &target, envelope, request, &mut receipt).await;
     passed_on(receipt);
     Ok(outcome?)
+}
+
+/// Of the workers' namespace.
+fn limits_of(frontend: &Frontend, target: &NexusWorkerTarget) -> Arc<FrontendLimits> {
+    frontend.namespaces.limits_of(target.namespace_id.parse().unwrap_or_default())
 }
 
 /// Who asked is outside: the answer goes on to them, and nothing of it is kept here.
@@ -372,7 +380,8 @@ async fn try_cancel(nexus: &NexusHttp, target: Result<Workers, Refusal>, asked: 
     };
     let frontend = nexus.frontend()?;
     let mut receipt = None;
-    let answer = nexus::cancel(&frontend.matching, &target, asked.envelope(endpoint)?, request, &mut receipt).await;
+    let envelope = asked.envelope(endpoint, &limits_of(frontend, &target))?;
+    let answer = nexus::cancel(&frontend.matching, &target, envelope, request, &mut receipt).await;
     passed_on(receipt);
     Ok(answer?)
 }

@@ -85,7 +85,7 @@ fn workflow(workflow: &mut NewWorkflowExecutionInfo, namespace: &AuthorizedNames
         workflow.versioning_override = Some(normalized_override(set).map_err(invalid)?);
     }
     if let Some(policy) = workflow.retry_policy.clone() {
-        let policy = perdure_engine::retry::with_defaults(policy, &limits.runs);
+        let policy = perdure_engine::retry::with_defaults(policy, &limits.runs.default_workflow_retry);
         perdure_engine::retry::validated(policy).map_err(invalid)?;
     }
     validate::priority(workflow.priority.as_ref()).map_err(invalid)?;

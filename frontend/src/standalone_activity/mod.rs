@@ -69,7 +69,7 @@ impl Frontend {
             let seen = self.seen(&target, &request.long_poll_token).await?;
             let wait = self
                 .history
-                .wait(target.clone(), Until::Transition(seen), call.deadline(namespace.limits().wait_timeout))
+                .wait(target.clone(), Until::Transition(seen), call.deadline(namespace.limits().activity_wait))
                 .await;
             if wait.map_err(|error| error::of_call(error, &target))?.is_none() {
                 return Ok(DescribeActivityExecutionResponse::default());
@@ -79,9 +79,9 @@ impl Frontend {
         let look = self.history.view(target.clone(), move |state| {
             let input = if include_input { state.activity_input() } else { None };
             let outcome = if include_outcome { state.activity_outcome() } else { None };
-            (state.describe_activity(now), input, outcome)
+            (state.describe_activity(now), input, outcome, state.activity_callbacks())
         });
-        let (info, input, outcome) = look.await.map_err(|error| error::of_call(error, &target))?;
+        let (info, input, outcome, callbacks) = look.await.map_err(|error| error::of_call(error, &target))?;
         let Some(info) = info else { return Err(status::unavailable()) };
         let token = StateToken { run_id: info.run_id.clone(), transitions: info.state_transition_count };
         Ok(DescribeActivityExecutionResponse {
@@ -90,7 +90,7 @@ impl Frontend {
             info: Some(info),
             input,
             outcome,
-            callbacks: Vec::new(),
+            callbacks,
         })
     }
 
@@ -118,7 +118,7 @@ impl Frontend {
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let target = target(&namespace, &request.activity_id, &request.run_id)?;
         let wait =
-            self.history.wait(target.clone(), Until::Closed, call.deadline(namespace.limits().wait_timeout)).await;
+            self.history.wait(target.clone(), Until::Closed, call.deadline(namespace.limits().activity_wait)).await;
         let Some(progress) = wait.map_err(|error| error::of_call(error, &target))? else {
             return Ok(PollActivityExecutionResponse::default());
         };

@@ -22,7 +22,7 @@ use crate::{
     limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     status::invalid,
-    validate::{ids, links, search_attributes, sizes, task_queue},
+    validate::{callbacks, ids, links, search_attributes, sizes, task_queue},
 };
 
 /// Checks in the order of the real server.
@@ -45,9 +45,7 @@ pub(super) fn checked(
     if let Some(attributes) = &mut request.search_attributes {
         search_attributes::check(attributes, namespace)?;
     }
-    if !request.completion_callbacks.is_empty() {
-        return Err(invalid("completion callbacks are not enabled for this namespace"));
-    }
+    callbacks::check(&mut request.completion_callbacks, limits.runs.callbacks_standalone, "an execution", limits)?;
     links::check(&request.links, limits)?;
     on_conflict(&request)?;
     let request_id = if request.request_id.is_empty() { Uuid::new_v4().to_string() } else { request.request_id };
@@ -68,6 +66,7 @@ pub(super) fn checked(
         user_metadata: request.user_metadata,
         priority: request.priority,
         links: request.links,
+        completion_callbacks: request.completion_callbacks,
         on_conflict: request.on_conflict_options.map(|options| OnConflictOptions {
             attach_request_id: options.attach_request_id,
             attach_completion_callbacks: options.attach_completion_callbacks,
@@ -126,7 +125,7 @@ fn on_conflict(request: &StartActivityExecutionRequest) -> Result<(), Status> {
         let text = "on_conflict_options: attach_completion_callbacks requires attach_request_id to be set";
         return Err(invalid(text));
     }
-    if options.attach_request_id && request.links.is_empty() {
+    if options.attach_request_id && request.links.is_empty() && request.completion_callbacks.is_empty() {
         let text = "on_conflict_options: attach_request_id requires at least one completion callback or link";
         return Err(invalid(text));
     }

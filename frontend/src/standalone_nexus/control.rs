@@ -54,8 +54,7 @@ impl Frontend {
     }
 }
 
-/// A reason is as long as an id at most.
 fn check(identity: &str, reason: &str, limits: &FrontendLimits) -> Result<(), Status> {
     ids::limited("identity", identity, limits)?;
-    ids::limited("reason", reason, limits)
+    ids::within("reason", reason, limits.nexus_reason)
 }

@@ -64,7 +64,8 @@ impl Frontend {
                 return Err(status::invalid("long poll token does not match execution"));
             }
             let until = Until::Transition(token.transitions);
-            let wait = self.history.wait(target.clone(), until, call.deadline(namespace.limits().wait_timeout)).await;
+            let wait =
+                self.history.wait(target.clone(), until, call.deadline(namespace.limits().nexus_operation_wait)).await;
             if wait.map_err(|error| error::of_call(error, &target))?.is_none() {
                 return Ok(DescribeNexusOperationExecutionResponse::default());
             }
@@ -73,9 +74,10 @@ impl Frontend {
         let look = self.history.view(target.clone(), move |state| {
             let input = if include_input { state.nexus_operation_input() } else { None };
             let outcome = if include_outcome { state.nexus_operation_outcome() } else { None };
-            (state.describe_nexus_operation(now), input, outcome)
+            (state.describe_nexus_operation(now), input, outcome, state.nexus_operation_callbacks())
         });
-        let (info, input, outcome) = look.await.map_err(|error| error::of_call(error, &target))?;
+        let (info, input, outcome, completion_callbacks) =
+            look.await.map_err(|error| error::of_call(error, &target))?;
         let Some(info) = info else { return Err(status::unavailable()) };
         let token = StateToken { run_id: info.run_id.clone(), transitions: info.state_transition_count };
         Ok(DescribeNexusOperationExecutionResponse {
@@ -83,7 +85,7 @@ impl Frontend {
             long_poll_token: self.sealer.seal(&token),
             info: Some(info),
             input,
-            completion_callbacks: Vec::new(),
+            completion_callbacks,
             outcome: outcome.map(|outcome| match outcome {
                 NexusOutcome::Result(result) => Described::Result(result),
                 NexusOutcome::Failure(failure) => Described::Failure(*failure),
@@ -104,7 +106,7 @@ impl Frontend {
         };
         let namespace = self.namespaces.resolve(&request.namespace)?;
         let mut target = target(&namespace, &request.operation_id, &request.run_id)?;
-        let deadline = call.deadline(namespace.limits().wait_timeout);
+        let deadline = call.deadline(namespace.limits().nexus_operation_wait);
         loop {
             let progress = self.nexus_operation_progress(&target).await?;
             if progress.closed || (stage == Stage::Started && progress.token.is_some()) {

@@ -24,7 +24,7 @@ use crate::{
     limits::FrontendLimits,
     namespaces::AuthorizedNamespace,
     status::{self, invalid},
-    validate::{ids, links, search_attributes, sizes},
+    validate::{callbacks, ids, links, search_attributes, sizes},
 };
 
 impl Frontend {
@@ -56,7 +56,7 @@ fn checked(
     target(namespace, &request.operation_id, "")?;
     ids::limited("identity", &request.identity, limits)?;
     check_target(&request, limits)?;
-    let timeouts = Timeouts::of(&request)?;
+    let timeouts = Timeouts::of(&request, limits.runs.nexus_schedule_to_close_max)?;
     let (size, limit) = (request.input.as_ref().map_or(0, Message::encoded_len), limits.runs.blob_size);
     if size as i64 > limit {
         return Err(invalid(format!("input exceeds size limit. Length={size} Limit={limit}")));
@@ -72,8 +72,10 @@ fn checked(
     }
     let (reuse_policy, conflict_policy) = policies(&request)?;
     links::check(&request.links, limits)?;
-    if !request.completion_callbacks.is_empty() {
-        return Err(Status::unimplemented("completion callbacks of Nexus operations are not supported"));
+    callbacks::check(&mut request.completion_callbacks, limits.runs.callbacks_standalone, "an execution", limits)?;
+    let on_conflict = request.on_conflict_options.as_ref();
+    if on_conflict.is_some_and(|options| options.attach_completion_callbacks && !options.attach_request_id) {
+        return Err(invalid("on_conflict_options: attach_completion_callbacks requires attach_request_id to be set"));
     }
     let operation = NewNexusOperation {
         endpoint: request.endpoint,
@@ -97,7 +99,8 @@ fn checked(
         search_attributes: request.search_attributes,
         user_metadata: request.user_metadata,
         links: request.links,
-        on_conflict: request.on_conflict_options.map(|options| OnConflictOptions {
+        completion_callbacks: request.completion_callbacks,
+        on_conflict: on_conflict.map(|options| OnConflictOptions {
             attach_request_id: options.attach_request_id,
             attach_completion_callbacks: options.attach_completion_callbacks,
             attach_links: options.attach_links,
@@ -131,12 +134,13 @@ struct Timeouts {
 }
 
 impl Timeouts {
-    /// The parts are no longer than the whole.
-    fn of(request: &StartNexusOperationExecutionRequest) -> Result<Self, Status> {
+    /// The whole is no longer than `longest`, where that is not 0, and the parts no longer than the whole.
+    fn of(request: &StartNexusOperationExecutionRequest, longest: Nanos) -> Result<Self, Status> {
         let checked = |value: Option<&Duration>, name: &str| {
             validate::duration(value).map_err(|error| invalid(format!("{name} is invalid: {error}")))
         };
-        let schedule_to_close = checked(request.schedule_to_close_timeout.as_ref(), "schedule_to_close_timeout")?;
+        let asked = checked(request.schedule_to_close_timeout.as_ref(), "schedule_to_close_timeout")?;
+        let schedule_to_close = if longest > 0 && (asked == 0 || asked > longest) { longest } else { asked };
         let schedule_to_start = checked(request.schedule_to_start_timeout.as_ref(), "schedule_to_start_timeout")?;
         let start_to_close = checked(request.start_to_close_timeout.as_ref(), "start_to_close_timeout")?;
         let within = |part: Nanos| if schedule_to_close > 0 { part.min(schedule_to_close) } else { part };

@@ -59,8 +59,8 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Also writes the names of headers in small letters, as they are looked up.
-/// `most`: so many there may be.
-pub(crate) fn check(callbacks: &mut [Callback], most: usize, limits: &FrontendLimits) -> Result<(), Status> {
+/// `most`: so many there may be, of what is called `of`.
+pub(crate) fn check(callbacks: &mut [Callback], most: usize, of: &str, limits: &FrontendLimits) -> Result<(), Status> {
     callbacks.iter_mut().try_for_each(|callback| {
         links::check(&callback.links, limits)?;
         match &mut callback.variant {
@@ -83,7 +83,7 @@ pub(crate) fn check(callbacks: &mut [Callback], most: usize, limits: &FrontendLi
         }
     })?;
     if callbacks.len() > most {
-        return Err(invalid(format!("cannot attach more than {most} callbacks to a workflow")));
+        return Err(invalid(format!("cannot attach more than {most} callbacks to {of}")));
     }
     Ok(())
 }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn checked(callbacks: &mut [Callback]) -> Result<(), Status> {
-        check(callbacks, 32, &FrontendLimits::default())
+        check(callbacks, 32, "a workflow", &FrontendLimits::default())
     }
 
     fn refusal(callbacks: &mut [Callback]) -> String {
@@ -181,7 +181,7 @@ mod tests {
             ("http://acb/", unknown),
         ];
         for (url, expected) in cases {
-            let refusal = check(&mut [callback(url, &[])], 1, &limits).err();
+            let refusal = check(&mut [callback(url, &[])], 1, "a workflow", &limits).err();
             let text = refusal.map(|status| status.message().to_owned()).unwrap_or_default();
             assert!(if expected.is_empty() { text.is_empty() } else { text.contains(expected) }, "{url}: {text}");
         }

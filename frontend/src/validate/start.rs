@@ -39,7 +39,7 @@ pub(crate) fn start(
         return Err(invalid("attaching request ID is required for attaching completion callbacks"));
     }
     common(&mut request, namespace)?;
-    callbacks::check(&mut request.completion_callbacks, limits.runs.callbacks, limits)?;
+    callbacks::check(&mut request.completion_callbacks, limits.runs.callbacks, "a workflow", limits)?;
     links::check(&request.links, limits)?;
     // A callback's links are kept with it.
     request.links.retain(|link| !request.completion_callbacks.iter().any(|callback| callback.links.contains(link)));
@@ -127,7 +127,7 @@ fn type_name(request: &StartWorkflowExecutionRequest) -> &str {
 }
 
 fn retry_policy(policy: Option<RetryPolicy>, limits: &FrontendLimits) -> Result<Option<RetryPolicy>, Status> {
-    policy.map(|policy| retry::validated(retry::with_defaults(policy, &limits.runs)).map_err(invalid)).transpose()
+    retry::for_workflow(policy, &limits.runs).map_err(invalid)
 }
 
 fn cron_schedule(schedule: &str, now: Nanos) -> Result<(), Status> {

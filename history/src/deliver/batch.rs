@@ -26,6 +26,6 @@ pub(super) fn page(cell: &Cell, page: i64) -> Option<Message> {
 
 pub(super) async fn run(shared: &Shared, page: &BatchPage) -> Result<Input, Error> {
     let number = page.batch.progress.pages;
-    let BatchPageDone { progress, last } = shared.batches.run_page(page.clone()).await?;
+    let BatchPageDone { progress, last } = shared.batches.get()?.run_page(page.clone()).await?;
     Ok(Input::Batch(BatchInput::PageDone { page: number, progress, last }))
 }

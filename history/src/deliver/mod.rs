@@ -6,11 +6,14 @@
 
 mod batch;
 mod callback;
+mod end_told;
 mod nexus;
 mod schedule;
 mod send;
 
 use std::{sync::Arc, time::Duration};
+
+pub(crate) use self::schedule::Turns;
 
 use perdure_engine::{
     Input, Signal, Start, Task, child_name, inherited_by_child,

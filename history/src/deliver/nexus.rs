@@ -25,15 +25,14 @@ use perdure_proto::{
 };
 
 use crate::{
-    nexus::{self, CALLBACK_TOKEN, Envelope, RequestError, SYSTEM_CALLBACK, links},
+    nexus::{
+        self, CALLBACK_TOKEN, Envelope, RequestError, SYSTEM_CALLBACK, links,
+        system::{SYSTEM_ENDPOINT, SystemOperation},
+    },
     shard::cell::Cell,
     shared::Shared,
 };
 
-/// How long a handler has for one request. Temporal's default.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// With less time than this no request is made. Temporal's default.
-const REQUEST_TIMEOUT_MIN: Duration = Duration::from_millis(1_500);
 /// Tells the handler how long the operation may take.
 const OPERATION_TIMEOUT: &str = "operation-timeout";
 
@@ -81,8 +80,12 @@ impl Operation {
     ) -> Result<NexusStartOutcome, RequestError> {
         let operation = &self.operation;
         let now = shared.clock.now();
+        if operation.endpoint == SYSTEM_ENDPOINT {
+            return self.ask_server(shared).await;
+        }
         let endpoint = shared.nexus.endpoint(&operation.endpoint_id, &operation.endpoint)?;
-        let timeout = match time_to_start(operation, now) {
+        let times = RequestTimes::of(shared.limits.load().of(&self.namespace));
+        let timeout = match time_to_start(operation, now, times) {
             Ok(timeout) => timeout,
             Err(kind) => return Ok(NexusStartOutcome::TimedOut(kind)),
         };
@@ -99,7 +102,7 @@ impl Operation {
             callback_header: self.callback_header(shared),
             links: links::to_nexus(&self.link).into_iter().collect(),
         };
-        let envelope = self.envelope(&endpoint, header, now, timeout);
+        let envelope = self.envelope(&endpoint, header, now, (timeout, times.margin));
         let outcome = match &endpoint.target {
             Some(Target::Worker(target)) => nexus::start(&shared.matching, target, envelope, request, receipt).await?,
             Some(Target::ExternalUrl(url)) => shared.nexus.http.start(url, envelope, request).await?,
@@ -107,6 +110,21 @@ impl Operation {
         };
         check_size(&outcome, shared.limits.load().of(&self.namespace))?;
         Ok(outcome)
+    }
+
+    /// The server is its own handler, and near: no time-out is too short for it.
+    async fn ask_server(&self, shared: &Shared) -> Result<NexusStartOutcome, RequestError> {
+        let operation = &self.operation;
+        let server = shared.system.get().map_err(|error| RequestError::call(error.to_string(), true))?;
+        let operation = SystemOperation {
+            namespace: self.namespace.clone(),
+            service: operation.service.clone(),
+            operation: operation.operation.clone(),
+            input: operation.input.clone(),
+            request_id: operation.request_id.clone(),
+            caller: self.link.clone(),
+        };
+        server.start(operation).await
     }
 
     pub(super) async fn cancel(&self, shared: &Shared, receipt: &mut Option<Receipt>) -> Input {
@@ -122,7 +140,8 @@ impl Operation {
         let operation = &self.operation;
         let now = shared.clock.now();
         let endpoint = shared.nexus.endpoint(&operation.endpoint_id, &operation.endpoint)?;
-        let timeout = time_to_cancel(operation, now).map_err(|kind| {
+        let times = RequestTimes::of(shared.limits.load().of(&self.namespace));
+        let timeout = time_to_cancel(operation, now, times).map_err(|kind| {
             let text = format!("not enough time to execute another request before {kind:?} timeout");
             RequestError::call(text, false)
         })?;
@@ -133,7 +152,7 @@ impl Operation {
             operation_id: token.clone(),
             operation_token: token,
         };
-        let envelope = self.envelope(&endpoint, operation.nexus_header.clone(), now, timeout);
+        let envelope = self.envelope(&endpoint, operation.nexus_header.clone(), now, (timeout, times.margin));
         match &endpoint.target {
             Some(Target::Worker(target)) => nexus::cancel(&shared.matching, target, envelope, request, receipt).await,
             Some(Target::ExternalUrl(url)) => shared.nexus.http.cancel(url, envelope, request).await,
@@ -146,9 +165,9 @@ impl Operation {
         endpoint: &NexusEndpoint,
         header: BTreeMap<String, String>,
         now: Nanos,
-        timeout: Duration,
+        (timeout, margin): (Duration, Duration),
     ) -> Envelope {
-        Envelope { endpoint: endpoint.name.clone(), header, scheduled_time: timestamp(now), timeout }
+        Envelope { endpoint: endpoint.name.clone(), header, scheduled_time: timestamp(now), timeout, margin }
     }
 
     /// Where the handler is to send the end of the operation.
@@ -202,31 +221,57 @@ fn check_size(outcome: &NexusStartOutcome, limits: &Limits) -> Result<(), Reques
 }
 
 /// How long a request to start the operation may take; Err: too little is left of this time-out of the operation.
-fn time_to_start(operation: &NexusOperation, now: Nanos) -> Result<Duration, TimeoutType> {
+fn time_to_start(operation: &NexusOperation, now: Nanos, times: RequestTimes) -> Result<Duration, TimeoutType> {
     let passed = now - operation.scheduled_time;
     match (operation.schedule_to_start, operation.schedule_to_close) {
-        (0, 0) => Ok(REQUEST_TIMEOUT),
-        (0, close) => request_time(close - passed, TimeoutType::ScheduleToClose),
-        (start, _) => request_time(start - passed, TimeoutType::ScheduleToStart),
+        (0, 0) => Ok(times.most),
+        (0, close) => times.within(close - passed, TimeoutType::ScheduleToClose),
+        (start, _) => times.within(start - passed, TimeoutType::ScheduleToStart),
     }
 }
 
-fn time_to_cancel(operation: &NexusOperation, now: Nanos) -> Result<Duration, TimeoutType> {
+fn time_to_cancel(operation: &NexusOperation, now: Nanos, times: RequestTimes) -> Result<Duration, TimeoutType> {
     let started = operation.started().map_or(now, |started| started.time);
-    let mut longest = REQUEST_TIMEOUT;
+    let mut longest = times.most;
     if operation.start_to_close > 0 {
-        longest = request_time(operation.start_to_close - (now - started), TimeoutType::StartToClose)?;
+        longest = times.within(operation.start_to_close - (now - started), TimeoutType::StartToClose)?;
     }
     if operation.schedule_to_close > 0 {
         let left = operation.schedule_to_close - (now - operation.scheduled_time);
-        longest = longest.min(request_time(left, TimeoutType::ScheduleToClose)?);
+        longest = longest.min(times.within(left, TimeoutType::ScheduleToClose)?);
     }
     Ok(longest)
 }
 
-fn request_time(left: Nanos, kind: TimeoutType) -> Result<Duration, TimeoutType> {
-    let left = Duration::from_nanos(left.max(0) as u64).min(REQUEST_TIMEOUT);
-    if left < REQUEST_TIMEOUT_MIN { Err(kind) } else { Ok(left) }
+/// How long one request to a handler may take.
+#[derive(Clone, Copy)]
+struct RequestTimes {
+    most: Duration,
+    /// With less time no request is made.
+    least: Duration,
+    /// Kept of it for the way back.
+    margin: Duration,
+}
+
+impl RequestTimes {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            most: span(limits.nexus_request_timeout),
+            least: span(limits.nexus_request_timeout_min),
+            margin: span(limits.nexus_dispatch_margin),
+        }
+    }
+
+    /// The time for a request when so much is left of this time-out of the operation.
+    fn within(self, left: Nanos, kind: TimeoutType) -> Result<Duration, TimeoutType> {
+        let left = span(left).min(self.most);
+        if left < self.least { Err(kind) } else { Ok(left) }
+    }
+}
+
+/// A time in the past is none.
+pub(super) fn span(time: Nanos) -> Duration {
+    Duration::from_nanos(u64::try_from(time).unwrap_or(0))
 }
 
 /// How long the operation as a whole may still take. None: for ever.
@@ -235,5 +280,5 @@ fn time_of_operation(operation: &NexusOperation, now: Nanos) -> Option<Duration>
         (operation.schedule_to_close > 0).then(|| operation.schedule_to_close - (now - operation.scheduled_time));
     let runs = (operation.start_to_close > 0).then_some(operation.start_to_close);
     let left = closes.into_iter().chain(runs).min()?;
-    Some(Duration::from_nanos(left.max(0) as u64))
+    Some(span(left))
 }

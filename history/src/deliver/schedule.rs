@@ -1,11 +1,15 @@
 //! What schedules owe: starts of workflows, and ends of those that are in the way of others.
 
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
 use perdure_engine::{
     Input, Reject, Start,
     schedule::{self, ActionEnded, ActionStarted, ScheduleInput, ScheduledBy},
 };
 use perdure_proto::api::common::Callback;
 use perdure_storage::WorkflowKey;
+use tokio::time::{Instant, sleep};
 
 use super::Message;
 use crate::{api::Target, error::Error, limits::LiveLimits, shard::cell::Cell, shard::message::Action, shared::Shared};
@@ -38,7 +42,27 @@ pub(super) fn end(cell: &Cell, action_id: i64) -> Option<Message> {
     Some(Message::EndScheduled { action_id, to, chain: execution.run_id.clone(), end: Box::new(end) })
 }
 
+/// The starts of schedules, by namespace: those that come too fast wait for their turn.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<HashMap<String, Instant>>);
+
+impl Turns {
+    /// How long the next start waits where so many are allowed per second; 0: any number.
+    fn take(&self, namespace: &str, per_second: u32, now: Instant) -> Duration {
+        if per_second == 0 {
+            return Duration::ZERO;
+        }
+        let mut turns = self.0.lock();
+        let next = turns.entry(namespace.to_owned()).or_insert(now);
+        let turn = (*next).max(now);
+        *next = turn + Duration::from_secs(1) / per_second;
+        turn - now
+    }
+}
+
 pub(super) async fn send_start(shared: &Shared, action_id: i64, start: Start) -> Result<Input, Error> {
+    let per_second = shared.limits.load().of(&start.namespace).scheduled_starts;
+    sleep(shared.scheduled_starts.take(&start.namespace, per_second, Instant::now())).await;
     let outcome = match shared.start(start, None).await {
         Ok(started) => ActionStarted::Started { run_id: started.reply.run_id, time: shared.clock.now() },
         Err(error @ (Error::Reject(Reject::BusyWorkflow(_)) | Error::Busy(_) | Error::Unavailable)) => {
@@ -95,4 +119,20 @@ pub(super) async fn tell(shared: &Shared, to: &Target, ended: ActionEnded) -> Re
 
 fn answer(input: ScheduleInput) -> Input {
     Input::Schedule(Box::new(input))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_take_turns() {
+        let (turns, start) = (Turns::default(), Instant::now());
+        let mut at = |namespace: &str, per_second, millis: u64| {
+            turns.take(namespace, per_second, start + Duration::from_millis(millis)).as_millis()
+        };
+        assert_eq!([0, 0, 0].map(|millis| at("n", 10, millis)), [0, 100, 200]);
+        assert_eq!((at("other", 10, 0), at("n", 0, 0)), (0, 0), "others do not wait");
+        assert_eq!([250, 250, 1_000].map(|millis| at("n", 10, millis)), [50, 150, 0]);
+    }
 }

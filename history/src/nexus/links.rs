@@ -28,6 +28,7 @@ pub fn to_nexus(link: &Link) -> Option<nexus::Link> {
     let event = match &link.variant {
         Some(Variant::WorkflowEvent(event)) => event,
         Some(Variant::NexusOperation(operation)) => return Some(of_operation(operation)),
+        Some(Variant::Activity(activity)) => return Some(of_activity(activity)),
         _ => return None,
     };
     let [namespace, workflow, run] = [&event.namespace, &event.workflow_id, &event.run_id].map(|text| escape(text));
@@ -53,9 +54,17 @@ pub fn to_nexus(link: &Link) -> Option<nexus::Link> {
 
 fn of_operation(operation: &NexusOperation) -> nexus::Link {
     let NexusOperation { namespace, operation_id, run_id } = operation;
-    let [namespace, id, run] = [namespace, operation_id, run_id].map(|text| escape(text));
-    let url = format!("{SCHEME}/namespaces/{namespace}/nexus-operations/{id}/{run}/details");
-    nexus::Link { url, r#type: NEXUS_OPERATION.to_owned() }
+    nexus::Link { url: details("nexus-operations", [namespace, operation_id, run_id]), r#type: NEXUS_OPERATION.into() }
+}
+
+fn of_activity(activity: &Activity) -> nexus::Link {
+    let Activity { namespace, activity_id, run_id } = activity;
+    nexus::Link { url: details("activities", [namespace, activity_id, run_id]), r#type: ACTIVITY.into() }
+}
+
+fn details(kind: &str, names: [&String; 3]) -> String {
+    let [namespace, id, run] = names.map(|text| escape(text));
+    format!("{SCHEME}/namespaces/{namespace}/{kind}/{id}/{run}/details")
 }
 
 /// Links that are not understood are left out: nothing depends on them.
@@ -190,7 +199,10 @@ mod tests {
         let operation = NexusOperation { namespace, operation_id, run_id };
         let operation = Link { variant: Some(Variant::NexusOperation(operation)) };
         let of_operation = [(operation, "temporal:///namespaces/n/nexus-operations/o%2F1/r/details")];
-        for (link, url) in urls.into_iter().chain(of_operation) {
+        let [namespace, activity_id, run_id] = ["n", "a/1", "r"].map(str::to_owned);
+        let activity = Link { variant: Some(Variant::Activity(Activity { namespace, activity_id, run_id })) };
+        let of_activity = [(activity, "temporal:///namespaces/n/activities/a%2F1/r/details")];
+        for (link, url) in urls.into_iter().chain(of_operation).chain(of_activity) {
             let nexus = to_nexus(&link).unwrap();
             assert_eq!(nexus.url, url);
             assert_eq!(from_nexus(&[nexus]), [link]);

@@ -26,8 +26,6 @@ use super::{
     links, payload,
 };
 
-/// Kept of a request's time for the way back.
-const DISPATCH_MARGIN: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: &str = "operation-timeout";
 
 /// A request, apart from what it asks.
@@ -38,6 +36,8 @@ pub struct Envelope {
     pub scheduled_time: prost_types::Timestamp,
     /// Until when there is to be an answer.
     pub timeout: Duration,
+    /// Kept of that for the way back from a worker.
+    pub margin: Duration,
 }
 
 /// `receipt`: to be confirmed when the answer is safe.
@@ -77,7 +77,7 @@ async fn send(
         return Err(RequestError::handler("NOT_FOUND", "namespace not found"));
     };
     let now = Instant::now();
-    let deadline = now + envelope.timeout.saturating_sub(DISPATCH_MARGIN);
+    let deadline = now + envelope.timeout.saturating_sub(envelope.margin);
     let operation_timeout = envelope.header.get(OPERATION_TIMEOUT).and_then(|timeout| duration(timeout));
     let task = NexusTask {
         task_id: Uuid::new_v4().to_string(),

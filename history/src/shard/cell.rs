@@ -54,6 +54,8 @@ pub(crate) struct Cell {
     pub last_used: u64,
     /// Its share in the weight of the cache.
     pub weight: usize,
+    /// That its state is large has been told.
+    pub warned: bool,
 }
 
 /// What the next batch writes of a run.
@@ -113,6 +115,7 @@ impl Cell {
             event_waiters: Vec::new(),
             last_used: 0,
             weight: 0,
+            warned: false,
         }
     }
 
@@ -211,14 +214,17 @@ impl Tail {
         if self.first_event_id? > event_id {
             return None;
         }
-        let mut wanted = self.batches.iter().skip_while(|(first, _)| *first < event_id).peekable();
-        if wanted.peek()?.0 != event_id {
+        let from = self.batches.partition_point(|(first, _)| *first < event_id);
+        let (first, events) = self.batches.get(from)?;
+        if *first != event_id {
             return None;
         }
-        let mut out = BytesMut::new();
-        for (_, events) in wanted {
-            out.extend_from_slice(events);
+        if from + 1 == self.batches.len() {
+            return Some(RawHistory::from_encoded(events.clone()));
         }
+        let wanted = self.batches.range(from..).map(|(_, events)| events);
+        let mut out = BytesMut::with_capacity(wanted.clone().map(Bytes::len).sum());
+        wanted.for_each(|events| out.extend_from_slice(events));
         Some(RawHistory::from_encoded(out.freeze()))
     }
 }

@@ -32,6 +32,7 @@ mod reset;
 mod scan;
 mod show;
 mod start;
+mod warn;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},

@@ -32,6 +32,7 @@ impl Shard {
             }
             // Those who wait for the close look when it is durable.
             Notice::Closed => {}
+            Notice::Warning(warning) => self.warn(key, &warning),
         }
     }
 

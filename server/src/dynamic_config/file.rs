@@ -70,13 +70,13 @@ impl Parsed {
             let Some(key) = key else { continue };
             match check(key, &value, &holds) {
                 Ok(constraints) => good.push(Constrained { value, holds: constraints }),
-                Err(what) => self.bad.push(format!("{}: {value}: {what}", key.name)),
+                Err(what) => self.bad.push(format!("{name}: {value}: {what}")),
             }
         }
         match key {
             None => self.add_other(name),
             Some(key) if self.entries.iter().any(|entry| std::ptr::eq(entry.key, key)) => {
-                self.bad.push(format!("{name}: the key is there twice, in other letters: leave one"));
+                self.bad.push(format!("{name}: the key is there twice, in other letters or by its other name: leave one"));
             }
             Some(key) => self.entries.push(Entry { key, values: good }),
         }

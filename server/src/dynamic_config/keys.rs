@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_engine::Nanos;
+use perdure_engine::{Nanos, limits::RetryDefaults};
 use perdure_frontend::{CallbackAddresses, limits::PerQueue};
 
 use super::AllLimits;
@@ -47,9 +47,12 @@ pub(super) enum Field {
     Addresses(fn(&mut AllLimits) -> &mut CallbackAddresses),
     QueueSpan(fn(&mut AllLimits) -> &mut PerQueue<Duration>),
     QueueRate(fn(&mut AllLimits) -> &mut PerQueue<Option<f64>>),
+    Retry(fn(&mut AllLimits) -> &mut RetryDefaults),
+    /// Names of headers, which have no case.
+    Headers(fn(&mut AllLimits) -> &mut Vec<String>),
 }
 
-use Field::{Addresses, Count, Float, Int32, Int64, QueueRate, QueueSpan, Rate, Span, Switch, Time};
+use Field::{Addresses, Count, Float, Headers, Int32, Int64, QueueRate, QueueSpan, Rate, Retry, Span, Switch, Time};
 use Scope::{Global, Namespace, TaskQueue};
 
 const fn key(name: &'static str, scope: Scope, field: Field) -> Key {
@@ -58,8 +61,31 @@ const fn key(name: &'static str, scope: Scope, field: Field) -> Key {
 
 /// The key of this name, in any case of letters.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
+    let other = OTHER_NAMES.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    let name = other.map_or(name, |(_, name)| name);
     KEYS.iter().find(|key| key.name.eq_ignore_ascii_case(name))
 }
+
+/// Names that Temporal's newer machinery has for the same limits, each with ours.
+pub(super) static OTHER_NAMES: &[(&str, &str)] = &[
+    ("callback.allowedAddresses", "component.callbacks.allowedAddresses"),
+    ("callback.request.timeout", "component.callbacks.request.timeout"),
+    ("callback.retryPolicy.initialInterval", "component.callbacks.retryPolicy.initialInterval"),
+    ("callback.retryPolicy.maxInterval", "component.callbacks.retryPolicy.maxInterval"),
+    ("nexusoperation.disallowedHeaders", "component.nexusoperations.disallowedHeaders"),
+    ("nexusoperation.limit.dispatch.task.timeout.min", "component.nexusoperations.limit.dispatch.task.timeout.min"),
+    ("nexusoperation.limit.header.size", "component.nexusoperations.limit.header.size"),
+    (
+        "nexusoperation.limit.operation.concurrencyPerWorkflow.max",
+        "component.nexusoperations.limit.operation.concurrency",
+    ),
+    ("nexusoperation.limit.operation.name.length", "component.nexusoperations.limit.operation.name.length"),
+    ("nexusoperation.limit.operation.token.length", "component.nexusoperations.limit.operation.token.length"),
+    ("nexusoperation.limit.request.timeout.min", "component.nexusoperations.limit.request.timeout.min"),
+    ("nexusoperation.limit.scheduleToCloseTimeout", "component.nexusoperations.limit.scheduleToCloseTimeout"),
+    ("nexusoperation.limit.service.name.length", "component.nexusoperations.limit.service.name.length"),
+    ("nexusoperation.request.timeout", "component.nexusoperations.request.timeout"),
+];
 
 pub(crate) static KEYS: &[Key] = &[
     // Sizes of what clients send.
@@ -87,7 +113,26 @@ pub(crate) static KEYS: &[Key] = &[
     key("system.maxCallbacksPerWorkflow", Namespace, Count(|all| &mut all.frontend.runs.callbacks)),
     key("system.maxCallbacksPerUpdateID", Namespace, Count(|all| &mut all.frontend.callbacks_per_update)),
     key("component.callbacks.allowedAddresses", Namespace, Addresses(|all| &mut all.frontend.callback_addresses)),
-    key("callback.allowedAddresses", Namespace, Addresses(|all| &mut all.frontend.callback_addresses)),
+    key("component.callbacks.request.timeout", Namespace, Time(|all| &mut all.frontend.runs.callback_timeout)),
+    key(
+        "component.callbacks.retryPolicy.initialInterval",
+        Global,
+        Time(|all| &mut all.frontend.runs.callback_retry.initial),
+    ),
+    key(
+        "component.callbacks.retryPolicy.maxInterval",
+        Global,
+        Time(|all| &mut all.frontend.runs.callback_retry.maximum),
+    ),
+    key("callback.maxPerExecution", Namespace, Count(|all| &mut all.frontend.runs.callbacks_standalone)),
+    key("chasm.maxLinksPerComponent", Namespace, Count(|all| &mut all.frontend.runs.links_standalone)),
+    // What is logged.
+    key("limit.blobSize.warn", Namespace, Int64(|all| &mut all.frontend.runs.blob_size_warn)),
+    key("limit.memoSize.warn", Namespace, Int64(|all| &mut all.frontend.runs.memo_size_warn)),
+    key("limit.historySize.warn", Namespace, Int64(|all| &mut all.frontend.runs.history_size_warn)),
+    key("limit.historyCount.warn", Namespace, Int64(|all| &mut all.frontend.runs.history_count_warn)),
+    key("limit.mutableStateSize.warn", Global, Int64(|all| &mut all.frontend.runs.state_size_warn)),
+    key("limit.mutableStateActivityFailureSize.warn", Namespace, Int64(|all| &mut all.frontend.runs.failure_size_warn)),
     // One run.
     key("limit.historySize.error", Namespace, Int64(|all| &mut all.frontend.runs.history_size)),
     key(
@@ -123,6 +168,8 @@ pub(crate) static KEYS: &[Key] = &[
     key("history.defaultWorkflowTaskTimeout", Namespace, Time(|all| &mut all.frontend.runs.workflow_task_timeout)),
     key("history.workflowTaskHeartbeatTimeout", Namespace, Time(|all| &mut all.frontend.runs.workflow_task_heartbeat)),
     key("history.workflowTaskRetryMaxInterval", Global, Time(|all| &mut all.frontend.runs.workflow_task_retry_max)),
+    key("history.defaultActivityRetryPolicy", Namespace, Retry(|all| &mut all.frontend.runs.default_activity_retry)),
+    key("history.defaultWorkflowRetryPolicy", Namespace, Retry(|all| &mut all.frontend.runs.default_workflow_retry)),
     key("history.workflowIdReuseMinimalInterval", Namespace, Time(|all| &mut all.frontend.runs.min_start_interval)),
     key(
         "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute",
@@ -153,18 +200,44 @@ pub(crate) static KEYS: &[Key] = &[
     key(
         "component.nexusoperations.retryPolicy.initialInterval",
         Global,
-        Time(|all| &mut all.frontend.runs.nexus_retry_initial_interval),
+        Time(|all| &mut all.frontend.runs.nexus_retry.initial),
     ),
     key(
         "component.nexusoperations.retryPolicy.maxInterval",
         Global,
-        Time(|all| &mut all.frontend.runs.nexus_retry_maximum_interval),
+        Time(|all| &mut all.frontend.runs.nexus_retry.maximum),
     ),
     key(
         "component.nexusoperations.limit.operation.token.length",
         Namespace,
         Count(|all| &mut all.frontend.nexus_token),
     ),
+    key(
+        "component.nexusoperations.limit.scheduleToCloseTimeout",
+        Namespace,
+        Time(|all| &mut all.frontend.runs.nexus_schedule_to_close_max),
+    ),
+    key(
+        "component.nexusoperations.disallowedHeaders",
+        Global,
+        Headers(|all| &mut all.frontend.runs.nexus_disallowed_headers),
+    ),
+    key(
+        "component.nexusoperations.request.timeout",
+        Namespace,
+        Time(|all| &mut all.frontend.runs.nexus_request_timeout),
+    ),
+    key(
+        "component.nexusoperations.limit.request.timeout.min",
+        Namespace,
+        Time(|all| &mut all.frontend.runs.nexus_request_timeout_min),
+    ),
+    key(
+        "component.nexusoperations.limit.dispatch.task.timeout.min",
+        Namespace,
+        Time(|all| &mut all.frontend.runs.nexus_dispatch_margin),
+    ),
+    key("nexusoperation.limit.reasonLength", Namespace, Count(|all| &mut all.frontend.nexus_reason)),
     key("limit.endpointNameMaxLength", Global, Count(|all| &mut all.frontend.endpoint_name)),
     key("limit.endpointExternalURLMaxLength", Global, Count(|all| &mut all.frontend.endpoint_url)),
     key("limit.endpointDescriptionMaxSize", Global, Count(|all| &mut all.frontend.endpoint_description)),
@@ -201,8 +274,17 @@ pub(crate) static KEYS: &[Key] = &[
     key("frontend.historyMaxPageSize", Namespace, Count(|all| &mut all.frontend.history_page)),
     key("frontend.visibilityMaxPageSize", Namespace, Count(|all| &mut all.frontend.list_page)),
     key("history.longPollExpirationInterval", Namespace, Span(|all| &mut all.frontend.wait_timeout)),
+    key("activity.longPollTimeout", Namespace, Span(|all| &mut all.frontend.activity_wait)),
+    key("nexusoperation.longPollTimeout", Namespace, Span(|all| &mut all.frontend.nexus_operation_wait)),
     key("system.namespaceMinRetentionLocal", Global, Span(|all| &mut all.frontend.retention_min)),
+    key("frontend.MaxConcurrentBatchOperationPerNamespace", Namespace, Int64(|all| &mut all.frontend.batches)),
+    key("worker.schedulerNamespaceStartWorkflowRPS", Namespace, Rate(|all| &mut all.frontend.runs.scheduled_starts)),
     key("worker.batcherRPS", Namespace, Rate(|all| &mut all.frontend.batch_rps)),
+    // Connections, as of the start of the server.
+    key("frontend.keepAliveTime", Global, Span(|all| &mut all.connections.ping_after)),
+    key("frontend.keepAliveTimeout", Global, Span(|all| &mut all.connections.ping_timeout)),
+    key("frontend.keepAliveMaxConnectionAge", Global, Span(|all| &mut all.connections.age)),
+    key("frontend.keepAliveMaxConnectionAgeGrace", Global, Span(|all| &mut all.connections.age_grace)),
     // Task queues.
     key("matching.longPollExpirationInterval", TaskQueue, QueueSpan(|all| &mut all.frontend.poll_timeout)),
     key(
@@ -225,7 +307,6 @@ pub(super) static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("frontend.enableExecuteMultiOperation", "update-with-start is always there"),
     ("frontend.enableSchedules", "schedules are always there"),
     ("frontend.enableBatcher", "batch operations are always there"),
-    ("frontend.MaxConcurrentBatchOperationPerNamespace", "any number of batch operations may run"),
     ("frontend.WorkerHeartbeatsEnabled", "worker heartbeats are always there"),
     ("frontend.ListWorkersEnabled", "lists of workers are always there"),
     ("frontend.workerVersioning", "the older worker versioning is withdrawn, worker deployments are always there"),
@@ -242,7 +323,6 @@ pub(super) static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("frontend.globalNamespaceCount", "each node counts for itself: see frontend.namespaceCount"),
     ("frontend.MaxExecutionCountBatchOperationPerNamespace", "a batch operation may be for any number of executions"),
     ("worker.batcherConcurrency", "a batch operation works at its rate"),
-    ("worker.schedulerNamespaceStartWorkflowRPS", "starts of schedules are not slowed down"),
     ("history.workflowTaskCompletionBuffer", "a completion is one message"),
     ("system.maxServiceErrorMessageLength", "texts of errors have at most 4,000 bytes"),
     ("matching.numTaskqueue", "task queues have no partitions"),
@@ -261,10 +341,11 @@ pub(super) static WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("system.secondaryVisibilityWritingMode", "lists are in the same database as everything else"),
     ("system.enableReadFromSecondaryVisibility", "lists are in the same database as everything else"),
     ("system.visibility", "lists are in the same database as everything else"),
-    ("limit.blobSize.warn", "what is below the limit is not logged"),
-    ("limit.memoSize.warn", "what is below the limit is not logged"),
-    ("limit.historySize.warn", "what is below the limit is not logged"),
-    ("limit.historyCount.warn", "what is below the limit is not logged"),
-    ("limit.mutableStateSize.warn", "what is below the limit is not logged"),
-    ("limit.mutableStateActivityFailureSize.warn", "what is below the limit is not logged"),
+    ("frontend.keepAliveMinTime", "pings are never too many"),
+    ("frontend.keepAlivePermitWithoutStream", "pings are always taken"),
+    ("frontend.keepAliveMaxConnectionIdle", "a connection without calls costs little, and ends with its age"),
+    ("scheduler.spec", "a stretch of excluded times is one step, and 40,000 of them are searched"),
+    ("nexusoperation.useSystemCallbackURL", "Nexus callbacks always use it"),
+    ("nexusoperation.callback.endpoint.template", "the setting listen.http_url says where callbacks go"),
+    ("nexusoperation.retryPolicy", "see component.nexusoperations.retryPolicy.initialInterval and maxInterval"),
 ];

@@ -4,6 +4,7 @@
 //! come the limits of each namespace ([`resolve`]), as plain structures: a request reads a field, and looks up no key. When
 //! the file changes they are made anew and put in place of the old ones ([`watch`]).
 
+mod connections;
 mod file;
 mod keys;
 mod resolve;
@@ -21,6 +22,7 @@ use perdure_history::ByNamespace;
 use perdure_matching::MatchingLimits;
 use serde_json::Value;
 
+pub(crate) use connections::ConnectionLimits;
 use file::{Constrained, Constraints, Entry, Parsed};
 pub(crate) use watch::{Targets, watch};
 
@@ -30,6 +32,7 @@ pub(crate) struct AllLimits {
     /// Those of runs among them.
     pub(crate) frontend: FrontendLimits,
     pub(crate) matching: MatchingLimits,
+    pub(crate) connections: ConnectionLimits,
 }
 
 /// Where values come from.
@@ -148,11 +151,15 @@ pub(crate) fn check(text: &str) -> Result<Parsed, String> {
     file::parse(text)
 }
 
-/// All keys that act: name, scope, default.
+/// All keys that act: name, scope, default. Other names of theirs are behind them.
 pub(crate) fn table() -> Vec<[String; 3]> {
     let mut defaults = AllLimits::default();
     let row = |key: &keys::Key| [key.name.to_owned(), key.scope.to_string(), key.field.show(&mut defaults)];
-    keys::KEYS.iter().map(row).collect()
+    let other = keys::OTHER_NAMES.iter().filter_map(|(other, name)| {
+        let scope = keys::find(name)?.scope.to_string();
+        Some([(*other).to_owned(), scope, format!("as {name}")])
+    });
+    keys::KEYS.iter().map(row).chain(other).collect()
 }
 
 #[cfg(test)]

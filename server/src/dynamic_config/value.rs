@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use perdure_engine::Nanos;
+use perdure_engine::{Nanos, limits::RetryDefaults};
 use perdure_frontend::{CallbackAddress, CallbackAddresses};
 use perdure_matching::QueueKind;
 use serde::Deserialize;
@@ -34,6 +34,8 @@ impl Field {
             Self::Addresses(field) => *field(limits) = addresses(value)?,
             Self::QueueSpan(field) => field(limits).all = span(value)?,
             Self::QueueRate(field) => field(limits).all = Some(float(value)?),
+            Self::Retry(field) => *field(limits) = retry_defaults(value)?,
+            Self::Headers(field) => *field(limits) = headers(value)?,
         }
         Ok(())
     }
@@ -64,19 +66,34 @@ impl Field {
             Self::Rate(field) => field(limits).to_string(),
             Self::Float(field) => field(limits).to_string(),
             Self::Switch(field) => field(limits).to_string(),
-            Self::Time(field) => show(Duration::from_nanos((*field(limits)).try_into().unwrap_or_default())),
+            Self::Time(field) => show_nanos(*field(limits)),
             Self::Span(field) => show(*field(limits)),
             Self::Addresses(_) => "[]".to_owned(),
             Self::QueueSpan(field) => show(field(limits).all),
             Self::QueueRate(field) => field(limits).all.map_or("none".to_owned(), |rate| rate.to_string()),
+            Self::Retry(field) => show_retry(field(limits)),
+            Self::Headers(field) => field(limits).join(" "),
         }
     }
+}
+
+fn show_nanos(time: Nanos) -> String {
+    show(Duration::from_nanos(time.try_into().unwrap_or_default()))
+}
+
+/// Initial and longest wait, factor, attempts.
+fn show_retry(defaults: &RetryDefaults) -> String {
+    let RetryDefaults { initial_interval, backoff_coefficient, maximum_interval_coefficient, maximum_attempts } =
+        defaults;
+    let initial = show_nanos(*initial_interval);
+    let attempts = if *maximum_attempts == 0 { "any number of".to_owned() } else { maximum_attempts.to_string() };
+    format!("{initial} x {backoff_coefficient}, at most x {maximum_interval_coefficient}, {attempts} attempts")
 }
 
 fn show(span: Duration) -> String {
     let (seconds, millis) = (span.as_secs(), span.subsec_millis());
     match (seconds, millis) {
-        (0, millis) if millis > 0 => format!("{millis}ms"),
+        (seconds, millis) if millis > 0 => format!("{}ms", seconds * 1_000 + u64::from(millis)),
         (seconds, _) if seconds > 0 && seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
         (seconds, _) if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         (seconds, _) => format!("{seconds}s"),
@@ -114,6 +131,49 @@ fn span(value: &Value) -> Result<Duration, String> {
 
 fn nanos(value: &Value) -> Result<Nanos, String> {
     Nanos::try_from(span(value)?.as_nanos()).map_err(|_| "the time is too long".to_owned())
+}
+
+/// A retry policy's defaults in Temporal's spelling; what is not there stays as it is by default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRetry {
+    #[serde(default, rename = "InitialIntervalInSeconds")]
+    initial_interval: Option<Value>,
+    #[serde(default, rename = "MaximumIntervalCoefficient")]
+    maximum_interval_coefficient: Option<f64>,
+    #[serde(default, rename = "BackoffCoefficient")]
+    backoff_coefficient: Option<f64>,
+    #[serde(default, rename = "MaximumAttempts")]
+    maximum_attempts: Option<i32>,
+}
+
+fn retry_defaults(value: &Value) -> Result<RetryDefaults, String> {
+    let needed = || {
+        "a map is needed, as {InitialIntervalInSeconds: 1, MaximumIntervalCoefficient: 100, BackoffCoefficient: 2, \
+         MaximumAttempts: 0}, with an interval above 0, coefficients from 1 on and no negative number of attempts"
+            .to_owned()
+    };
+    let written: WrittenRetry = serde_json::from_value(value.clone()).map_err(|_| needed())?;
+    let defaults = RetryDefaults::default();
+    let read = RetryDefaults {
+        initial_interval: written.initial_interval.as_ref().map_or(Ok(defaults.initial_interval), nanos)?,
+        maximum_interval_coefficient: written
+            .maximum_interval_coefficient
+            .unwrap_or(defaults.maximum_interval_coefficient),
+        backoff_coefficient: written.backoff_coefficient.unwrap_or(defaults.backoff_coefficient),
+        maximum_attempts: written.maximum_attempts.unwrap_or(defaults.maximum_attempts),
+    };
+    let coefficients = [read.maximum_interval_coefficient, read.backoff_coefficient];
+    let fits = read.initial_interval > 0
+        && coefficients.into_iter().all(|coefficient| coefficient.is_finite() && coefficient >= 1.0)
+        && read.maximum_attempts >= 0;
+    if fits { Ok(read) } else { Err(needed()) }
+}
+
+fn headers(value: &Value) -> Result<Vec<String>, String> {
+    let names: Vec<String> = serde_json::from_value(value.clone())
+        .map_err(|_| "a list of names is needed, as [request-timeout, x-internal]".to_owned())?;
+    Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
 }
 
 fn addresses(value: &Value) -> Result<CallbackAddresses, String> {

@@ -136,7 +136,7 @@ fn bad_values() {
         ),
         (
             "{frontend.rps: [{value: 1}], frontend.RPS: [{value: 2}]}",
-            "frontend.rps: the key is there twice, in other letters: leave one",
+            "frontend.rps: the key is there twice, in other letters or by its other name: leave one",
         ),
     ];
     for (text, expected) in cases {

@@ -1,6 +1,10 @@
+use perdure_engine::limits::RetryDefaults;
 use perdure_frontend::CallbackAddress;
 
 use super::*;
+
+const DISALLOWED: &str = "request-timeout xdc-redirection-api xdc-redirection-source-cell xdc-redirection caller-name \
+                          caller-type call-initiation temporal-principal-type temporal-principal-name";
 
 /// Key, scope, Temporal's default, and ours with its reason where it is more generous.
 const TABLE: &[[&str; 5]] = &[
@@ -20,7 +24,17 @@ const TABLE: &[[&str; 5]] = &[
     ["system.maxCallbacksPerWorkflow", "namespace", "32", "", ""],
     ["system.maxCallbacksPerUpdateID", "namespace", "32", "", ""],
     ["component.callbacks.allowedAddresses", "namespace", "[]", "", ""],
-    ["callback.allowedAddresses", "namespace", "[]", "", ""],
+    ["component.callbacks.request.timeout", "namespace", "10s", "", ""],
+    ["component.callbacks.retryPolicy.initialInterval", "global", "1s", "", ""],
+    ["component.callbacks.retryPolicy.maxInterval", "global", "1h", "", ""],
+    ["callback.maxPerExecution", "namespace", "2000", "", ""],
+    ["chasm.maxLinksPerComponent", "namespace", "2000", "", ""],
+    ["limit.blobSize.warn", "namespace", "524288", "", ""],
+    ["limit.memoSize.warn", "namespace", "2048", "", ""],
+    ["limit.historySize.warn", "namespace", "10485760", "", ""],
+    ["limit.historyCount.warn", "namespace", "10240", "", ""],
+    ["limit.mutableStateSize.warn", "global", "1048576", "", ""],
+    ["limit.mutableStateActivityFailureSize.warn", "namespace", "2048", "", ""],
     ["limit.historySize.error", "namespace", "52428800", "", ""],
     ["limit.historySize.suggestContinueAsNew", "namespace", "4194304", "", ""],
     ["limit.historyCount.error", "namespace", "51200", "", ""],
@@ -43,6 +57,8 @@ const TABLE: &[[&str; 5]] = &[
     ["history.defaultWorkflowTaskTimeout", "namespace", "10s", "", ""],
     ["history.workflowTaskHeartbeatTimeout", "namespace", "30m", "", ""],
     ["history.workflowTaskRetryMaxInterval", "global", "10m", "", ""],
+    ["history.defaultActivityRetryPolicy", "namespace", "1s x 2, at most x 100, any number of attempts", "", ""],
+    ["history.defaultWorkflowRetryPolicy", "namespace", "1s x 2, at most x 100, any number of attempts", "", ""],
     [
         "history.workflowIdReuseMinimalInterval",
         "namespace",
@@ -58,6 +74,12 @@ const TABLE: &[[&str; 5]] = &[
     ["component.nexusoperations.retryPolicy.initialInterval", "global", "1s", "", ""],
     ["component.nexusoperations.retryPolicy.maxInterval", "global", "1h", "", ""],
     ["component.nexusoperations.limit.operation.token.length", "namespace", "4096", "", ""],
+    ["component.nexusoperations.limit.scheduleToCloseTimeout", "namespace", "0s", "", ""],
+    ["component.nexusoperations.disallowedHeaders", "global", DISALLOWED, "", ""],
+    ["component.nexusoperations.request.timeout", "namespace", "10s", "", ""],
+    ["component.nexusoperations.limit.request.timeout.min", "namespace", "1500ms", "", ""],
+    ["component.nexusoperations.limit.dispatch.task.timeout.min", "namespace", "1s", "", ""],
+    ["nexusoperation.limit.reasonLength", "namespace", "1000", "", ""],
     ["limit.endpointNameMaxLength", "global", "200", "", ""],
     ["limit.endpointExternalURLMaxLength", "global", "4096", "", ""],
     ["limit.endpointDescriptionMaxSize", "global", "20000", "", ""],
@@ -80,8 +102,16 @@ const TABLE: &[[&str; 5]] = &[
     ["frontend.historyMaxPageSize", "namespace", "256", "", ""],
     ["frontend.visibilityMaxPageSize", "namespace", "1000", "", ""],
     ["history.longPollExpirationInterval", "namespace", "20s", "", ""],
+    ["activity.longPollTimeout", "namespace", "20s", "", ""],
+    ["nexusoperation.longPollTimeout", "namespace", "20s", "", ""],
     ["system.namespaceMinRetentionLocal", "global", "1h", "", ""],
+    ["frontend.MaxConcurrentBatchOperationPerNamespace", "namespace", "1", "0", "none: nobody waits for another's slow one"],
+    ["worker.schedulerNamespaceStartWorkflowRPS", "namespace", "30", "0", "none: such a start is no heavier than others"],
     ["worker.batcherRPS", "namespace", "50", "", ""],
+    ["frontend.keepAliveTime", "global", "1m", "", ""],
+    ["frontend.keepAliveTimeout", "global", "10s", "", ""],
+    ["frontend.keepAliveMaxConnectionAge", "global", "5m", "", ""],
+    ["frontend.keepAliveMaxConnectionAgeGrace", "global", "70s", "", ""],
     ["matching.longPollExpirationInterval", "task queue", "1m", "", ""],
     [
         "admin.matchingNamespaceTaskqueueToPartitionDispatchRate",
@@ -101,7 +131,11 @@ fn defaults() {
     let expected =
         TABLE.iter().map(|[key, scope, theirs, ours, _]| [key, scope, if ours.is_empty() { theirs } else { ours }]);
     let expected: Vec<_> = expected.map(|row| row.map(|text| (*text).to_owned())).collect();
-    assert_eq!(table(), expected);
+    let told = table();
+    let (keys, other_names) = told.split_at(expected.len());
+    assert_eq!(keys, expected);
+    let as_key = ["callback.request.timeout", "namespace", "as component.callbacks.request.timeout"].map(str::to_owned);
+    assert!(other_names.contains(&as_key), "{other_names:?}");
 }
 
 #[test]
@@ -119,12 +153,55 @@ fn each_key_sets_its_own_limit_and_no_other() {
             assert_eq!(limits.frontend.callback_addresses, expected);
             continue;
         }
-        let is_switch = defaults[at] == "false";
-        key.field.set(&mut limits, &if is_switch { json!(true) } else { json!(7) }).unwrap();
+        let (value, shown) = match &key.field {
+            keys::Field::Switch(_) => (json!(true), "true"),
+            keys::Field::Retry(_) => (json!({"MaximumAttempts": 7}), "1s x 2, at most x 100, 7 attempts"),
+            keys::Field::Headers(_) => (json!(["X-One", "two"]), "x-one two"),
+            keys::Field::Time(_) | keys::Field::Span(_) | keys::Field::QueueSpan(_) => (json!(7), "7s"),
+            _ => (json!(7), "7"),
+        };
+        key.field.set(&mut limits, &value).unwrap();
         let mut expected = defaults.clone();
-        let shown = if defaults[at].ends_with(['s', 'm', 'h']) { "7s" } else { "7" };
-        expected[at] = if is_switch { "true" } else { shown }.to_owned();
+        expected[at] = shown.to_owned();
         assert_eq!(show_all(&mut limits), expected, "{}", key.name);
+    }
+}
+
+#[test]
+fn other_names_are_of_keys() {
+    for (other, name) in keys::OTHER_NAMES {
+        let key = keys::find(&other.to_uppercase()).unwrap();
+        assert_eq!(key.name, *name);
+        assert!(keys::KEYS.iter().all(|key| key.name != *other), "{other} is a key of its own");
+    }
+}
+
+#[test]
+fn retry_policies() {
+    let set = |value: serde_json::Value| {
+        let mut limits = AllLimits::default();
+        keys::find("history.defaultWorkflowRetryPolicy").unwrap().field.set(&mut limits, &value)?;
+        Ok::<_, String>(limits.frontend.runs.default_workflow_retry)
+    };
+    let all = json!({"InitialIntervalInSeconds": 5, "MaximumIntervalCoefficient": 10.0, "BackoffCoefficient": 1.5,
+        "MaximumAttempts": 4});
+    let expected = RetryDefaults {
+        initial_interval: 5_000_000_000,
+        backoff_coefficient: 1.5,
+        maximum_interval_coefficient: 10.0,
+        maximum_attempts: 4,
+    };
+    assert_eq!(set(all), Ok(expected));
+    assert_eq!(set(json!({})), Ok(RetryDefaults::default()));
+    for bad in [
+        json!({"BackoffCoefficient": 0.5}),
+        json!({"MaximumIntervalCoefficient": 0}),
+        json!({"MaximumAttempts": -1}),
+        json!({"InitialIntervalInSeconds": 0}),
+        json!({"InitialInterval": 5}),
+        json!(7),
+    ] {
+        assert!(set(bad.clone()).is_err(), "{bad}");
     }
 }
 
