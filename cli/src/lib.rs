@@ -20,6 +20,7 @@ mod help;
 pub mod history;
 mod json;
 mod key_value;
+mod leading;
 mod nexus;
 mod operator;
 mod output;
@@ -40,6 +41,7 @@ use commands::Run;
 pub use completion::Completion;
 pub use connect::Options;
 pub use duration::parse_duration;
+pub use leading::options_behind;
 pub use output::Output;
 pub use session::Session;
 

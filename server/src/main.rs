@@ -6,10 +6,13 @@ mod auth;
 mod config;
 mod dev;
 mod dynamic_config;
+mod gathered;
 mod grpc;
 mod logging;
 mod metrics;
+mod reflection;
 mod run;
+mod services;
 mod settings;
 mod signals;
 mod store;
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     if tctl::is_called(std::env::args_os().next().as_ref()) {
         return as_tctl();
     }
-    match start(Args::parse()) {
+    match start(Args::parse_from(perdure_cli::options_behind(std::env::args_os()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("perdure: {error:#}");
