@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_server(env::var_os("CARGO_FEATURE_SERVER").is_some())
         .build_client(env::var_os("CARGO_FEATURE_CLIENT").is_some())
         .generate_default_stubs(true)
+        .codec_path("crate::codec::Codec")
         .bytes(".")
         .btree_map(".")
         .extern_path(".temporal.api.history.v1.History", "crate::RawHistory")

@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use perdure_proto::{RawHistory, api::history::HistoryEvent, take_event};
-use prost::Message;
+use prost::{Message, encoding::message};
 
 use crate::{
     apply::Corrupt,
@@ -14,6 +14,9 @@ use crate::{
     state::{RunState, Volatile, WorkflowState},
     update,
 };
+
+/// Field number of `ChangeList.changes`.
+const CHANGES: u32 = 1;
 
 /// The changes of one row in their order.
 #[derive(Clone, PartialEq, Message)]
@@ -33,24 +36,39 @@ pub struct Row {
 
 /// Encodes the changes of a commit. Volatile ones are left out.
 pub fn encode(changes: &[Change]) -> Row {
-    let mut list = ChangeList::default();
-    let mut events = BytesMut::new();
-    let mut event_count = 0;
+    let mut events = BytesMut::with_capacity(events_len(changes));
+    // A `ChangeList`, written change by change: the list itself would be a copy of all of them.
+    let mut list = Vec::new();
+    let (mut event_count, mut unmarked) = (0, 0);
     for change in changes {
         match change {
             Change::Event { encoded, .. } => {
                 events.extend_from_slice(encoded);
                 event_count += 1;
-                match list.changes.last_mut() {
-                    Some(DurableChange { kind: Some(Kind::Events(count)) }) => *count += 1,
-                    _ => list.changes.push(DurableChange { kind: Some(Kind::Events(1)) }),
-                }
+                unmarked += 1;
             }
-            Change::Durable(change) => list.changes.push(change.clone()),
+            Change::Durable(change) => {
+                mark(&mut unmarked, &mut list);
+                message::encode(CHANGES, change, &mut list);
+            }
             Change::Volatile(_) => {}
         }
     }
-    Row { event_count, events: events.freeze(), changes: list.encode_to_vec().into() }
+    mark(&mut unmarked, &mut list);
+    Row { event_count, events: events.freeze(), changes: list.into() }
+}
+
+fn events_len(changes: &[Change]) -> usize {
+    let len = |change: &Change| if let Change::Event { encoded, .. } = change { encoded.len() } else { 0 };
+    changes.iter().map(len).sum()
+}
+
+/// Writes how many events belong here.
+fn mark(unmarked: &mut u32, list: &mut Vec<u8>) {
+    let count = std::mem::take(unmarked);
+    if count > 0 {
+        message::encode(CHANGES, &DurableChange { kind: Some(Kind::Events(count)) }, list);
+    }
 }
 
 /// Applies a stored row to the state that the rows before it led to.

@@ -3,6 +3,8 @@
 //!
 //! Messages alone need no gRPC: the stubs are behind the features `server` and `client`.
 
+#[cfg(any(feature = "client", feature = "server"))]
+mod codec;
 mod raw_history;
 pub mod token;
 

@@ -15,6 +15,7 @@ use perdure_proto::{
     perdure::admin::v1::admin_service_server::AdminServiceServer,
 };
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     codec::CompressionEncoding,
@@ -25,7 +26,9 @@ use tower::ServiceBuilder;
 
 use crate::{
     dynamic_config::ConnectionLimits,
+    gathered::Gathered,
     reflection::Reflection,
+    services::AllServices,
     tls::{Acceptor, Incoming},
 };
 
@@ -51,16 +54,16 @@ pub(crate) struct Door {
 }
 
 /// Temporal's two services and our own, without what lies around them.
-pub(crate) fn services(frontend: Frontend) -> Routes {
+pub(crate) fn services(frontend: Frontend) -> AllServices {
     let operator = OperatorServiceServer::new(Operator::new(&frontend)).accept_compressed(CompressionEncoding::Gzip);
     let admin = AdminServiceServer::new(Admin::new(&frontend)).max_decoding_message_size(IMPORT_MESSAGE);
     // Answers go out as they are: compressing each small one would cost more than the network saves.
     let workflow = frontend.into_service().accept_compressed(CompressionEncoding::Gzip);
-    Routes::new(workflow).add_service(operator).add_service(admin).prepare()
+    AllServices { workflow, others: Routes::new(operator).add_service(admin).prepare() }
 }
 
 /// The services for calls from within this process, with the layers that calls from outside go through.
-pub(crate) fn in_process(services: Routes, door: &Door) -> Services {
+pub(crate) fn in_process(services: AllServices, door: &Door) -> Services {
     let layers = ServiceBuilder::new().layer(Authorize(door.keys.clone())).map_response(layers::correct);
     Services::new(layers.service(services))
 }
@@ -76,31 +79,29 @@ fn server(connections: &ConnectionLimits) -> Server {
 
 /// Serves until `stop`, then lets the calls in flight end.
 pub(crate) async fn serve(
-    services: Routes,
+    mut services: AllServices,
     health: Health,
     listener: TcpListener,
     door: Door,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = server(&door.connections)
+    services.others = services.others.add_service(health.service()).add_service(Reflection::default()).prepare();
+    let server = server(&door.connections)
         .layer(Authorize(door.keys))
         .layer(ServiceBuilder::new().map_response(layers::correct))
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .add_routes(services)
-        .add_service(health.service())
-        .add_service(Reflection::default());
+        .initial_connection_window_size(CONNECTION_WINDOW);
     let stopped = stop.cancelled_owned();
     let served = match door.tls {
         Some(acceptor) => {
-            let incoming = Incoming::new(listener, acceptor)?.into_stream();
-            router.serve_with_incoming_shutdown(incoming, stopped).await
+            let incoming = Incoming::new(listener, acceptor)?.into_stream().map(|stream| stream.map(Gathered::new));
+            server.serve_with_incoming_shutdown(services, incoming, stopped).await
         }
         None => {
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            router.serve_with_incoming_shutdown(incoming, stopped).await
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).map(|stream| stream.map(Gathered::new));
+            server.serve_with_incoming_shutdown(services, incoming, stopped).await
         }
     };
     served.context("the gRPC server failed")

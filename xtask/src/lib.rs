@@ -1,5 +1,6 @@
 //! What `cargo xtask` does, as a library so that the test suite can hold the same rules and use the same tools.
 
+pub mod bench;
 pub mod ci;
 pub mod compat;
 pub mod debian;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{ci, compat, demo, dist, test, tidy, workspace::Workspace};
+use xtask::{bench, ci, compat, demo, dist, test, tidy, workspace::Workspace};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's commands")]
@@ -47,6 +47,15 @@ enum Command {
     },
     /// Run a client suite of Temporal's against our server, and compare with a score sheet.
     Compat(compat::Compat),
+    /// Measure the hot path in small parts, each beside its baseline.
+    Bench {
+        /// Make what is measured the baseline.
+        #[arg(long)]
+        save: bool,
+        /// Given to criterion, for instance `-- step`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Build the server as one static file, `target/dist/perdure`.
     Dist,
     /// Check the rules of style that a compiler does not know.
@@ -76,6 +85,9 @@ async fn main() -> ExitCode {
             in_workspace(async |workspace| test::run_one(workspace, "stress", &variables).await).await
         }
         Command::Compat(arguments) => in_workspace(async |workspace| compat::run(workspace, &arguments).await).await,
+        Command::Bench { save, arguments } => {
+            in_workspace(async |workspace| bench::run(workspace, save, &arguments).await).await
+        }
         Command::Dist => in_workspace(async |workspace| dist::run(workspace).await).await,
         Command::Tidy => in_workspace(async |workspace| tidy::run(&workspace.root)).await,
         Command::Ci => in_workspace(ci::run).await,
