@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use perdure_engine::Input;
+use perdure_history::nexus::system::SYSTEM_ENDPOINT;
 use perdure_matching::{PollerInfo, QueryAnswer};
 use perdure_proto::{
     api::{
@@ -28,7 +29,7 @@ use crate::{
 impl Frontend {
     pub(crate) async fn respond_workflow_task_completed(
         &self,
-        _call: &Call,
+        call: &Call,
         mut request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<RespondWorkflowTaskCompletedResponse, Status> {
         let (namespace, token) = self.open_task_token::<WorkflowTaskToken>(&request.task_token, &request.namespace)?;
@@ -45,7 +46,7 @@ impl Frontend {
             return Err(Status::unimplemented("workflow task completions in pages are not supported"));
         }
         let (target, task) = token::workflow_task(token)?;
-        if let Err(bad) = commands::check(&mut request.commands, &namespace) {
+        if let Err(bad) = commands::check(&mut request.commands, &namespace, call.time) {
             let failed = Box::new(bad.failure(&request.identity));
             self.send(&target, Input::WorkflowTaskFailed { token: task, request: failed }).await?;
             return Err(status::invalid(bad.text()));
@@ -76,14 +77,17 @@ impl Frontend {
         })
     }
 
-    /// Of the Nexus endpoints that the commands name, those that there are: name to id.
+    /// Of the Nexus endpoints that the commands name, those that there are: name to id. The server's own has none.
     fn nexus_endpoints_of(&self, commands: &[Command]) -> BTreeMap<String, String> {
         let named = commands.iter().filter_map(|command| match &command.attributes {
             Some(Attributes::ScheduleNexusOperationCommandAttributes(schedule)) => Some(&schedule.endpoint),
             _ => None,
         });
-        let found = named.filter_map(|name| self.nexus_endpoints.by_name(name));
-        found.map(|endpoint| (endpoint.name.clone(), endpoint.id.clone())).collect()
+        let id = |name: &String| match name.as_str() {
+            SYSTEM_ENDPOINT => Some(String::new()),
+            name => self.nexus_endpoints.by_name(name).map(|endpoint| endpoint.id.clone()),
+        };
+        named.filter_map(|name| Some((name.clone(), id(name)?))).collect()
     }
 
     pub(crate) async fn respond_workflow_task_failed(

@@ -35,6 +35,11 @@ pub(crate) fn unavailable() -> Status {
     Status::unavailable("the service cannot answer now, please retry")
 }
 
+/// Whether the same call may succeed later.
+pub(crate) fn may_pass(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
+}
+
 pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("Deadline Exceeded")
 }

@@ -1,9 +1,6 @@
-//! Batch operations: the one thing that history asks of the frontend, which reads queries and knows the operations.
-
-use std::sync::Arc;
+//! Batch operations: pages of them are done by the frontend, which reads queries and knows the operations.
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use perdure_engine::batch::{Batch, BatchProgress};
 
 use crate::error::Error;
@@ -30,22 +27,4 @@ pub struct BatchPageDone {
 #[async_trait]
 pub trait BatchRunner: Send + Sync + 'static {
     async fn run_page(&self, page: BatchPage) -> Result<BatchPageDone, Error>;
-}
-
-/// The runner, from the wiring until the shutdown.
-#[derive(Default)]
-pub(crate) struct Runner(Mutex<Option<Arc<dyn BatchRunner>>>);
-
-impl Runner {
-    pub(crate) fn set(&self, runner: Option<Arc<dyn BatchRunner>>) {
-        *self.0.lock() = runner;
-    }
-
-    pub(crate) async fn run_page(&self, page: BatchPage) -> Result<BatchPageDone, Error> {
-        let runner = self.0.lock().clone();
-        match runner {
-            Some(runner) => runner.run_page(page).await,
-            None => Err(Error::Unavailable),
-        }
-    }
 }

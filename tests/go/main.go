@@ -42,6 +42,7 @@ func run(address string) error {
 	queue := "go-" + uuid.NewString()
 	w := worker.New(c, queue, worker.Options{})
 	w.RegisterWorkflow(Order)
+	w.RegisterWorkflow(Payment)
 	w.RegisterWorkflow(Shipment)
 	w.RegisterActivity(&Shop{})
 	if err := w.Start(); err != nil {
@@ -56,6 +57,7 @@ func run(address string) error {
 		{"order: activities, timer, child, query, update, signal", checkOrder},
 		{"cancel: the workflow cleans up", checkCancel},
 		{"failure: a non-retryable error reaches the caller", checkFailure},
+		{"payment: a workflow signals another one and starts it", checkPayment},
 	}
 	for _, c2 := range checks {
 		if err := c2.check(ctx, c, queue); err != nil {
@@ -126,6 +128,7 @@ func checkOrder(ctx context.Context, c client.Client, queue string) error {
 func replayAll(ctx context.Context, c client.Client, queue string) (int, error) {
 	replayer := worker.NewWorkflowReplayer()
 	replayer.RegisterWorkflow(Order)
+	replayer.RegisterWorkflow(Payment)
 	replayer.RegisterWorkflow(Shipment)
 	query := fmt.Sprintf("TaskQueue = '%s' AND ExecutionStatus != 'Running'", queue)
 	runs, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query})
@@ -179,6 +182,26 @@ func checkFailure(ctx context.Context, c client.Client, queue string) error {
 	var failed *temporal.ApplicationError
 	if err := run.Get(ctx, nil); !errors.As(err, &failed) || failed.Type() != "EmptyOrder" || !failed.NonRetryable() {
 		return fmt.Errorf("the workflow ended with %v", err)
+	}
+	return nil
+}
+
+func checkPayment(ctx context.Context, c client.Client, queue string) error {
+	order := "order-" + uuid.NewString()
+	options := client.StartWorkflowOptions{ID: "payment-" + uuid.NewString(), TaskQueue: queue}
+	run, err := c.ExecuteWorkflow(ctx, options, Payment, order, []string{"bread"})
+	if err != nil {
+		return err
+	}
+	var runID, result string
+	if err := run.Get(ctx, &runID); err != nil {
+		return err
+	}
+	if err := c.GetWorkflow(ctx, order, runID).Get(ctx, &result); err != nil {
+		return err
+	}
+	if want := "[bread] paid 42, packed on attempt 2, shipped"; result != want {
+		return fmt.Errorf("result %q, not %q", result, want)
 	}
 	return nil
 }

@@ -75,6 +75,14 @@ func handlers(ctx workflow.Context, items *[]string) error {
 	return workflow.SetUpdateHandlerWithOptions(ctx, "add", add, workflow.UpdateHandlerOptions{Validator: validate})
 }
 
+// Payment pays an order, which begins with it if there is none. It returns the order's run.
+func Payment(ctx workflow.Context, order string, items []string) (string, error) {
+	options := workflow.SignalWithStartWorkflowOptions{}
+	var paid workflow.Execution
+	err := workflow.SignalWithStartWorkflow(ctx, options, order, "pay", 42, Order, items).Get(ctx, &paid)
+	return paid.RunID, err
+}
+
 // Shipment is a child workflow.
 func Shipment(workflow.Context) (string, error) {
 	return "shipped", nil

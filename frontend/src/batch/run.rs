@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tonic::{Code, Status};
 
 use super::{check, operate::Job};
-use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace};
+use crate::{Frontend, call::Call, namespaces::AuthorizedNamespace, status};
 
 /// Executions in a page, at most: a page is what a crash repeats, and how often the counts move.
 const PAGE: f32 = 100.0;
@@ -84,10 +84,9 @@ async fn operate(job: &Job<'_>, target: &Execution) -> Result<(), Status> {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        let may_pass = matches!(error.code(), Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded);
         match error.code() {
             Code::NotFound => return Ok(()),
-            _ if may_pass && attempt < ATTEMPTS => {}
+            _ if status::may_pass(&error) && attempt < ATTEMPTS => {}
             _ => return Err(error),
         }
         tokio::time::sleep(wait).await;

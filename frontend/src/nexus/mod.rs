@@ -2,6 +2,7 @@
 
 mod endpoint_checks;
 mod endpoints;
+pub(crate) mod system;
 mod tasks;
 
 pub(crate) use endpoints::EndpointApi;

@@ -1,6 +1,8 @@
-//! What the engine cannot know about a worker's commands: the types of search attributes, and which texts the stores take.
+//! What the engine cannot know about a worker's commands: the types of search attributes, which texts the stores take, and
+//! what the server itself is asked to do.
 
-use perdure_engine::outcome::server_failure;
+use perdure_engine::{Nanos, outcome::server_failure};
+use perdure_history::nexus::system::SYSTEM_ENDPOINT;
 use perdure_proto::api::{
     command::{Command, command::Attributes},
     common::{SearchAttributes, WorkflowExecution, WorkflowType},
@@ -11,7 +13,7 @@ use perdure_proto::api::{
 use tonic::Status;
 
 use super::{ids, search_attributes};
-use crate::namespaces::AuthorizedNamespace;
+use crate::{namespaces::AuthorizedNamespace, nexus::system};
 
 /// A command that fails its workflow task.
 #[derive(Debug)]
@@ -45,9 +47,15 @@ impl BadCommand {
 }
 
 /// Checks all commands, and notes the types of their search attributes.
-pub(crate) fn check(commands: &mut [Command], namespace: &AuthorizedNamespace) -> Result<(), BadCommand> {
+pub(crate) fn check(commands: &mut [Command], namespace: &AuthorizedNamespace, now: Nanos) -> Result<(), BadCommand> {
     for attributes in commands.iter_mut().filter_map(|command| command.attributes.as_mut()) {
         check_texts(attributes)?;
+        if let Attributes::ScheduleNexusOperationCommandAttributes(schedule) = attributes
+            && schedule.endpoint == SYSTEM_ENDPOINT
+        {
+            system::check(schedule, namespace, now)
+                .map_err(|status| BadCommand::new(Cause::BadScheduleNexusOperationAttributes, &status))?;
+        }
         if let Some(attributes) = search_attributes_of(attributes) {
             search_attributes::check_types(attributes, namespace)
                 .map_err(|status| BadCommand::new(Cause::BadSearchAttributes, &status))?;

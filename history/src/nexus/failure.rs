@@ -154,7 +154,8 @@ fn descriptor(name: &str) -> Result<MessageDescriptor, Malformed> {
     known.ok_or_else(|| Malformed(format!("{name} has no JSON form")))
 }
 
-fn of_json<M: Message + Default>(name: &str, json: &[u8]) -> Result<M, Malformed> {
+/// One of Temporal's messages by its full name.
+pub fn of_json<M: Message + Default>(name: &str, json: &[u8]) -> Result<M, Malformed> {
     let malformed = |error: &dyn std::fmt::Display| Malformed(error.to_string());
     let mut json = serde_json::Deserializer::from_slice(json);
     let options = prost_reflect::DeserializeOptions::new().deny_unknown_fields(false);

@@ -7,6 +7,7 @@ pub mod failure;
 pub mod http;
 pub mod links;
 pub mod payload;
+pub mod system;
 pub mod wire;
 mod worker;
 
