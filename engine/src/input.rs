@@ -140,8 +140,8 @@ pub struct Signal {
     pub links: Vec<Link>,
     /// Sender, when another workflow sent it.
     pub external_workflow: Option<(String, String)>,
-    /// With signal-with-start and start delay: the first workflow task is not woken by this signal.
-    pub skip_workflow_task: bool,
+    /// Of a signal-with-start: a first workflow task that waits for its time waits no longer.
+    pub ends_backoff: bool,
 }
 
 /// Anything that can happen to one run that exists.

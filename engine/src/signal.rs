@@ -3,6 +3,7 @@
 //! | run | event | workflow task |
 //! |---|---|---|
 //! | open, request id not seen | Signaled, kept back while a task is started | wanted, unless the first one waits for its backoff |
+//! | the same, from a signal-with-start | the same | wanted at once, even before the first one's backoff is over |
 //! | open or closed, request id seen | – | – |
 //! | open, 10,000 signals | rejected | – |
 //! | open, closing (UNHANDLED_COMMAND) with a task started | rejected, retryable: the run must be given a chance to end | – |
@@ -38,9 +39,11 @@ pub(crate) fn signal(tx: &mut Tx, signal: Signal) -> Result<Reply, Reject> {
     if is_closing(tx.state) {
         return Err(Reject::BusyWorkflow("workflow operation can not be applied because workflow is closing".into()));
     }
-    let wants_task = !signal.skip_workflow_task;
+    let ends_backoff = signal.ends_backoff;
     write(tx, signal);
-    if wants_task {
+    if ends_backoff {
+        workflow_task::schedule_now(tx);
+    } else {
         workflow_task::ensure_scheduled(tx);
     }
     Ok(Reply::Done)

@@ -3,13 +3,13 @@
 //! Before acceptance an update lives in memory only (`Volatile::admitted`): a caller who loses it sends it again under
 //! the same id. Acceptance and completion are events. A rejection leaves no trace in the history.
 //!
-//! | state | request again | task starts | accepted | rejected | answered | task completes without it | task fails | run closes |
-//! |---|---|---|---|---|---|---|---|---|
-//! | unknown | admitted | – | accepted, if the message has the request | not found | not found | – | – | – |
-//! | admitted | admitted | sent | accepted | rejected | refused | stays | stays | aborted |
-//! | sent | admitted | – | accepted | rejected | refused | rejected | aborted; stays after a time-out | aborted |
-//! | accepted | accepted | – | refused | refused | completed | stays | stays | failed |
-//! | completed | outcome | – | refused | refused | refused | stays | stays | stays |
+//! | state | request again | task starts | accepted | rejected | answered | task completes without it | task fails, or is late | task completes badly | run closes |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | unknown | admitted | – | accepted, if the message has the request | not found | not found | – | – | – | – |
+//! | admitted | admitted | sent | accepted | rejected | refused | stays | stays | stays | aborted |
+//! | sent | admitted | – | accepted | rejected | refused | rejected | admitted | aborted | aborted |
+//! | accepted | accepted | – | refused | refused | completed | stays | stays | stays | failed |
+//! | completed | outcome | – | refused | refused | refused | stays | stays | stays | stays |
 
 mod messages;
 
@@ -276,7 +276,7 @@ pub(crate) fn on_task_lost(tx: &mut Tx) {
     }
 }
 
-/// The worker failed the workflow task: the updates that it had seen may be the reason.
+/// The worker completed the workflow task badly: the updates that it had seen may be the reason.
 pub(crate) fn on_task_failed(tx: &mut Tx) {
     for update_id in sent_ids(tx.state) {
         // One that the history has as admitted comes with the next task again.

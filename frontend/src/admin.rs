@@ -35,7 +35,9 @@ impl Frontend {
         _: &Call,
         request: api::UpdateNamespaceRequest,
     ) -> Result<api::UpdateNamespaceResponse, Status> {
-        self.namespaces.update(request).await
+        let answer = self.namespaces.update(request).await?;
+        self.history.sweep_soon();
+        Ok(answer)
     }
 
     pub(crate) async fn deprecate_namespace(
@@ -136,4 +138,22 @@ pub(crate) async fn deployments_are_gone<Request, Response>(
 ) -> Result<Response, Status> {
     let message = "Deployments are deprecated and no longer supported, use Worker Deployments instead";
     Err(Status::unimplemented(message))
+}
+
+/// Temporal has them switched off by default.
+pub(crate) async fn no_workflow_rules<Request, Response>(
+    _: &Frontend,
+    _: &Call,
+    _: Request,
+) -> Result<Response, Status> {
+    Err(Status::unimplemented("Workflow rules are not supported"))
+}
+
+/// Nor does Temporal's server answer them.
+pub(crate) async fn no_worker_config<Request, Response>(
+    _: &Frontend,
+    _: &Call,
+    _: Request,
+) -> Result<Response, Status> {
+    Err(Status::unimplemented("Configurations of workers are not supported: they are set where the worker is started"))
 }

@@ -41,6 +41,7 @@ mod status;
 mod task_queue;
 pub mod task_queue_config;
 mod task_response;
+mod time_skipping;
 mod token;
 mod update;
 mod validate;

@@ -38,6 +38,7 @@ impl Frontend {
                 let rejected = QueryRejected { status: status.into() };
                 Ok(QueryWorkflowResponse { query_rejected: Some(rejected), ..Default::default() })
             }
+            Err(Error::Timeout) => Err(Status::deadline_exceeded("query timed out before a worker could process it")),
             Err(error) => Err(error::of_call(error, &target)),
         }
     }

@@ -58,6 +58,7 @@ serve! {
     execute_multi_operation(ExecuteMultiOperationRequest) -> ExecuteMultiOperationResponse: Frontend::execute_multi_operation;
     query_workflow(QueryWorkflowRequest) -> QueryWorkflowResponse: Frontend::query_workflow;
     update_workflow_execution(UpdateWorkflowExecutionRequest) -> UpdateWorkflowExecutionResponse: Frontend::update_workflow;
+    poll_workflow_execution_time_skipping(PollWorkflowExecutionTimeSkippingRequest) -> PollWorkflowExecutionTimeSkippingResponse: Frontend::poll_time_skipping;
     poll_workflow_execution_update(PollWorkflowExecutionUpdateRequest) -> PollWorkflowExecutionUpdateResponse: Frontend::poll_update;
 
     // Workers.
@@ -167,6 +168,15 @@ serve! {
     list_open_workflow_executions(ListOpenWorkflowExecutionsRequest) -> ListOpenWorkflowExecutionsResponse: Frontend::list_open_workflows;
     list_archived_workflow_executions(ListArchivedWorkflowExecutionsRequest) -> ListArchivedWorkflowExecutionsResponse: admin::no_archive;
     list_closed_workflow_executions(ListClosedWorkflowExecutionsRequest) -> ListClosedWorkflowExecutionsResponse: Frontend::list_closed_workflows;
+
+    // Not built.
+    create_workflow_rule(CreateWorkflowRuleRequest) -> CreateWorkflowRuleResponse: admin::no_workflow_rules;
+    describe_workflow_rule(DescribeWorkflowRuleRequest) -> DescribeWorkflowRuleResponse: admin::no_workflow_rules;
+    delete_workflow_rule(DeleteWorkflowRuleRequest) -> DeleteWorkflowRuleResponse: admin::no_workflow_rules;
+    list_workflow_rules(ListWorkflowRulesRequest) -> ListWorkflowRulesResponse: admin::no_workflow_rules;
+    trigger_workflow_rule(TriggerWorkflowRuleRequest) -> TriggerWorkflowRuleResponse: admin::no_workflow_rules;
+    fetch_worker_config(FetchWorkerConfigRequest) -> FetchWorkerConfigResponse: admin::no_worker_config;
+    update_worker_config(UpdateWorkerConfigRequest) -> UpdateWorkerConfigResponse: admin::no_worker_config;
 
     // Out of service.
     describe_deployment(DescribeDeploymentRequest) -> DescribeDeploymentResponse: admin::deployments_are_gone;

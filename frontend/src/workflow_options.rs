@@ -9,7 +9,9 @@ use perdure_proto::api::{
 use prost_types::FieldMask;
 use tonic::Status;
 
-use crate::{Frontend, call::Call, error, namespaces::AuthorizedNamespace, status, status::invalid, validate::ids};
+use crate::{
+    Frontend, call::Call, error, namespaces::AuthorizedNamespace, status, status::invalid, time_skipping, validate::ids,
+};
 
 /// Paths of WorkflowExecutionOptions that a mask can name, but for those inside of these.
 const PATHS: [(&str, &[&str]); 3] = [
@@ -66,9 +68,7 @@ impl Frontend {
     ) -> Result<OptionsUpdate, Status> {
         check_paths(&mask)?;
         validate::priority(options.priority.as_ref()).map_err(invalid)?;
-        if options.time_skipping_config.is_some() {
-            return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
-        }
+        time_skipping::check(options.time_skipping_config.as_ref())?;
         if let Some(given) = options.versioning_override.take() {
             let looked = self.history.view(target.clone(), move |state| known_to_run(state, given, open)).await;
             let (known, queue) =

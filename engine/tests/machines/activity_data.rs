@@ -1,4 +1,6 @@
-//! What the events of activities say, and what attempts hand on.
+//! What the events of activities say, and what attempts hand on; those of the schedule are in `schedule`.
+
+mod schedule;
 
 use perdure_engine::{ActivityRef, Input, Reply, Task};
 use perdure_proto::api::{
@@ -16,13 +18,6 @@ use crate::{
     activity::{cancel, complete, fail, heartbeat, schedule, schedule_attributes, with_activity},
     world::{SECOND, Step, World, application_failure, huge, payloads, seconds},
 };
-
-fn scheduled(step: &Step) -> ActivityTaskScheduledEventAttributes {
-    match step.attributes(T::ActivityTaskScheduled) {
-        Attributes::ActivityTaskScheduledEventAttributes(attributes) => attributes.clone(),
-        other => panic!("{other:?}"),
-    }
-}
 
 fn started(step: &Step) -> ActivityTaskStartedEventAttributes {
     match step.attributes(T::ActivityTaskStarted) {
@@ -61,115 +56,6 @@ fn taken(change: impl FnOnce(&mut ScheduleActivityTaskCommandAttributes)) -> (Wo
     let id = world.event_id(T::ActivityTaskScheduled);
     let token = world.take(id);
     (world, id, token)
-}
-
-#[test]
-fn missing_time_outs_follow_from_the_others() {
-    // schedule-to-close, schedule-to-start, start-to-close, heartbeat, and the run's time-out; what is scheduled
-    for (given, run, expected) in [
-        ([0, 0, 60, 0], 0, [0, 0, 60, 0]),
-        ([0, 0, 60, 90], 0, [0, 0, 60, 60]),
-        ([60, 0, 0, 0], 0, [60, 60, 60, 0]),
-        ([60, 90, 90, 0], 0, [60, 60, 60, 0]),
-        ([60, 10, 20, 5], 0, [60, 10, 20, 5]),
-        ([0, 0, 60, 0], 40, [40, 40, 40, 0]),
-        ([0, 50, 20, 30], 40, [40, 40, 20, 20]),
-        ([100, 0, 0, 0], 40, [40, 40, 40, 0]),
-    ] {
-        let mut world = World::with(|start| start.run_timeout = Some(run * SECOND));
-        let step = world.complete(vec![schedule(ScheduleActivityTaskCommandAttributes {
-            schedule_to_close_timeout: seconds(given[0]),
-            schedule_to_start_timeout: seconds(given[1]),
-            start_to_close_timeout: seconds(given[2]),
-            heartbeat_timeout: seconds(given[3]),
-            ..schedule_attributes("a")
-        })]);
-        let attributes = scheduled(&step);
-        let actual = [
-            attributes.schedule_to_close_timeout,
-            attributes.schedule_to_start_timeout,
-            attributes.start_to_close_timeout,
-            attributes.heartbeat_timeout,
-        ];
-        assert_eq!(actual, expected.map(seconds), "{given:?} in a run of {run} s");
-    }
-}
-
-#[test]
-fn no_policy_means_the_default_policy() {
-    let mut world = World::new();
-    let step = world.complete(vec![schedule(schedule_attributes("a"))]);
-    let policy = RetryPolicy {
-        initial_interval: seconds(1),
-        backoff_coefficient: 2.0,
-        maximum_interval: seconds(100),
-        maximum_attempts: 0,
-        non_retryable_error_types: Vec::new(),
-    };
-    assert_eq!(scheduled(&step).retry_policy, Some(policy));
-    assert_eq!(
-        step.tasks,
-        [Task::DispatchActivity { scheduled_event_id: world.event_id(T::ActivityTaskScheduled), attempt: 1 }]
-    );
-}
-
-#[test]
-fn the_worker_gets_what_it_needs() {
-    let mut world = World::with(|start| {
-        start.priority = Some(Priority { priority_key: 2, fairness_key: "tenant".into(), fairness_weight: 0.0 });
-    });
-    world.complete(vec![schedule(ScheduleActivityTaskCommandAttributes {
-        input: payloads("in"),
-        priority: Some(Priority { priority_key: 1, ..Default::default() }),
-        ..schedule_attributes("a")
-    })]);
-    let id = world.event_id(T::ActivityTaskScheduled);
-    world.advance(SECOND);
-    let reply = world.step(crate::world::start_activity(id, 1, "r")).unwrap().reply;
-    let Reply::ActivityStarted(task) = reply else { panic!() };
-    assert_eq!(task.activity.input, payloads("in"));
-    assert_eq!(task.activity.scheduled_time + SECOND, task.started_time);
-    assert_eq!((task.workflow_id.as_str(), task.workflow_type.as_str(), task.namespace.as_str()), ("wf", "type", "ns"));
-    let priority = task.activity.priority.unwrap();
-    assert_eq!((priority.priority_key, priority.fairness_key.as_str()), (1, "tenant"), "what it lacks is inherited");
-}
-
-#[test]
-fn an_eager_activity_is_not_dispatched() {
-    let mut world = World::new();
-    let eager = |id, queue: &str| {
-        let mut attributes = schedule_attributes(id);
-        attributes.request_eager_execution = true;
-        attributes.task_queue.as_mut().unwrap().name = queue.into();
-        schedule(attributes)
-    };
-    let step = world.complete(vec![eager("mine", "queue"), eager("other", "other")]);
-    let Reply::WorkflowTaskCompleted(reply) = &step.reply else { panic!() };
-    let ids: Vec<i64> = step.events.iter().skip(1).map(|event| event.event_id).collect();
-    assert_eq!(reply.eager_activities, [ids[0]]);
-    assert_eq!(step.tasks, [Task::DispatchActivity { scheduled_event_id: ids[1], attempt: 1 }]);
-}
-
-#[test]
-fn an_eager_activity_that_is_canceled_at_once_is_not_handed_out() {
-    let mut world = World::new();
-    let mut attributes = schedule_attributes("a");
-    attributes.request_eager_execution = true;
-    let token = world.start_task();
-    let id = token.started_event_id + 2;
-    let step = world.try_complete(token, vec![schedule(attributes), cancel(id)]).unwrap();
-    let Reply::WorkflowTaskCompleted(reply) = &step.reply else { panic!() };
-    assert!(reply.eager_activities.is_empty());
-    assert_eq!(
-        step.types(),
-        [
-            T::WorkflowTaskCompleted,
-            T::ActivityTaskScheduled,
-            T::ActivityTaskCancelRequested,
-            T::ActivityTaskCanceled,
-            T::WorkflowTaskScheduled
-        ]
-    );
 }
 
 #[test]

@@ -15,12 +15,12 @@ use perdure_proto::api::{
 
 use crate::world::{SECOND, Step, World, application_failure, command};
 
-fn callback(url: &str) -> Callback {
+pub(crate) fn callback(url: &str) -> Callback {
     let nexus = Nexus { url: url.into(), header: [("token".to_owned(), "t".to_owned())].into() };
     Callback { variant: Some(Variant::Nexus(nexus)), ..Default::default() }
 }
 
-fn urls<'a>(callbacks: impl IntoIterator<Item = &'a Callback>) -> Vec<&'a str> {
+pub(crate) fn urls<'a>(callbacks: impl IntoIterator<Item = &'a Callback>) -> Vec<&'a str> {
     let url = |callback: &'a Callback| match &callback.variant {
         Some(Variant::Nexus(nexus)) => nexus.url.as_str(),
         other => panic!("{other:?}"),
@@ -53,7 +53,7 @@ fn with_callback() -> World {
     World::with(|start| start.completion_callbacks = vec![callback("first")])
 }
 
-fn attach(request_id: &str, callbacks: Vec<Callback>) -> Input {
+pub(crate) fn attach(request_id: &str, callbacks: Vec<Callback>) -> Input {
     Input::AttachStart {
         request_id: request_id.into(),
         attach_request_id: true,
@@ -106,7 +106,7 @@ fn done(attempt: i32, outcome: CallbackOutcome) -> Input {
     Input::CallbackDone { callback_id: ID.into(), attempt, outcome }
 }
 
-fn retry() -> CallbackOutcome {
+pub(crate) fn retry() -> CallbackOutcome {
     CallbackOutcome::Retry { failure: Box::new(application_failure("Busy")) }
 }
 

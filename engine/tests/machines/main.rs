@@ -3,6 +3,7 @@
 mod activity;
 mod activity_data;
 mod activity_operations;
+mod attach;
 mod bad_values;
 mod callback;
 mod child;
@@ -21,7 +22,9 @@ mod standalone_activity;
 mod standalone_nexus;
 mod start;
 mod timer;
+mod update;
 mod update_callbacks;
 mod versioning;
+mod warning;
 mod workflow_task;
 mod world;

@@ -1,8 +1,9 @@
 //! One test for each cell of the transition table of Nexus operations. Those of their cancellations are in `cancellation`,
-//! and how operations go with the rest of a run in `around`.
+//! those of time-outs in `timeout`, and how operations go with the rest of a run in `around`.
 
 mod around;
 mod cancellation;
+mod timeout;
 
 use perdure_engine::{
     Input, NexusCompletion, NexusResult, NexusStartOutcome, Reject, Task, next_deadline, obligations,
@@ -361,47 +362,6 @@ fn the_end_of_the_run_ends_it() {
         assert_eq!(state(&world, id), State::None);
         assert_eq!((obligations(&world.state), next_deadline(&world.state)), (vec![], None));
         assert_eq!(world.step(start_done(id, 0, started("late"))).unwrap_err(), Reject::NotAwaited);
-    }
-}
-
-#[test]
-fn each_time_out() {
-    use TimeoutType as K;
-    let cases = [
-        (State::Scheduled, 30, K::ScheduleToStart),
-        (State::Backoff, 30, K::ScheduleToStart),
-        (State::Started, 20, K::StartToClose),
-    ];
-    for (from, after, kind) in cases {
-        let (mut world, id) = reach(from);
-        world.wake_after((after - 1) * SECOND);
-        assert_ne!(state(&world, id), State::None, "{from:?}");
-        let step = world.wake_after(SECOND);
-        let (failure, cause) = told_failure(step.event(T::NexusOperationTimedOut));
-        assert_eq!(failure.message, "nexus operation completed unsuccessfully");
-        assert_eq!(cause.message, "operation timed out");
-        let Some(FailureInfo::TimeoutFailureInfo(info)) = cause.failure_info else { panic!() };
-        assert_eq!(info.timeout_type(), kind, "{from:?}");
-        assert_eq!(state(&world, id), State::None);
-    }
-    for from in [State::Scheduled, State::Backoff, State::Started] {
-        let mut world = World::new();
-        let attributes = ScheduleNexusOperationCommandAttributes {
-            schedule_to_start_timeout: None,
-            start_to_close_timeout: None,
-            ..schedule_attributes()
-        };
-        world.complete(vec![schedule(attributes)]);
-        let id = world.event_id(T::NexusOperationScheduled);
-        match from {
-            State::Backoff => drop(world.step(start_done(id, 0, refused(true))).unwrap()),
-            State::Started => drop(world.step(start_done(id, 0, started("t"))).unwrap()),
-            _ => {}
-        }
-        // The attempt that would begin now is not made any more.
-        let step = world.wake_after(100 * SECOND);
-        step.event(T::NexusOperationTimedOut);
-        assert!(!step.tasks.iter().any(|task| matches!(task, Task::StartNexusOperation { .. })), "{from:?}");
     }
 }
 

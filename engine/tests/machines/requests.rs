@@ -1,9 +1,16 @@
 //! Requests to cancel and to signal, from clients and from other runs.
 
 use perdure_engine::{Input, Reject, Signal, input::ExternalInitiator, state::Parent};
-use perdure_proto::api::{enums::EventType as T, history::history_event::Attributes};
+use perdure_proto::api::{
+    command::{CompleteWorkflowExecutionCommandAttributes, command::Attributes as C},
+    enums::{CommandType, EventType as T},
+    history::history_event::Attributes,
+};
 
-use crate::world::World;
+use crate::{
+    callback::terminate,
+    world::{SECOND, World, command},
+};
 
 fn cancel(external: Option<ExternalInitiator>) -> Input {
     Input::RequestCancel {
@@ -79,4 +86,66 @@ fn a_signal_is_taken_once_per_request() {
     assert_eq!(world.step(signal("")).unwrap().types(), []);
     assert_eq!(world.step(signal("")).unwrap().types(), []);
     assert_eq!(world.state.run.buffered.len(), 3);
+}
+
+#[test]
+fn a_cancel_is_wanted_at_once_and_once() {
+    let mut world = World::with(|start| start.start_delay = 60 * SECOND);
+    let step = world.step(cancel(None)).unwrap();
+    assert_eq!(
+        step.types(),
+        [T::WorkflowExecutionCancelRequested, T::WorkflowTaskScheduled],
+        "before the backoff is over"
+    );
+    assert_eq!(world.step(cancel(None)).unwrap().types(), []);
+    terminate(&mut world, "client");
+    assert_eq!(world.step(cancel(None)).unwrap().types(), [], "what was asked for has happened");
+}
+
+fn signal(request_id: &str) -> Input {
+    Input::Signal(Box::new(Signal { name: "s".into(), request_id: request_id.into(), ..Default::default() }))
+}
+
+#[test]
+fn a_signal_in_each_state_of_the_run() {
+    let mut world = World::with(|start| start.start_delay = 60 * SECOND);
+    assert_eq!(world.step(signal("1")).unwrap().types(), [T::WorkflowExecutionSignaled], "the first task waits still");
+
+    let with_start = |request_id: &str| {
+        let Input::Signal(signal) = signal(request_id) else { panic!() };
+        Input::Signal(Box::new(Signal { ends_backoff: true, ..*signal }))
+    };
+    let at_once = [T::WorkflowExecutionSignaled, T::WorkflowTaskScheduled];
+    assert_eq!(world.step(with_start("2")).unwrap().types(), at_once, "a signal-with-start does not wait");
+    assert_eq!(world.step(with_start("3")).unwrap().types(), [T::WorkflowExecutionSignaled], "it waits for its worker");
+
+    let mut world = World::new();
+    world.complete(vec![]);
+    world.limits.signals = 2;
+    let expected = [T::WorkflowExecutionSignaled, T::WorkflowTaskScheduled];
+    assert_eq!(world.step(signal("1")).unwrap().types(), expected);
+    world.step(signal("2")).unwrap();
+    let text = "exceeded workflow execution limit for signal events";
+    assert_eq!(world.step(signal("3")).unwrap_err(), Reject::InvalidArgument(text.into()));
+    assert_eq!(world.step(signal("2")).unwrap().types(), [], "one that was taken is taken");
+    terminate(&mut world, "client");
+    assert_eq!(world.step(signal("2")).unwrap().types(), [], "also after the close");
+    assert_eq!(world.step(signal("3")).unwrap_err(), Reject::WorkflowClosed);
+}
+
+/// The worker wants to close the run and meets a signal; while it tries again, there must be no other.
+#[test]
+fn no_signal_keeps_a_run_from_closing_for_ever() {
+    let mut world = World::new();
+    let close = || {
+        let attributes = CompleteWorkflowExecutionCommandAttributes::default();
+        command(CommandType::CompleteWorkflowExecution, C::CompleteWorkflowExecutionCommandAttributes(attributes))
+    };
+    let token = world.start_task();
+    world.step(signal("1")).unwrap();
+    world.try_complete(token, vec![close()]).unwrap().event(T::WorkflowTaskFailed);
+    assert_eq!(world.step(signal("2")).unwrap().types(), [T::WorkflowExecutionSignaled], "its next task has not begun");
+    let token = world.start_task();
+    assert!(matches!(world.step(signal("3")), Err(Reject::BusyWorkflow(_))));
+    world.try_complete(token, vec![close()]).unwrap().event(T::WorkflowExecutionCompleted);
 }

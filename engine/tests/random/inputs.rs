@@ -351,7 +351,7 @@ pub(crate) fn signal(dice: &mut Dice) -> Signal {
         name: dice.name(),
         input: dice.payloads(),
         request_id: dice.name(),
-        skip_workflow_task: dice.one_in(10),
+        ends_backoff: dice.one_in(10),
         ..Default::default()
     }
 }

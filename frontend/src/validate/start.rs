@@ -13,7 +13,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{callbacks, ids, links, search_attributes, sizes, task_queue};
-use crate::{limits::FrontendLimits, namespaces::AuthorizedNamespace, status::invalid};
+use crate::{limits::FrontendLimits, namespaces::AuthorizedNamespace, status::invalid, time_skipping};
 
 /// Checks in the order of StartWorkflowExecution.
 pub(crate) fn start(
@@ -189,11 +189,9 @@ fn check_policies((reuse, conflict): (Reuse, Conflict)) -> Result<(), Status> {
     }
 }
 
-/// Checks that both kinds make in the same order. What is not built is refused: the run would not do what was asked.
+/// Checks that both kinds make in the same order.
 fn common(request: &mut StartWorkflowExecutionRequest, namespace: &AuthorizedNamespace) -> Result<(), Status> {
-    if request.time_skipping_config.is_some() {
-        return Err(Status::unimplemented("TimeSkippingConfig is not supported yet."));
-    }
+    time_skipping::check(request.time_skipping_config.as_ref())?;
     if let Some(attributes) = &mut request.search_attributes {
         search_attributes::check(attributes, namespace)?;
     }

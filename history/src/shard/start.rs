@@ -1,7 +1,7 @@
 //! Starts: admission against the current run, new runs, next runs of a chain.
 
 use perdure_engine::{
-    Admission, Ctx, CurrentRun, Input, Outcome, Reject, Reply, Start, WorkflowState, outcome::StartedReply,
+    Admission, Ctx, CurrentRun, Input, Outcome, Reject, Reply, Signal, Start, WorkflowState, outcome::StartedReply,
 };
 use perdure_matching::{PollerInfo, StartedWorkflowTask};
 use perdure_proto::api::{
@@ -136,6 +136,7 @@ impl Shard {
             self.step(current, attach)?;
         }
         if let Some(signal) = start.signal {
+            let signal = Signal { ends_backoff: true, ..signal };
             self.step(current, Input::Signal(Box::new(signal)))?;
         }
         Ok(self.started_reply(current, false))

@@ -5,6 +5,7 @@ use perdure_proto::api::{
     activity::ActivityOptions,
     common::{
         ActivityType, Callback, Link, OnConflictOptions, Payload, Payloads, Priority, RetryPolicy, SearchAttributes,
+        callback,
     },
     taskqueue::TaskQueue,
     workflowservice::{
@@ -58,6 +59,8 @@ fn starts() -> Vec<Row> {
     let conflict = |attach_request_id, attach_completion_callbacks| {
         Some(OnConflictOptions { attach_request_id, attach_completion_callbacks, attach_links: false })
     };
+    let ftp = callback::Nexus { url: "ftp://x".into(), ..Default::default() };
+    let ftp = Callback { variant: Some(callback::Variant::Nexus(ftp)), ..Default::default() };
     let no_timeout = "a valid StartToClose or ScheduleToCloseTimeout is not set on ScheduleActivityTaskCommand. \
                       ActivityId=a ActivityType=t";
     vec![
@@ -92,8 +95,8 @@ fn starts() -> Vec<Row> {
             "Namespace default has no mapping defined for search attribute Nope",
         ),
         row(
-            Start { completion_callbacks: vec![Callback::default()], ..start() },
-            "completion callbacks are not enabled for this namespace",
+            Start { completion_callbacks: vec![ftp], ..start() },
+            "invalid url: unknown scheme: ftp://x",
         ),
         row(Start { links: vec![Link::default()], ..start() }, "unsupported link variant"),
         row(

@@ -123,7 +123,7 @@ fn updates() -> Vec<Row> {
             UPDATE,
             &update("time_skipping_config", skipping),
             Code::Unimplemented,
-            "TimeSkippingConfig is not supported yet.",
+            "The Time-Skipping feature is not enabled for namespace.",
         ),
         Row::new(
             UPDATE,
