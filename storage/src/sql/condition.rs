@@ -91,6 +91,15 @@ pub(crate) enum Type {
 pub(crate) struct Scope {
     pub(crate) namespace_id: Uuid,
     pub(crate) archetype: Archetype,
+    /// Another term bounds close times from above: an index is to begin there, and not at the end of all that is closed.
+    pub(crate) is_bounded: bool,
+}
+
+impl Scope {
+    /// Before a `close_time` in a term that another one already bounds.
+    fn no_index<D: Dialect>(self) -> &'static str {
+        if self.is_bounded { D::NO_INDEX } else { "" }
+    }
 }
 
 pub(crate) fn push_condition<D: Dialect>(sql: &mut QueryBuilder<D>, condition: &Condition, scope: Scope) {
@@ -101,8 +110,8 @@ pub(crate) fn push_condition<D: Dialect>(sql: &mut QueryBuilder<D>, condition: &
             push_attribute_test(sql, name, *kind, test, *negated);
         }
         Condition::Test { field, test, negated } => push_column_test(sql, field, test, *negated, scope),
-        Condition::IsNull(field) => push_presence(sql, field, false),
-        Condition::IsNotNull(field) => push_presence(sql, field, true),
+        Condition::IsNull(field) => push_presence(sql, field, false, scope),
+        Condition::IsNotNull(field) => push_presence(sql, field, true, scope),
     }
 }
 
@@ -189,11 +198,12 @@ fn push_column_test<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, test: 
     match field {
         Field::RunId => ids::push_run_id_test(sql, test, negated),
         Field::CloseTime => {
-            sql.push("(close_time < 9223372036854775807 AND ");
+            let scope = Scope { is_bounded: scope.is_bounded || bounds_above(test, negated), ..scope };
+            sql.push("(").push(scope.no_index::<D>()).push("close_time < 9223372036854775807 AND ");
             push_test(sql, &Operand::Column("close_time"), column_type, test, negated);
             sql.push(")");
         }
-        Field::Status if !negated => push_status_test(sql, test),
+        Field::Status if !negated => push_status_test(sql, test, scope),
         Field::StartTime => {
             sql.push("(");
             push_test(sql, &plain, column_type, test, negated);
@@ -229,9 +239,17 @@ fn earliest(test: &Test, negated: bool) -> Option<i64> {
     }
 }
 
+/// Whether some time is greater than all that pass.
+fn bounds_above(test: &Test, negated: bool) -> bool {
+    match test {
+        Test::Equals(_) | Test::In(_) | Test::Less(_) | Test::LessOrEqual(_) | Test::Between(..) => !negated,
+        Test::StartsWith(_) => false,
+    }
+}
+
 /// The status says whether a run is open, with which the index of the default order starts; and all but the most usual ones are
 /// in an index of their own.
-fn push_status_test<D: Dialect>(sql: &mut QueryBuilder<D>, test: &Test) {
+fn push_status_test<D: Dialect>(sql: &mut QueryBuilder<D>, test: &Test, scope: Scope) {
     /// `WorkflowExecutionStatus` of open runs: Running, Paused. All others are closed.
     const OPEN_STATUSES: [i64; 2] = [1, 8];
     let asked = match test {
@@ -250,7 +268,7 @@ fn push_status_test<D: Dialect>(sql: &mut QueryBuilder<D>, test: &Test) {
         if statuses.iter().all(is_open) {
             sql.push(" AND close_time = 9223372036854775807");
         } else if !statuses.iter().any(is_open) {
-            sql.push(" AND close_time < 9223372036854775807");
+            sql.push(" AND ").push(scope.no_index::<D>()).push("close_time < 9223372036854775807");
         }
         if *least > 2 {
             sql.push(" AND status > 2");
@@ -305,13 +323,14 @@ fn push_attribute_test<D: Dialect>(
     }
 }
 
-fn push_presence<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, present: bool) {
+fn push_presence<D: Dialect>(sql: &mut QueryBuilder<D>, field: &Field, present: bool, scope: Scope) {
     match field {
         Field::Attribute { name, kind: AttributeKind::Keyword } if name == DIVISION => {
             sql.push(if present { D::DIVIDED } else { D::UNDIVIDED });
         }
         Field::Attribute { name, kind } => D::push_presence(sql, name, *kind, present),
         Field::CloseTime => {
+            sql.push(if present { scope.no_index::<D>() } else { "" });
             sql.push(if present { "close_time < 9223372036854775807" } else { "close_time = 9223372036854775807" });
         }
         _ => {

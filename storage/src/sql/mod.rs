@@ -5,5 +5,6 @@ pub(crate) mod errors;
 pub(crate) mod ids;
 pub(crate) mod list;
 mod order;
+mod parts;
 pub(crate) mod rows;
 pub(crate) mod statements;

@@ -184,16 +184,17 @@ impl Store for SqliteStore {
     }
 
     async fn count(&self, query: &ListQuery) -> Result<i64, StoreError> {
-        let narrow = Narrow::any(query);
+        let mut reader = self.reader().await;
+        let narrow = Narrow::to_count(&mut reader, query).await?;
         let mut sql = list::count(query, narrow.as_ref());
-        let (count,) = sql.build_query_as().persistent(false).fetch_one(&mut *self.reader().await).await?;
+        let (count,) = sql.build_query_as().persistent(false).fetch_one(&mut *reader).await?;
         Ok(count)
     }
 
     async fn count_by(&self, query: &ListQuery, by: GroupBy, limit: usize) -> Result<Vec<CountGroup>, StoreError> {
-        let narrow = Narrow::any(query);
-        let mut sql = list::count_by(query, narrow.as_ref(), by, limit);
         let mut reader = self.reader().await;
+        let narrow = Narrow::to_count(&mut reader, query).await?;
+        let mut sql = list::count_by(query, narrow.as_ref(), by, limit);
         Ok(match by {
             GroupBy::Status => {
                 rows::status_groups(sql.build_query_as().persistent(false).fetch_all(&mut *reader).await?)

@@ -33,7 +33,7 @@ pub(crate) enum Narrow {
 impl Narrow {
     /// The first term that few rows pass.
     pub(super) async fn few(connection: &mut SqliteConnection, query: &ListQuery) -> Result<Option<Self>, StoreError> {
-        let scope = Scope { namespace_id: query.namespace_id, archetype: query.archetype };
+        let scope = Scope { namespace_id: query.namespace_id, archetype: query.archetype, is_bounded: false };
         for term in Self::of(query) {
             let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT 1");
             term.push_rows(&mut sql, scope);
@@ -46,9 +46,14 @@ impl Narrow {
         Ok(None)
     }
 
-    /// A term for what has to look at all rows anyway.
-    pub(super) fn any(query: &ListQuery) -> Option<Self> {
-        Self::of(query).into_iter().next()
+    /// For what has to look at all rows anyway: else a term by which not each row's attributes have to be read.
+    pub(super) async fn to_count(
+        connection: &mut SqliteConnection,
+        query: &ListQuery,
+    ) -> Result<Option<Self>, StoreError> {
+        let few = Self::few(connection, query).await?;
+        let any = || Self::of(query).into_iter().find(|term| matches!(term, Self::Attribute { .. }));
+        Ok(few.or_else(any))
     }
 
     fn of(query: &ListQuery) -> Vec<Self> {

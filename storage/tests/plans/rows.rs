@@ -44,6 +44,11 @@ pub(crate) fn start_time(i: i64) -> i64 {
     (FIRST_START + i * INTERVAL) * 1_000_000
 }
 
+/// Milliseconds: less than a minute, or, seldom, hours.
+fn duration(i: i64) -> i64 {
+    if i % 1_000 == 7 { 3_600_000 + i % 36_000 * 1_000 } else { i * 7_907 % 60_000 }
+}
+
 fn row(i: i64, count: i64) -> VisibilityRow {
     const TYPES: [&str; 8] = ["Order", "Order", "Order", "Payment", "Payment", "Shipping", "Invoice", "Report"];
     let pick = |from: &[&'static str]| from[(i as usize) % from.len()];
@@ -83,7 +88,7 @@ fn row(i: i64, count: i64) -> VisibilityRow {
         task_queue: pick(&["orders", "orders", "payments", "shipping"]).to_owned(),
         start_time: start_time(i),
         execution_time: start_time(i),
-        close_time: (!is_open).then(|| start_time(i) + i * 7_907 % 60_000 * 1_000_000),
+        close_time: (!is_open).then(|| start_time(i) + duration(i) * 1_000_000),
         status,
         history_length: (!is_open).then_some(11 + i % 40),
         history_size_bytes: (!is_open).then_some(1_500 + i % 9_000),
@@ -114,6 +119,8 @@ pub(crate) fn lists(count: i64) -> Vec<Shape> {
     const ID: &str = "visibility_workflow_id";
     const VALUES: &str = "visibility_search_values";
     const KEY: &str = "visibility_pkey";
+    // For one part of the list; the others go by the order. Databases put the parts together by sorting.
+    const LONG: &str = "visibility_long";
     let ordered = |name, filter, index| shape(name, vec![filter], index, false);
     let few = |name, filter, index| shape(name, vec![filter], index, true);
     let middle = start_time(count / 2);
@@ -135,15 +142,9 @@ pub(crate) fn lists(count: i64) -> Vec<Shape> {
         ordered("on a task queue", text(Field::TaskQueue, "payments"), ORDER),
         ordered("on a task queue without runs", text(Field::TaskQueue, "none"), ORDER),
         ordered("started since", compare(Field::StartTime, Ge, Value::Int(start_time(count - count / 50))), ORDER),
-        ordered(
-            "started between",
-            Filter::Between {
-                field: Field::StartTime,
-                low: Value::Int(middle),
-                high: Value::Int(middle + 10_000_000_000),
-            },
-            ORDER,
-        ),
+        few("started between", started_between(middle, middle + 10_000_000_000), LONG),
+        few("started in a tenth of the time", started_between(middle, start_time(count / 2 + count / 10)), LONG),
+        few("started until", compare(Field::StartTime, Le, Value::Int(middle)), LONG),
         ordered("closed since", compare(Field::CloseTime, Gt, Value::Int(middle)), ORDER),
         ordered("closed until", compare(Field::CloseTime, Le, Value::Int(middle)), ORDER),
         few("children", text(Field::ParentWorkflowId, &some_order), "visibility_parent"),
@@ -156,6 +157,8 @@ pub(crate) fn lists(count: i64) -> Vec<Shape> {
     ];
     let both = vec![status(2), text(Field::WorkflowType, "Order")];
     shapes.push(shape("completed of a type", both, "visibility_workflow_type", false));
+    let both = vec![status(2), compare(Field::StartTime, Le, Value::Int(middle))];
+    shapes.push(shape("completed, started until", both, LONG, true));
     let position = Position { close_time: middle, start_time: middle, run_id: Uuid::nil() };
     for deep in ["everything", "completed", "of a type", "a frequent keyword"] {
         let query = shapes.iter().find(|shape| shape.name == deep).map(|shape| (shape.query.clone(), shape.index));
@@ -196,6 +199,10 @@ fn shape(name: &'static str, filters: Vec<Filter>, index: &'static str, sorts: b
     let filter = Filter::And(std::iter::once(Filter::IsNull(division)).chain(filters).collect());
     let query = ListQuery { namespace_id: NAMESPACE, filter: Some(filter), page_size: 21, ..ListQuery::default() };
     Shape { name, query, index, sqlite: index, sorts }
+}
+
+fn started_between(low: i64, high: i64) -> Filter {
+    Filter::Between { field: Field::StartTime, low: Value::Int(low), high: Value::Int(high) }
 }
 
 fn compare(field: Field, op: CompareOp, value: Value) -> Filter {
