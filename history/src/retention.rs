@@ -26,6 +26,7 @@ impl History {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
+                () = self.shared.retention.notified() => {}
                 () = tokio::time::sleep(INTERVAL) => {}
             }
             tokio::select! {
@@ -37,6 +38,11 @@ impl History {
                 },
             }
         }
+    }
+
+    /// Begins a sweep without waiting for its time: the retention of a namespace has changed.
+    pub fn sweep_soon(&self) {
+        self.shared.retention.notify_one();
     }
 
     /// Deletes what has expired; returns how many runs that were.

@@ -22,7 +22,8 @@ pub(crate) fn row(cell: &Cell) -> VisibilityRow {
         task_queue: run.task_queue.clone(),
         start_time: run.start_time,
         execution_time: run.execution_time,
-        close_time: close.map(|close| close.time),
+        // The clocks of two machines may differ.
+        close_time: close.map(|close| close.time.max(run.start_time)),
         status: cell.status() as i32,
         history_length: close.map(|_| run.next_event_id - 1),
         history_size_bytes: close.map(|_| run.history_size_bytes),

@@ -148,7 +148,7 @@ fn router(channel: Channel, api: JsonApi, settings: UiSettings) -> Router {
     // As Temporal's UI image has it: that this process answers.
     let live = get(|| async { Json(json!({"status": "OK"})) });
     let page = Router::new().route("/", get(|| async { Html(PAGE) })).route("/healthz", live);
-    http::for_ui(api, settings).merge(health).merge(page)
+    http::for_ui(api, settings, None).merge(health).merge(page)
 }
 
 /// Whether the server behind takes work.

@@ -48,9 +48,9 @@ pub(crate) async fn serve(
         tracing::info!(%address, tls = tls.is_some(), api = programs, web_ui = browsers, "HTTP");
         let ui = browsers.then(|| settings.ui.settings(settings.namespaces.first()));
         let Answering { nexus, api } = answering.clone();
-        let router = http::whole(health.clone(), nexus, api, programs, ui);
         let wants_certificates = settings.tls.requires_client_cert() && tls.is_none();
-        let router = http::guarded(router, Guard { keys: keys.clone(), wants_certificates });
+        let guard = Guard { keys: keys.clone(), wants_certificates };
+        let router = http::whole(health.clone(), nexus, api, programs, ui, guard);
         served.push(match tls {
             Some(acceptor) => spawn(Incoming::new(listener, acceptor.clone())?, router, stop.clone()),
             None => spawn(listener, router, stop.clone()),

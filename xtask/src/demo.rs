@@ -38,10 +38,15 @@ async fn run_examples(workspace: &Workspace, server: &Server, python: PathBuf) -
     runner.args(["-m", "runner", "--address", &format!("127.0.0.1:{}", server.grpc_port)]);
     run_interruptible(runner).await.with_context(|| format!("the server's log is {}", server.log.display()))?;
     println!("\nasking for its health");
-    let mut health = command(python, &workspace.examples());
+    let mut health = command(&python, &workspace.examples());
     health.args(["-m", "health_check", "--address", &format!("127.0.0.1:{}", server.grpc_port)]);
     health.args(["--http", &format!("http://127.0.0.1:{}", server.http_port), "--perdure"]).arg(workspace.server());
-    run_interruptible(health).await
+    run_interruptible(health).await?;
+    println!("\nwhat becomes of closed workflows");
+    let mut retention = command(python, &workspace.examples());
+    retention.args(["-m", "retention", "--address", &format!("127.0.0.1:{}", server.grpc_port), "--perdure"]);
+    retention.arg(workspace.server());
+    run_interruptible(retention).await
 }
 
 /// The usual port, or a free one where that is taken.

@@ -20,7 +20,7 @@ pub struct Guard {
 }
 
 /// The router behind the guard.
-pub fn guarded(router: Router, guard: Guard) -> Router {
+pub(super) fn guarded(router: Router, guard: Guard) -> Router {
     router.layer(from_fn_with_state(guard, check))
 }
 

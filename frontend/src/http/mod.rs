@@ -8,7 +8,7 @@ mod ui;
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
-pub use guard::{Guard, guarded};
+pub use guard::Guard;
 pub use json::{JsonApi, Services};
 pub use nexus::NexusHttp;
 pub use ui::{UiSettings, routes as for_ui};
@@ -33,13 +33,24 @@ pub fn probes(health: Health) -> Router {
         .with_state(health)
 }
 
-/// [`router`], and the HTTP/JSON API where there is one; then what Temporal's web UI asks for, in its own form.
-pub fn whole(health: Health, nexus: NexusHttp, api: JsonApi, programs: bool, ui: Option<UiSettings>) -> Router {
+/// [`router`], and the HTTP/JSON API where there is one; then what Temporal's web UI asks for, in its own form. All behind the guard.
+pub fn whole(
+    health: Health,
+    nexus: NexusHttp,
+    api: JsonApi,
+    programs: bool,
+    ui: Option<UiSettings>,
+    guard: Guard,
+) -> Router {
     let mut router = router(health, nexus);
-    if let Some(settings) = ui {
-        router = router.merge(ui::routes(api.clone(), settings));
+    if programs {
+        router = router.merge(json::routes(api.clone()));
     }
-    if programs { router.merge(json::routes(api)) } else { router }
+    router = guard::guarded(router, guard.clone());
+    match ui {
+        Some(settings) => router.merge(ui::routes(api, settings, Some(guard))),
+        None => router,
+    }
 }
 
 /// 200 only while the server serves and its store answers; the reason of a failure is in the server's log.

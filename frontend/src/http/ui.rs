@@ -12,12 +12,17 @@ use axum::{
     routing::{any, get},
 };
 use futures::stream;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
-use super::json::{HistoryPages, JsonApi, Surface};
+use super::{
+    Guard,
+    guard::guarded,
+    json::{HistoryPages, JsonApi, Surface},
+};
 
 /// The release of Temporal's UI server whose routes these are. The UI chooses its routes by it.
 pub(super) const UI_VERSION: &str = "2.53.3";
@@ -47,14 +52,33 @@ struct Ui {
 }
 
 /// What the UI asks of its server, whichever services are behind `api`.
-pub fn routes(api: JsonApi, settings: UiSettings) -> Router {
+pub fn routes(api: JsonApi, settings: UiSettings, guard: Option<Guard>) -> Router {
+    let cors = cors(settings.cors_origins.clone());
     let ui = Ui { api, settings: Arc::new(settings) };
-    Router::new()
+    let router = Router::new()
         .route("/api/v1/settings", get(show_settings))
         .route("/api/v1/namespaces/{namespace}/workflows/{workflow}/run/{run}/history.json", get(history))
         .route("/api/v1/{*path}", any(call))
-        .route_layer(middleware::from_fn_with_state(ui.clone(), protect))
-        .with_state(ui)
+        .route_layer(middleware::from_fn(protect))
+        .with_state(ui);
+    let router = match guard {
+        Some(guard) => guarded(router, guard),
+        None => router,
+    };
+    // Outermost: browsers ask beforehand without a key, and a page is to learn why it was refused.
+    router.layer(cors)
+}
+
+/// What browsers are told of pages of other origins.
+fn cors(origins: Vec<String>) -> CorsLayer {
+    let is_named = move |origin: &HeaderValue, _: &_| origins.iter().any(|one| one == "*" || one == origin);
+    let headers =
+        ["origin", "content-type", "accept", CSRF_HEADER, "authorization", "authorization-extras", "caller-type"];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(is_named))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers(headers.map(HeaderName::from_static))
 }
 
 async fn call(State(ui): State<Ui>, request: Request) -> Response {
@@ -118,29 +142,9 @@ async fn history(
 }
 
 /// What a browser is told around each answer, and refuses where another site could be behind the request.
-async fn protect(State(ui): State<Ui>, request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let origin = origin.filter(|origin| ui.settings.cors_origins.iter().any(|one| one == "*" || one == origin));
-    let mut response = if request.method() == Method::OPTIONS {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        checked(request, next).await
-    };
+async fn protect(request: Request, next: Next) -> Response {
+    let mut response = checked(request, next).await;
     let headers = response.headers_mut();
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        for (name, value) in [
-            (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE, OPTIONS"),
-            (
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "Origin, Content-Type, Accept, X-CSRF-Token, Authorization, Authorization-Extras, Caller-Type",
-            ),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     response
