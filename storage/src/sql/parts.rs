@@ -73,13 +73,15 @@ impl Part {
 fn latest(condition: &Condition) -> Option<Nanos> {
     match condition {
         Condition::All(conditions) => conditions.iter().filter_map(latest).min(),
-        Condition::Test { field: Field::StartTime, test, negated: false } => match test {
-            Test::Equals(Value::Int(time))
-            | Test::Less(Value::Int(time))
-            | Test::LessOrEqual(Value::Int(time))
-            | Test::Between(_, Value::Int(time)) => Some(*time),
-            _ => None,
-        },
+        Condition::Test {
+            field: Field::StartTime,
+            test:
+                Test::Equals(Value::Int(time))
+                | Test::Less(Value::Int(time))
+                | Test::LessOrEqual(Value::Int(time))
+                | Test::Between(_, Value::Int(time)),
+            negated: false,
+        } => Some(*time),
         _ => None,
     }
 }
