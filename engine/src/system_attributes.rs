@@ -13,10 +13,13 @@ use std::collections::BTreeSet;
 
 use perdure_proto::api::{
     common::{Payload, SearchAttributes},
-    enums::WorkflowTaskFailedCause,
+    enums::{EventType, WorkflowTaskFailedCause},
+    history::HistoryEvent,
 };
 
 use crate::{
+    activity,
+    change::{Change, DurableChange, Kind},
     standalone_activity, standalone_nexus,
     state::RunState,
     versioning::{self, Shown},
@@ -63,7 +66,33 @@ pub fn search_attributes(run: &RunState) -> Option<SearchAttributes> {
     Some(all)
 }
 
-/// What changes whenever the server's attributes do; cheap for a run that has none.
+/// Whether a change may be one of what [`shown`] tells, or else leaves it alone. Looks at one activity at most: `shown` looks at
+/// all, which each step of a run with a thousand of them would pay.
+pub(crate) fn may_touch(run: &RunState, change: &Change) -> bool {
+    let kind = match change {
+        Change::Event { event, .. } => return may_touch_by_event(run, event),
+        Change::Durable(DurableChange { kind: Some(kind) }) => kind,
+        Change::Durable(DurableChange { kind: None }) | Change::Volatile(_) => return false,
+    };
+    match kind {
+        Kind::EventBuffered(event) => may_touch_by_event(run, event),
+        Kind::ActivityPaused(_) | Kind::ActivityResumed(_) | Kind::ProblemsReported(_) => true,
+        Kind::WorkflowTaskCleared(_) => run.problems_reported,
+        _ => standalone_activity::is_standalone(run),
+    }
+}
+
+fn may_touch_by_event(run: &RunState, event: &HistoryEvent) -> bool {
+    match event.event_type() {
+        EventType::WorkflowExecutionPaused | EventType::WorkflowExecutionUnpaused => true,
+        EventType::WorkflowTaskCompleted | EventType::WorkflowTaskFailed | EventType::WorkflowTaskTimedOut => {
+            run.problems_reported
+        }
+        _ => activity::ended(event).and_then(|id| run.activities.get(&id)).is_some_and(|one| one.pause.is_some()),
+    }
+}
+
+/// What changes whenever the server's attributes do.
 pub(crate) fn shown(run: &RunState) -> [Vec<String>; 2] {
     if standalone_activity::is_standalone(run) {
         return [standalone_activity::shown(run), Vec::new()];

@@ -28,8 +28,8 @@ pub(crate) struct Tx<'a, 'c> {
     pub(crate) task_wanted: bool,
     /// Set when an emitted change contradicted the state: a defect of the engine, reported at the end of the step.
     pub(crate) corrupt: Option<Corrupt>,
-    /// What the server's own search attributes said before.
-    pub(crate) shown_before: [Vec<String>; 2],
+    /// What the server's own search attributes said before the first change that may have touched them.
+    shown_before: Option<[Vec<String>; 2]>,
 }
 
 /// What an event carries beside its attributes.
@@ -45,8 +45,8 @@ pub(crate) struct EventExtras {
 
 impl<'a, 'c> Tx<'a, 'c> {
     pub(crate) fn new(state: &'a mut WorkflowState, ctx: &'a mut Ctx<'c>) -> Self {
-        let shown_before = system_attributes::shown(&state.run);
-        Self { state, ctx, out: Outcome::default(), completing: false, task_wanted: false, corrupt: None, shown_before }
+        let out = Outcome::default();
+        Self { state, ctx, out, completing: false, task_wanted: false, corrupt: None, shown_before: None }
     }
 
     pub(crate) fn now(&self) -> Nanos {
@@ -132,7 +132,15 @@ impl<'a, 'c> Tx<'a, 'c> {
         }
     }
 
+    /// The server's own search attributes say something else than before.
+    pub(crate) fn shows_otherwise(&self) -> bool {
+        self.shown_before.as_ref().is_some_and(|before| *before != system_attributes::shown(&self.state.run))
+    }
+
     fn change(&mut self, change: Change) {
+        if self.shown_before.is_none() && system_attributes::may_touch(&self.state.run, &change) {
+            self.shown_before = Some(system_attributes::shown(&self.state.run));
+        }
         if let Err(corrupt) = self.state.apply(&change) {
             debug_assert!(false, "{corrupt}: {change:?}");
             self.corrupt.get_or_insert(corrupt);

@@ -103,7 +103,7 @@ fn find_pending(run: &RunState, reference: &ActivityRef, running: bool) -> Resul
 
 /// Activity ids are unique among the pending ones.
 pub(crate) fn by_id<'a>(run: &'a RunState, id: &str) -> Option<&'a Activity> {
-    run.activities.values().find(|activity| activity.activity_id == id)
+    run.activities.values().map(Box::as_ref).find(|activity| activity.activity_id == id)
 }
 
 pub(crate) fn running_attempt(activity: &Activity) -> Option<&ActivityStarted> {
@@ -119,7 +119,7 @@ pub(crate) fn end_is_buffered(run: &RunState, scheduled_event_id: i64) -> bool {
 }
 
 /// The scheduled event id of the activity that an event ends.
-fn ended(event: &HistoryEvent) -> Option<i64> {
+pub(crate) fn ended(event: &HistoryEvent) -> Option<i64> {
     use Attributes as A;
     match event.attributes.as_ref()? {
         A::ActivityTaskCompletedEventAttributes(end) => Some(end.scheduled_event_id),

@@ -1,8 +1,8 @@
 //! A host of one run: it applies what is stored, as a host does after a crash, and compares.
 
 use perdure_engine::{
-    Change, Ctx, Ids, Input, Limits, Nanos, Outcome, Reject, Reset, Start, WorkflowState, check, journal, reset, start,
-    step,
+    Change, Ctx, Ids, Input, Limits, Nanos, Outcome, Reject, Reset, Start, WorkflowState, check, journal, reset,
+    search_attributes, start, step,
 };
 use perdure_proto::api::history::HistoryEvent;
 
@@ -95,6 +95,7 @@ impl World {
     }
 
     fn record(&mut self, outcome: &Outcome) {
+        let listed = search_attributes(&self.mirror.run);
         let row = journal::encode(&outcome.changes);
         journal::apply(&mut self.stored, &row.events, &row.changes).expect("a stored row applies");
         for change in &outcome.changes {
@@ -106,6 +107,8 @@ impl World {
         self.boundaries.push(self.history.len() as i64);
         same(&self.mirror, &self.state, "the changes lead to");
         same(&self.stored.run, &self.state.run, "the stored row leads to");
+        let same_in_lists = listed == search_attributes(&self.state.run);
+        assert!(same_in_lists || outcome.visibility_changed || outcome.visibility_may_wait, "no list hears of this");
         let wrong = check(&self.state);
         assert!(wrong.is_empty(), "{wrong:?} after {:?}", outcome.changes);
         self.digest.bytes(&row.events);
