@@ -1,5 +1,6 @@
 //! Stepping a run, and booking what comes of it.
 
+use bytes::{Bytes, BytesMut};
 use perdure_engine::{Change, Ctx, Input, Nanos, Outcome, Reject, Reply, Task};
 use perdure_storage::RunKey;
 
@@ -76,29 +77,22 @@ impl Shard {
     }
 
     fn book_changes(&mut self, key: RunKey, changes: Vec<Change>, visibility: bool) {
-        let Some(cell) = self.cells.get_mut(&key) else { return };
-        cell.last_used = self.steps;
-        if !changes.iter().any(is_durable) {
-            return;
-        }
-        let mut first_event_id = None;
-        let mut events = bytes::BytesMut::new();
-        for change in &changes {
-            if let Change::Event { event, encoded } = change {
-                first_event_id.get_or_insert(event.event_id);
-                events.extend_from_slice(encoded);
+        let (steps, to_write) = (self.steps, &mut self.dirty);
+        self.cells.change(&key, |cell| {
+            cell.last_used = steps;
+            if !changes.iter().any(is_durable) {
+                return;
             }
-        }
-        if let Some(first) = first_event_id {
-            cell.tail.push(first, events.freeze());
-        }
-        if cell.dirty.is_none() {
-            self.dirty.push(key);
-        }
-        let dirty = cell.dirty.get_or_insert_with(Dirty::default);
-        dirty.visibility |= visibility;
-        dirty.changes.extend(changes.into_iter().filter(is_durable));
-        self.cells.weigh(&key);
+            if let Some((first, events)) = events_of(&changes) {
+                cell.tail.push(first, events);
+            }
+            if cell.dirty.is_none() {
+                to_write.push(key);
+            }
+            let dirty = cell.dirty.get_or_insert_with(Dirty::default);
+            dirty.visibility |= visibility;
+            dirty.changes.extend(changes.into_iter().filter(is_durable));
+        });
     }
 
     /// Brings the run's entry among the deadlines up to date.
@@ -162,6 +156,24 @@ impl Shard {
         let workflow = self.cells.get(&key).map(|cell| cell.workflow.clone());
         self.hold(workflow, release);
     }
+}
+
+/// The events among the changes, encoded, with the id of the first.
+fn events_of(changes: &[Change]) -> Option<(i64, Bytes)> {
+    let mut events = changes.iter().filter_map(|change| match change {
+        Change::Event { event, encoded } => Some((event.event_id, encoded)),
+        Change::Durable(_) | Change::Volatile(_) => None,
+    });
+    let (first, encoded) = events.next()?;
+    let bytes: usize = events.clone().map(|(_, encoded)| encoded.len()).sum();
+    if bytes == 0 {
+        return Some((first, encoded.clone()));
+    }
+    // To measure: they stay in memory for as long as the run does.
+    let mut all = BytesMut::with_capacity(encoded.len() + bytes);
+    all.extend_from_slice(encoded);
+    events.for_each(|(_, encoded)| all.extend_from_slice(encoded));
+    Some((first, all.freeze()))
 }
 
 fn is_durable(change: &Change) -> bool {
