@@ -1,6 +1,11 @@
 //! Nexus over HTTP, as a client: requests to handlers that are outside services, and calls of callbacks.
 
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header::CONTENT_TYPE};
@@ -29,7 +34,29 @@ const FAILURE_SUPPORT: &str = "temporal-nexus-failure-support";
 
 /// Cheap to clone; connections are kept and shared.
 #[derive(Clone)]
-pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpClient(Arc<Lazy>);
+
+struct Lazy {
+    roots: RootCertStore,
+    client: OnceLock<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+}
+
+impl Lazy {
+    fn client(&self) -> &Client<HttpsConnector<HttpConnector>, Full<Bytes>> {
+        self.client.get_or_init(|| {
+            let system = rustls_native_certs::load_native_certs();
+            for error in &system.errors {
+                tracing::debug!(%error, "some of the system's certificates cannot be read");
+            }
+            let mut roots = self.roots.clone();
+            roots.add_parsable_certificates(system.certs);
+            let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            let builder = HttpsConnectorBuilder::new().with_tls_config(config);
+            let connector = builder.https_or_http().enable_http1().build();
+            Client::builder(TokioExecutor::new()).build(connector)
+        })
+    }
+}
 
 struct Answer {
     status: StatusCode,
@@ -38,18 +65,10 @@ struct Answer {
 }
 
 impl HttpClient {
-    /// Trusts these roots, and what the system trusts (or `SSL_CERT_FILE`). Where both are nothing, `https` is refused as of an
-    /// unknown issuer.
-    pub fn new(mut roots: RootCertStore) -> Self {
-        let system = rustls_native_certs::load_native_certs();
-        for error in &system.errors {
-            tracing::debug!(%error, "some of the system's certificates cannot be read");
-        }
-        roots.add_parsable_certificates(system.certs);
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let builder = HttpsConnectorBuilder::new().with_tls_config(config);
-        let connector = builder.https_or_http().enable_http1().build();
-        Self(Client::builder(TokioExecutor::new()).build(connector))
+    /// Trusts these roots, and what the system trusts (or `SSL_CERT_FILE`), which the first call reads: most servers make none.
+    /// Where both are nothing, `https` is refused as of an unknown issuer.
+    pub fn new(roots: RootCertStore) -> Self {
+        Self(Arc::new(Lazy { roots, client: OnceLock::new() }))
     }
 
     async fn post(&self, url: &str, header: HeaderMap, body: Bytes, timeout: Duration) -> Result<Answer, RequestError> {
@@ -59,7 +78,7 @@ impl HttpClient {
             .map_err(|error| RequestError::call(format!("the request cannot be made: {error}"), true))?;
         *request.headers_mut() = header;
         let call = async {
-            let response = self.0.request(request).await.map_err(|error| unreachable_handler(&error))?;
+            let response = self.0.client().request(request).await.map_err(|error| unreachable_handler(&error))?;
             let (head, body) = response.into_parts();
             match Limited::new(body, ANSWER_LIMIT).collect().await {
                 Ok(body) => Ok(Answer { status: head.status, header: head.headers, body: body.to_bytes() }),
