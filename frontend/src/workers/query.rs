@@ -15,7 +15,8 @@ use tonic::Status;
 use crate::{
     list::query::{
         LENGTH_MAX,
-        parser::{self, Expr, Operand, ParseError},
+        parser::{self, ParseError},
+        tree::{Expr, Operand},
     },
     status,
 };

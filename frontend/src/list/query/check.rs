@@ -9,7 +9,7 @@ use perdure_storage::visibility::{AttributeKind, CompareOp, DIVISION, Field, Fil
 
 use super::{
     Query, QueryError,
-    parser::{self, Expr, Operand},
+    tree::{self, Expr, Operand},
     values::value,
 };
 use crate::namespaces::{AuthorizedNamespace, other_spelling, predefined, system};
@@ -26,7 +26,7 @@ pub(super) struct Column {
 }
 
 pub(super) fn check(
-    query: parser::Query,
+    query: tree::Query,
     namespace: &AuthorizedNamespace,
     archetype: Archetype,
     now: Nanos,

@@ -4,7 +4,9 @@
 
 mod check;
 mod lexer;
+mod operands;
 pub(crate) mod parser;
+pub(crate) mod tree;
 mod values;
 
 pub(super) use values::status_name;

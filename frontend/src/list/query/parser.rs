@@ -14,17 +14,19 @@
 //!
 //! Functions, arithmetic, subqueries and the like are read only so that the refusal can name them.
 
-use super::lexer::{Kind, Token, tokens};
+use super::{
+    lexer::{Kind, Token, tokens},
+    tree::{Expr, Operand, Query},
+};
 
 /// How deep parentheses and NOT may nest: bounds the stack that a filter can use.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// Temporal parses a whole statement, and its clients know the positions in it: the length of what it puts in front.
 const BEFORE_WHERE: usize = "select * from table1 where ".len();
 const BEFORE_CLAUSE: usize = "select * from table1 ".len();
 
 const COMPARISONS: [&str; 8] = ["<=>", "<=", ">=", "!=", "<>", "=", "<", ">"];
-const ARITHMETIC: [&str; 11] = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "->"];
 
 /// Words that cannot be a name without backticks.
 const RESERVED: [&str; 31] = [
@@ -70,54 +72,6 @@ pub(crate) enum ParseError {
     TooDeep,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Query {
-    pub(crate) filter: Option<Expr>,
-    pub(crate) group_by: Vec<Operand>,
-    /// Each with whether it descends.
-    pub(crate) order_by: Vec<(Operand, bool)>,
-    pub(crate) has_limit: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Expr {
-    And(Vec<Expr>),
-    Or(Vec<Expr>),
-    Not(Box<Expr>),
-    /// The operator is in upper case, with its `NOT`.
-    Compare {
-        left: Operand,
-        operator: String,
-        right: Operand,
-    },
-    Between {
-        left: Operand,
-        negated: bool,
-        low: Operand,
-        high: Operand,
-    },
-    IsNull {
-        left: Operand,
-        negated: bool,
-    },
-    IsTruth(Operand),
-    Bare(Operand),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Operand {
-    Name(String),
-    Text(String),
-    /// Digits with their sign.
-    Int(String),
-    Float(String),
-    Bool(bool),
-    List(Vec<Operand>),
-    Function(String),
-    /// What is not supported at all, by the name that Temporal's errors use for it.
-    Other(&'static str),
-}
-
 /// Reads a filter; an empty one has no `filter`.
 pub(crate) fn parse(text: &str) -> Result<Query, ParseError> {
     let text = text.trim();
@@ -129,12 +83,15 @@ pub(crate) fn parse(text: &str) -> Result<Query, ParseError> {
     parser.clauses(filter)
 }
 
-struct Parser<'s> {
-    tokens: Vec<Token<'s>>,
-    next: usize,
+/// Expressions; operands are in `operands.rs`.
+pub(super) struct Parser<'s> {
+    pub(super) tokens: Vec<Token<'s>>,
+    /// The place of the next token.
+    pub(super) next: usize,
     before: usize,
     len: usize,
-    depth: usize,
+    /// Of what is being read.
+    pub(super) depth: usize,
 }
 
 impl<'s> Parser<'s> {
@@ -256,145 +213,12 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn operands(&mut self) -> Result<Vec<Operand>, ParseError> {
-        let mut operands = vec![self.operand()?];
-        while self.sign(",") {
-            operands.push(self.operand()?);
-        }
-        Ok(operands)
-    }
-
-    /// What stands in parentheses, as a list even if it is one value.
-    fn list(&mut self) -> Result<Operand, ParseError> {
-        self.expect_sign("(")?;
-        if self.word("select") {
-            self.skip_to_closing()?;
-            return Ok(Operand::Other("*sqlparser.Subquery"));
-        }
-        let operands = self.operands()?;
-        self.expect_sign(")")?;
-        Ok(Operand::List(operands))
-    }
-
-    fn operand(&mut self) -> Result<Operand, ParseError> {
-        let mut operand = self.simple()?;
-        while ARITHMETIC.into_iter().any(|operator| self.sign(operator)) || self.word("div") || self.word("mod") {
-            self.simple()?;
-            operand = Operand::Other("*sqlparser.BinaryExpr");
-        }
-        Ok(operand)
-    }
-
-    fn simple(&mut self) -> Result<Operand, ParseError> {
-        for sign in ["-", "+", "~", "!"] {
-            if self.sign(sign) {
-                return self.signed(sign);
-            }
-        }
-        let Some(token) = self.tokens.get(self.next) else { return Err(self.syntax_error()) };
-        let operand = match &token.kind {
-            Kind::Int(digits) => Operand::Int((*digits).to_owned()),
-            Kind::Float(digits) => Operand::Float((*digits).to_owned()),
-            Kind::Text(text) => Operand::Text(text.clone()),
-            Kind::Name(name) => Operand::Name(name.clone()),
-            Kind::Word(word) => return self.word_operand(word),
-            Kind::Sign("(") => {
-                return Ok(match self.list()? {
-                    Operand::List(operands) if operands.len() == 1 => Operand::Other("*sqlparser.ParenExpr"),
-                    other => other,
-                });
-            }
-            Kind::Sign(_) | Kind::Illegal(_) => return Err(self.syntax_error()),
-        };
-        self.next += 1;
-        Ok(operand)
-    }
-
-    /// After a sign: a number, or what is not supported.
-    fn signed(&mut self, sign: &str) -> Result<Operand, ParseError> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(ParseError::TooDeep);
-        }
-        let operand = self.simple()?;
-        self.depth -= 1;
-        Ok(match (sign, operand) {
-            ("+", number @ (Operand::Int(_) | Operand::Float(_))) => number,
-            ("-", Operand::Int(digits)) if !digits.starts_with('-') => Operand::Int(format!("-{digits}")),
-            ("-", Operand::Float(digits)) if !digits.starts_with('-') => Operand::Float(format!("-{digits}")),
-            _ => Operand::Other("*sqlparser.UnaryExpr"),
-        })
-    }
-
-    fn word_operand(&mut self, word: &'s str) -> Result<Operand, ParseError> {
-        if self.word("true") {
-            return Ok(Operand::Bool(true));
-        }
-        if self.word("false") {
-            return Ok(Operand::Bool(false));
-        }
-        if self.word("null") {
-            return Ok(Operand::Other("*sqlparser.NullVal"));
-        }
-        if self.word("case") {
-            while !self.word("end") {
-                self.skip()?;
-            }
-            return Ok(Operand::Other("*sqlparser.CaseExpr"));
-        }
-        if self.word("exists") {
-            self.expect_sign("(")?;
-            self.skip_to_closing()?;
-            return Ok(Operand::Other("*sqlparser.ExistsExpr"));
-        }
-        if is_reserved(word) {
-            return Err(self.syntax_error());
-        }
-        self.next += 1;
-        if self.sign("(") {
-            self.skip_to_closing()?;
-            return Ok(Operand::Function(word.to_owned()));
-        }
-        let mut name = word.to_owned();
-        while self.sign(".") {
-            let Some(Kind::Word(part)) = self.tokens.get(self.next).map(|token| token.kind.clone()) else {
-                return Err(self.syntax_error());
-            };
-            self.next += 1;
-            name.push('.');
-            name.push_str(part);
-        }
-        Ok(Operand::Name(name))
-    }
-
-    fn skip(&mut self) -> Result<(), ParseError> {
-        if self.next == self.tokens.len() {
-            return Err(self.syntax_error());
-        }
-        self.next += 1;
-        Ok(())
-    }
-
-    fn skip_to_closing(&mut self) -> Result<(), ParseError> {
-        let mut open = 1;
-        while open > 0 {
-            if self.sign("(") {
-                open += 1;
-            } else if self.sign(")") {
-                open -= 1;
-            } else {
-                self.skip()?;
-            }
-        }
-        Ok(())
-    }
-
     /// Takes the next token if it is this keyword.
-    fn word(&mut self, keyword: &str) -> bool {
+    pub(super) fn word(&mut self, keyword: &str) -> bool {
         self.take(|kind| matches!(kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword)))
     }
 
-    fn sign(&mut self, sign: &str) -> bool {
+    pub(super) fn sign(&mut self, sign: &str) -> bool {
         self.take(|kind| *kind == Kind::Sign(sign))
     }
 
@@ -408,12 +232,12 @@ impl<'s> Parser<'s> {
         if self.word(keyword) { Ok(()) } else { Err(self.syntax_error()) }
     }
 
-    fn expect_sign(&mut self, sign: &str) -> Result<(), ParseError> {
+    pub(super) fn expect_sign(&mut self, sign: &str) -> Result<(), ParseError> {
         if self.sign(sign) { Ok(()) } else { Err(self.syntax_error()) }
     }
 
     /// At the next token: Temporal counts from 1, in its whole statement, and has read one character more.
-    fn syntax_error(&self) -> ParseError {
+    pub(super) fn syntax_error(&self) -> ParseError {
         let (end, near) = match self.tokens.get(self.next) {
             Some(token) => (token.end, Some(near(&token.kind))),
             None => (self.len, None),
@@ -434,7 +258,7 @@ fn one_or(mut terms: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Expr {
     }
 }
 
-fn is_reserved(word: &str) -> bool {
+pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
 }
 

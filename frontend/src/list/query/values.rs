@@ -8,7 +8,7 @@ use perdure_storage::{
     visibility::{AttributeKind, Field, Value},
 };
 
-use super::{QueryError, check::Column, lexer::integer, parser::Operand};
+use super::{QueryError, check::Column, lexer::integer, tree::Operand};
 
 const MINUTE: Nanos = 60 * SECOND;
 const HOUR: Nanos = 60 * MINUTE;
