@@ -43,12 +43,21 @@ pub struct Options {
     /// PEM file with the client's certificate, for mTLS.
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT_PATH", value_name = "FILE", global = true)]
     tls_cert_path: Option<PathBuf>,
+    /// The same as text instead of a file.
+    #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT_DATA", value_name = "PEM", conflicts_with = "tls_cert_path", global = true)]
+    tls_cert_data: Option<String>,
     /// PEM file with the client's private key, for mTLS.
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE", global = true)]
     tls_key_path: Option<PathBuf>,
+    /// The same as text instead of a file.
+    #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_DATA", hide_env_values = true, value_name = "PEM", conflicts_with = "tls_key_path", global = true)]
+    tls_key_data: Option<String>,
     /// PEM file with the authority that signed the server's certificate; without it those of this machine count.
     #[arg(long, env = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", value_name = "FILE", global = true)]
     tls_ca_path: Option<PathBuf>,
+    /// The same as text instead of a file.
+    #[arg(long, env = "TEMPORAL_TLS_SERVER_CA_CERT_DATA", value_name = "PEM", conflicts_with = "tls_ca_path", global = true)]
+    tls_ca_data: Option<String>,
     /// The name that the server's certificate must have, where it is not the address.
     #[arg(long, env = "TEMPORAL_TLS_SERVER_NAME", value_name = "NAME", global = true)]
     tls_server_name: Option<String>,
@@ -58,6 +67,12 @@ pub struct Options {
     /// Who asks, as histories show it [default: perdure-cli:USER@HOST]
     #[arg(long, global = true)]
     identity: Option<String>,
+    /// The host that requests name, where a proxy leads to servers by it; else that of the address.
+    #[arg(long, env = "TEMPORAL_CLIENT_AUTHORITY", value_name = "HOST", global = true)]
+    client_authority: Option<String>,
+    /// Give up if there is no connection after this time; 0s: never [default: 10s]
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION", global = true)]
+    client_connect_timeout: Option<Duration>,
     /// Give up after this time, like 30s or 5m.
     #[arg(long, value_parser = parse_duration, value_name = "DURATION", global = true)]
     pub(crate) command_timeout: Option<Duration>,
@@ -70,6 +85,35 @@ pub struct Options {
     /// Print payloads in JSON as they are on the wire, in base64.
     #[arg(long, global = true)]
     pub(crate) no_json_shorthand_payloads: bool,
+    /// Accepted for compatibility: nothing is coloured.
+    #[arg(long, value_parser = ["auto", "never"], hide = true, global = true)]
+    color: Option<String>,
+    /// Accepted for compatibility: commands write no log.
+    #[arg(long, hide = true, global = true)]
+    log_level: Option<String>,
+    /// Accepted for compatibility: commands write no log.
+    #[arg(long, hide = true, global = true)]
+    log_format: Option<String>,
+}
+
+/// PEM, in a file or as it is.
+enum Pem<'a> {
+    File(&'a PathBuf),
+    Text(&'a str),
+}
+
+impl<'a> Pem<'a> {
+    fn given(file: &'a Option<PathBuf>, text: &'a Option<String>) -> Option<Self> {
+        let text = text.as_deref().filter(|text| !text.is_empty()).map(Self::Text);
+        text.or(file.as_ref().map(Self::File))
+    }
+
+    fn read(self) -> anyhow::Result<Vec<u8>> {
+        match self {
+            Self::File(file) => std::fs::read(file).with_context(|| format!("cannot read {}", file.display())),
+            Self::Text(text) => Ok(text.as_bytes().to_vec()),
+        }
+    }
 }
 
 impl Options {
@@ -91,7 +135,7 @@ impl Options {
 
     /// Whether a key or a certificate is shown.
     pub(crate) fn shows_who(&self) -> bool {
-        self.api_key.is_some() || self.tls_cert_path.is_some()
+        self.api_key.is_some() || self.certificate().is_some()
     }
 
     /// The headers of each request.
@@ -114,7 +158,15 @@ impl Options {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let uri = if address.contains("://") { address.clone() } else { format!("{scheme}://{address}") };
         let mut endpoint = Endpoint::from_shared(uri).with_context(|| format!("{address:?} is not an address"))?;
-        endpoint = endpoint.connect_timeout(CONNECT);
+        // Zero is for ever.
+        let patience = self.client_connect_timeout.unwrap_or(CONNECT);
+        if !patience.is_zero() {
+            endpoint = endpoint.connect_timeout(patience);
+        }
+        if let Some(authority) = &self.client_authority {
+            let origin = format!("{scheme}://{authority}").parse();
+            endpoint = endpoint.origin(origin.with_context(|| format!("--client-authority {authority}: no host"))?);
+        }
         if let Some(tls) = tls {
             endpoint = endpoint.tls_config(tls).context("the TLS flags do not fit together")?;
         }
@@ -123,8 +175,15 @@ impl Options {
         })
     }
 
+    fn certificate(&self) -> Option<Pem<'_>> {
+        Pem::given(&self.tls_cert_path, &self.tls_cert_data)
+    }
+
     fn tls(&self) -> anyhow::Result<Option<ClientTlsConfig>> {
-        let files = [&self.tls_cert_path, &self.tls_key_path, &self.tls_ca_path];
+        let certificate = self.certificate();
+        let key = Pem::given(&self.tls_key_path, &self.tls_key_data);
+        let authority = Pem::given(&self.tls_ca_path, &self.tls_ca_data);
+        let files = [&certificate, &key, &authority];
         let asked = self.api_key.is_some() || self.tls_server_name.is_some() || files.iter().any(|file| file.is_some());
         if self.tls_disable_host_verification {
             bail!(
@@ -135,16 +194,16 @@ impl Options {
             return Ok(None);
         }
         let mut tls = ClientTlsConfig::new();
-        tls = match &self.tls_ca_path {
-            Some(file) => tls.ca_certificate(Certificate::from_pem(read(file)?)),
+        tls = match authority {
+            Some(authority) => tls.ca_certificate(Certificate::from_pem(authority.read()?)),
             None => tls.with_native_roots(),
         };
         if let Some(name) = &self.tls_server_name {
             tls = tls.domain_name(name);
         }
-        match (&self.tls_cert_path, &self.tls_key_path) {
+        match (certificate, key) {
             (Some(certificate), Some(key)) => {
-                Ok(Some(tls.identity(Identity::from_pem(read(certificate)?, read(key)?))))
+                Ok(Some(tls.identity(Identity::from_pem(certificate.read()?, key.read()?))))
             }
             (None, None) => Ok(Some(tls)),
             _ => bail!("--tls-cert-path and --tls-key-path belong together: give both"),
@@ -168,10 +227,6 @@ fn host() -> String {
 
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// The innermost cause, which is the one that a person can act on.

@@ -13,9 +13,17 @@ use crate::{
     ui::Ui,
 };
 
+const AFTER_HELP: &str = "Options of all commands that talk to a server, like --address, --namespace and --output, go in front of the
+command or behind it: `perdure workflow list --help` names them.
+
+Examples:
+  perdure server start-dev --db-filename perdure.db
+  perdure --address server:7233 workflow list --query 'ExecutionStatus = \"Running\"'
+  perdure doctor";
+
 /// A durable workflow engine that speaks Temporal's API, on one database.
 #[derive(Debug, Parser)]
-#[command(name = "perdure", version, arg_required_else_help = true)]
+#[command(name = "perdure", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
