@@ -44,19 +44,38 @@ pub struct Options {
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT_PATH", value_name = "FILE", global = true)]
     tls_cert_path: Option<PathBuf>,
     /// The same as text instead of a file.
-    #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT_DATA", value_name = "PEM", conflicts_with = "tls_cert_path", global = true)]
+    #[arg(
+        long,
+        env = "TEMPORAL_TLS_CLIENT_CERT_DATA",
+        value_name = "PEM",
+        conflicts_with = "tls_cert_path",
+        global = true
+    )]
     tls_cert_data: Option<String>,
     /// PEM file with the client's private key, for mTLS.
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE", global = true)]
     tls_key_path: Option<PathBuf>,
     /// The same as text instead of a file.
-    #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_DATA", hide_env_values = true, value_name = "PEM", conflicts_with = "tls_key_path", global = true)]
+    #[arg(
+        long,
+        env = "TEMPORAL_TLS_CLIENT_KEY_DATA",
+        hide_env_values = true,
+        value_name = "PEM",
+        conflicts_with = "tls_key_path",
+        global = true
+    )]
     tls_key_data: Option<String>,
     /// PEM file with the authority that signed the server's certificate; without it those of this machine count.
     #[arg(long, env = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", value_name = "FILE", global = true)]
     tls_ca_path: Option<PathBuf>,
     /// The same as text instead of a file.
-    #[arg(long, env = "TEMPORAL_TLS_SERVER_CA_CERT_DATA", value_name = "PEM", conflicts_with = "tls_ca_path", global = true)]
+    #[arg(
+        long,
+        env = "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
+        value_name = "PEM",
+        conflicts_with = "tls_ca_path",
+        global = true
+    )]
     tls_ca_data: Option<String>,
     /// The name that the server's certificate must have, where it is not the address.
     #[arg(long, env = "TEMPORAL_TLS_SERVER_NAME", value_name = "NAME", global = true)]
