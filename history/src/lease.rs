@@ -10,11 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{shard::message::Message, shared::Shared};
 
-/// How long a lease lasts without renewal.
-pub(crate) const TTL: Duration = Duration::from_secs(15);
-const RENEW: Duration = Duration::from_secs(4);
-/// Shards stop this long before the leases end.
-const MARGIN: Duration = Duration::from_secs(3);
+/// A lease is renewed so often before it ends: a renewal may fail, and be tried again, before anything stops.
+const RENEWALS: u32 = 4;
+/// Shards stop a part of this size of a lease before the leases end.
+const MARGIN: u32 = 5;
 /// Wait between tries to get the leases.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -22,14 +21,21 @@ pub(crate) struct Keeper {
     pub shared: Arc<Shared>,
     pub owner: String,
     pub ranges: u16,
+    /// How long a lease lasts without renewal.
+    pub ttl: Duration,
     pub stop: CancellationToken,
 }
 
 /// Takes all leases, waiting for another node's to end. Tells why it waits.
-pub(crate) async fn acquire(store: &dyn Store, owner: &str, ranges: u16) -> Result<Vec<Lease>, StoreError> {
+pub(crate) async fn acquire(
+    store: &dyn Store,
+    owner: &str,
+    ranges: u16,
+    ttl: Duration,
+) -> Result<Vec<Lease>, StoreError> {
     let mut told = false;
     loop {
-        match store.acquire_leases(owner, ranges, TTL).await {
+        match store.acquire_leases(owner, ranges, ttl).await {
             Ok(mut leases) => {
                 leases.sort_by_key(|lease| lease.first_slot);
                 return Ok(leases);
@@ -57,7 +63,7 @@ impl Keeper {
             let renewed = tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = self.shared.failed.notified() => None,
-                () = tokio::time::sleep(RENEW) => self.renew(&leases, taken).await,
+                () = tokio::time::sleep(self.ttl / RENEWALS) => self.renew(&leases, taken).await,
             };
             match renewed {
                 Some(at) => taken = at,
@@ -79,10 +85,10 @@ impl Keeper {
 
     /// When the leases were last renewed; None: they are lost, or may be.
     async fn renew(&self, leases: &[Lease], taken: Instant) -> Option<Instant> {
-        let last = taken + TTL - MARGIN;
+        let last = taken + self.ttl - self.ttl / MARGIN;
         loop {
             let asked = Instant::now();
-            let renewal = self.shared.store.renew_leases(&self.owner, leases, TTL);
+            let renewal = self.shared.store.renew_leases(&self.owner, leases, self.ttl);
             match tokio::time::timeout_at(last, renewal).await {
                 Ok(Ok(())) => return Some(asked),
                 Ok(Err(StoreError::LeaseHeld { owner, .. })) => {
@@ -109,7 +115,7 @@ impl Keeper {
         let asked = Instant::now();
         let acquired = tokio::select! {
             () = self.stop.cancelled() => return None,
-            acquired = acquire(&*self.shared.store, &self.owner, self.ranges) => acquired,
+            acquired = acquire(&*self.shared.store, &self.owner, self.ranges, self.ttl) => acquired,
         };
         match acquired {
             Ok(leases) => {

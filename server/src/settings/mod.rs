@@ -5,7 +5,7 @@ mod security;
 mod ui;
 mod validate;
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf};
+use std::{collections::BTreeMap, path::Path, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use figment::{
@@ -42,6 +42,9 @@ pub(crate) struct Settings {
     pub(crate) cached_runs: usize,
     /// About how many MiB they may take.
     pub(crate) cached_mib: usize,
+    /// Seconds for which a server keeps its database without renewing that. A server that takes over waits so long where PostgreSQL
+    /// has not noticed that the former one is gone: its machine has failed, not its process.
+    pub(crate) lease_seconds: u64,
     /// Seconds that calls in flight have to end when the server stops.
     pub(crate) stop_grace_seconds: u64,
 }
@@ -129,7 +132,19 @@ impl Default for Settings {
             limits: BTreeMap::new(),
             cached_runs: 20_000,
             cached_mib: 256,
+            lease_seconds: 15,
             stop_grace_seconds: 10,
+        }
+    }
+}
+
+impl Settings {
+    /// How long the database stays this server's without a word of it. A shorter time than the least would end with each pause of the
+    /// database, such as a checkpoint on a slow disk.
+    pub(crate) fn lease(&self) -> anyhow::Result<Duration> {
+        match self.lease_seconds {
+            seconds @ 4..=600 => Ok(Duration::from_secs(seconds)),
+            seconds => bail!("lease_seconds: {seconds}: use 4 to 600"),
         }
     }
 }

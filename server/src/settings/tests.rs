@@ -105,6 +105,14 @@ fn tls_keys_and_metrics() {
 }
 
 #[test]
+fn leases_have_bounds() {
+    for (seconds, good) in [("3", false), ("4", true), ("15", true), ("600", true), ("601", false)] {
+        let (settings, _) = from_environment(&[("LEASE_SECONDS", seconds)]).unwrap();
+        assert_eq!(settings.lease().is_ok(), good, "{seconds}");
+    }
+}
+
+#[test]
 fn no_default_namespace() {
     let (settings, _) =
         from_environment(&[("DEFAULT_NAMESPACE", "n"), ("SKIP_DEFAULT_NAMESPACE_CREATION", "true")]).unwrap();
