@@ -28,6 +28,9 @@ pub(crate) struct Cell {
     /// Number of the last journal row that was made, durable or in a batch on its way.
     pub seq: i64,
     pub snapshot_seq: i64,
+    /// Bytes of the last snapshot, and of the journal rows after it.
+    pub snapshot_bytes: usize,
+    pub journal_bytes: usize,
     /// `wake_at` as it will be once all batches made so far are durable.
     pub stored_wake: Option<Nanos>,
     /// Entry of this run in the shard's deadlines.
@@ -99,6 +102,8 @@ impl Cell {
             state,
             seq: 0,
             snapshot_seq: 0,
+            snapshot_bytes: 0,
+            journal_bytes: 0,
             stored_wake: None,
             deadline: None,
             tail: Tail::default(),

@@ -9,11 +9,25 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{Shard, cell::Cell, refuse::Held};
 use crate::{committer::Committed, metrics::Tally, visibility};
 
-/// Journal rows after which a run's state is written as a snapshot, so that loading stays short.
-const ROWS_PER_SNAPSHOT: i64 = 64;
+/// When a run's state is written as a snapshot, so that loading stays short.
+const WHILE_CACHED: SnapshotPays = SnapshotPays { rows: 64, part: 1 };
+/// The same for a run that leaves the cache.
+const AT_FAREWELL: SnapshotPays = SnapshotPays { rows: 16, part: 4 };
 
-/// Journal rows that a run may leave behind its snapshot when it leaves the cache.
-const ROWS_TO_REPLAY: i64 = 16;
+/// After so many journal rows, if they are as large as this part of the last snapshot or are very many: to write a large state, such
+/// as one with the request ids of 10,000 signals, costs more than what a few rows cost the next reader.
+struct SnapshotPays {
+    rows: i64,
+    part: usize,
+}
+
+impl SnapshotPays {
+    fn for_run(&self, cell: &Cell) -> bool {
+        const VERY_MANY: i64 = 16;
+        let rows = cell.seq - cell.snapshot_seq;
+        rows >= self.rows && (cell.journal_bytes >= cell.snapshot_bytes / self.part || rows >= self.rows * VERY_MANY)
+    }
+}
 
 /// Bytes of events in one journal row. Only a reset and commands with large payloads come to it.
 const ROW_BYTES: usize = 1024 * 1024;
@@ -153,7 +167,8 @@ fn write_of(cell: &mut Cell, now: perdure_engine::Nanos) -> RunWrite {
         cell.shown_by = None;
     }
     let journal = journal_of(cell, &dirty.changes);
-    let snapshot_due = !cell.damaged && cell.seq - cell.snapshot_seq >= ROWS_PER_SNAPSHOT;
+    cell.journal_bytes += journal.iter().map(|row| row.events.len() + row.changes.len()).sum::<usize>();
+    let snapshot_due = !cell.damaged && WHILE_CACHED.for_run(cell);
     RunWrite {
         key: cell.key,
         create: dirty.create.map(|make_current| CreateRun { workflow: cell.workflow.clone(), make_current }),
@@ -210,8 +225,7 @@ fn farewell_of(cell: &mut Cell) -> RunWrite {
 
 /// A state is written as a whole where that spares the next reader more than a few journal rows.
 pub(super) fn needs_snapshot(cell: &Cell) -> bool {
-    let rows = cell.seq - cell.snapshot_seq;
-    rows >= ROWS_TO_REPLAY || (rows > 0 && !has_history(cell))
+    AT_FAREWELL.for_run(cell) || (cell.seq > cell.snapshot_seq && !has_history(cell))
 }
 
 /// The rows of workflows are their history. Others would only grow: a schedule lives for ever.
@@ -220,8 +234,11 @@ fn has_history(cell: &Cell) -> bool {
 }
 
 fn snapshot_of(cell: &mut Cell) -> Snapshot {
+    let state = journal::encode_snapshot(&cell.state);
     cell.snapshot_seq = cell.seq;
-    Snapshot { seq: cell.seq, state: journal::encode_snapshot(&cell.state) }
+    cell.snapshot_bytes = state.len();
+    cell.journal_bytes = 0;
+    Snapshot { seq: cell.seq, state }
 }
 
 /// Written only when it must become earlier, and once at the end.

@@ -1,7 +1,7 @@
 //! Reading runs that are not cached. All misses of a round share one read; what waits for a run waits behind its read, other
 //! runs go on.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map::Entry};
 
 use perdure_engine::{Corrupt, Task, WorkflowState, journal};
 use perdure_storage::{RunKey, StoreError, StoredRun, WorkflowKey};
@@ -18,6 +18,8 @@ use crate::{error::Error, shared::Shared};
 const READ: usize = 256;
 /// The same for the first read, which tells how large runs are here.
 const FIRST_READ: usize = 32;
+/// Runs that are due and wait to be read: beyond these the wake scanner waits too.
+const DUE: usize = 2_048;
 /// Bytes that one read should bring. How large a run is shows only when it is there, so the next read is made to measure.
 const READ_BYTES: usize = 16 * 1024 * 1024;
 
@@ -26,8 +28,12 @@ pub(super) struct Loader {
     /// Waits for the current run of a workflow.
     workflows: HashMap<WorkflowKey, Vec<Waiting>>,
     runs: HashMap<RunKey, Vec<Op>>,
-    /// Not asked for yet.
-    wanted: Wanted,
+    /// Not asked for yet, and somebody waits.
+    wanted_workflows: VecDeque<WorkflowKey>,
+    /// The same. What is no longer in `runs` was read meanwhile, among those that are due.
+    wanted: VecDeque<RunKey>,
+    /// Runs that are due, in order: not asked for yet, or no longer in `runs`.
+    due: VecDeque<RunKey>,
     reading: bool,
     /// Runs to ask for at once; 0: not known yet.
     measure: usize,
@@ -42,9 +48,38 @@ impl Loader {
         self.measure = (READ_BYTES / each.max(1)).clamp(1, READ);
     }
 
+    /// More runs that are due may come.
+    pub(super) fn has_room(&self) -> bool {
+        self.due.len() < DUE
+    }
+
+    /// What the next read asks for. Those who wait for an answer go first, and what is due does not make their read much longer: after
+    /// a takeover all that was in the former owner's memory is due.
+    fn next_read(&mut self) -> Wanted {
+        let most = if self.measure == 0 { FIRST_READ } else { self.measure };
+        let workflows: Vec<_> = self.wanted_workflows.drain(..self.wanted_workflows.len().min(most)).collect();
+        let mut runs = Vec::new();
+        take(&mut self.wanted, &self.runs, most, &mut runs);
+        let nobody_waits = workflows.is_empty() && runs.is_empty();
+        take(&mut self.due, &self.runs, if nobody_waits { most } else { most.min(FIRST_READ) }, &mut runs);
+        Wanted { workflows, runs }
+    }
+
     pub(super) fn note_gone(&mut self, key: RunKey) {
         if self.reading {
             self.gone.insert(key);
+        }
+    }
+}
+
+/// Moves the first of a queue, of those that are still wanted.
+fn take(queue: &mut VecDeque<RunKey>, still: &HashMap<RunKey, Vec<Op>>, most: usize, into: &mut Vec<RunKey>) {
+    let end = into.len() + most;
+    while into.len() < end
+        && let Some(key) = queue.pop_front()
+    {
+        if still.contains_key(&key) {
+            into.push(key);
         }
     }
 }
@@ -119,37 +154,38 @@ impl Shard {
     pub(super) fn want_run(&mut self, key: RunKey) {
         if let Entry::Vacant(entry) = self.loader.runs.entry(key) {
             entry.insert(Vec::new());
-            self.loader.wanted.runs.push(key);
+            self.loader.due.push_back(key);
         }
     }
 
     fn park_run(&mut self, key: RunKey, op: Op) {
         self.shared.metrics.cache_misses.inc();
-        self.want_run(key);
-        self.loader.runs.entry(key).or_default().push(op);
+        let waiting = self.loader.runs.entry(key).or_default();
+        if waiting.is_empty() {
+            self.loader.wanted.push_back(key);
+        }
+        waiting.push(op);
     }
 
     fn park_workflow(&mut self, workflow: WorkflowKey, waiting: Waiting) {
         self.shared.metrics.cache_misses.inc();
         let waiters = self.loader.workflows.entry(workflow.clone()).or_default();
         if waiters.is_empty() {
-            self.loader.wanted.workflows.push(workflow);
+            self.loader.wanted_workflows.push_back(workflow);
         }
         waiters.push(waiting);
     }
 
     /// Starts a read if something is wanted and none is under way.
     pub(super) fn load_wanted(&mut self) {
-        let wanted = &mut self.loader.wanted;
-        if self.loader.reading || (wanted.workflows.is_empty() && wanted.runs.is_empty()) {
+        if self.loader.reading {
             return;
         }
-        let most = if self.loader.measure == 0 { FIRST_READ } else { self.loader.measure };
-        let asked = Wanted {
-            workflows: wanted.workflows.drain(..wanted.workflows.len().min(most)).collect(),
-            runs: wanted.runs.drain(..wanted.runs.len().min(most)).collect(),
-        };
         let Some(own) = self.own.upgrade() else { return };
+        let asked = self.loader.next_read();
+        if asked.workflows.is_empty() && asked.runs.is_empty() {
+            return;
+        }
         self.loader.reading = true;
         let (shared, generation) = (self.shared.clone(), self.generation);
         tokio::spawn(async move {
@@ -299,10 +335,12 @@ fn restore(key: RunKey, stored: StoredRun) -> Result<Cell, Corrupt> {
         cell.state = journal::decode_snapshot(&snapshot.state)?;
         cell.seq = snapshot.seq;
         cell.snapshot_seq = snapshot.seq;
+        cell.snapshot_bytes = snapshot.state.len();
     }
     for row in stored.journal {
         journal::apply(&mut cell.state, &row.events, &row.changes)?;
         cell.seq = row.seq;
+        cell.journal_bytes += row.events.len() + row.changes.len();
         events.push((row.first_event_id, row.events));
     }
     for (first_event_id, batch) in events {
@@ -313,4 +351,45 @@ fn restore(key: RunKey, stored: StoredRun) -> Result<Cell, Corrupt> {
     cell.durable_transitions = cell.state.run.state_transition_count;
     cell.durable_close = cell.state.run.close.is_some();
     Ok(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(numbers: std::ops::Range<u128>) -> Vec<RunKey> {
+        numbers.map(|number| RunKey { slot: 0, run_id: Uuid::from_u128(number) }).collect()
+    }
+
+    /// After a takeover thousands of runs are due. Whoever waits for an answer is not behind them.
+    #[test]
+    fn those_who_wait_are_read_before_what_is_due() {
+        let (due, wanted) = (keys(0..3_000), keys(5_000..5_002));
+        let mut loader = Loader { measure: READ, ..Loader::default() };
+        loader.runs.extend(due.iter().chain(&wanted).map(|key| (*key, Vec::new())));
+        loader.due.extend(&due);
+        assert!(!loader.has_room(), "the scanner waits");
+        assert_eq!(loader.next_read().runs, due[..READ]);
+
+        // One of them is in the queue of what is due as well.
+        loader.wanted.extend([wanted[0], due[1_000], wanted[1]]);
+        let read = loader.next_read().runs;
+        assert_eq!(read[..3], [wanted[0], due[1_000], wanted[1]]);
+        assert_eq!(read[3..], due[READ..READ + FIRST_READ]);
+
+        loader.wanted_workflows.push_back(WorkflowKey::new(Uuid::nil(), "w"));
+        let read = loader.next_read();
+        assert_eq!((read.workflows.len(), read.runs.len()), (1, FIRST_READ));
+    }
+
+    #[test]
+    fn what_was_read_meanwhile_is_not_read_again() {
+        let due = keys(0..1_000);
+        let mut loader = Loader { measure: READ, ..Loader::default() };
+        loader.due.extend(&due);
+        loader.runs.extend(due[900..].iter().map(|key| (*key, Vec::new())));
+        assert_eq!(loader.next_read().runs, due[900..]);
+        assert!(loader.has_room());
+        assert_eq!(loader.next_read().runs, []);
+    }
 }

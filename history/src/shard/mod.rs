@@ -202,7 +202,9 @@ impl Shard {
         }
         let deadline = self.deadlines.first().map(|(time, _)| *time);
         let to_show = self.to_show.front().map(|(time, _)| *time);
-        let next = [deadline, to_show, self.scanner.next_time()].into_iter().flatten().min();
+        // What is due is read first; that wakes the loop.
+        let scan = self.scanner.next_time().filter(|_| self.loader.has_room());
+        let next = [deadline, to_show, scan].into_iter().flatten().min();
         next.map_or(LONGEST, |time| {
             let wait = time.saturating_sub(self.shared.clock.now()).max(0);
             Duration::from_nanos(wait as u64).min(LONGEST)

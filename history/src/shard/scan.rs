@@ -18,6 +18,9 @@ const HORIZON: Nanos = 60 * SECOND;
 const LEAD: Nanos = 15 * SECOND;
 /// Runs per page.
 const PAGE: usize = 1_000;
+/// Where a window has more than a page, the next page is read this long before the last one ends: what is not due yet waits in the
+/// database, not in memory.
+const PAGE_LEAD: Nanos = SECOND;
 /// Wait after a read that failed.
 const RETRY: Nanos = SECOND;
 
@@ -32,7 +35,8 @@ pub(crate) struct Window {
 pub(super) struct Scanner {
     /// Everything with `wake_at` before this time has been read. None: not active.
     scanned_to: Option<Nanos>,
-    reading: bool,
+    /// End of the window that is being read.
+    reading: Option<Nanos>,
     next_time: Nanos,
     /// Due runs that are not cached, with their entry among the deadlines.
     parked: HashMap<RunKey, Nanos>,
@@ -48,7 +52,7 @@ impl Scanner {
     }
 
     pub(super) fn next_time(&self) -> Option<Nanos> {
-        (self.scanned_to.is_some() && !self.reading).then_some(self.next_time)
+        (self.scanned_to.is_some() && self.reading.is_none()).then_some(self.next_time)
     }
 
     /// The run is cached now and keeps its own deadline.
@@ -58,9 +62,9 @@ impl Scanner {
         }
     }
 
-    /// A later window will hold a row with this `wake_at`.
+    /// A later window will hold a row with this `wake_at`. The one that is being read may not: its read began before.
     pub(super) fn will_find(&self, wake_at: Option<Nanos>) -> bool {
-        wake_at.zip(self.scanned_to).is_some_and(|(wake_at, scanned_to)| wake_at >= scanned_to)
+        wake_at.zip(self.reading.or(self.scanned_to)).is_some_and(|(wake_at, read_to)| wake_at >= read_to)
     }
 
     /// A run that leaves the cache: its deadline is remembered.
@@ -75,12 +79,12 @@ impl Shard {
     pub(super) fn scan_ahead(&mut self) {
         let now = self.shared.clock.now();
         let (Some(lease), Some(from)) = (&self.lease, self.scanner.scanned_to) else { return };
-        if self.scanner.reading || now < self.scanner.next_time {
+        if self.scanner.reading.is_some() || now < self.scanner.next_time || !self.loader.has_room() {
             return;
         }
         let Some(own) = self.own.upgrade() else { return };
-        self.scanner.reading = true;
         let window = Window { from, to: now + HORIZON, limit: self.scanner.limit };
+        self.scanner.reading = Some(window.to);
         let (store, slots, generation) = (self.shared.store.clone(), lease.slots(), self.generation);
         tokio::spawn(async move {
             let found = store.due_runs(slots, window.from, window.to, window.limit).await;
@@ -94,7 +98,11 @@ impl Shard {
             return;
         }
         let now = self.shared.clock.now();
-        self.scanner.reading = false;
+        self.scanner.reading = None;
+        // It began anew meanwhile.
+        if self.scanner.scanned_to != Some(due.window.from) {
+            return;
+        }
         let found = match due.found {
             Ok(found) => found,
             Err(error) => {
@@ -117,7 +125,7 @@ impl Shard {
                 let stuck = last == due.window.from;
                 self.scanner.limit = if stuck { due.window.limit * 2 } else { PAGE };
                 self.scanner.scanned_to = Some(last);
-                self.scanner.next_time = now;
+                self.scanner.next_time = last - PAGE_LEAD;
             }
             None => {
                 self.scanner.limit = PAGE;
@@ -125,5 +133,28 @@ impl Shard {
                 self.scanner.next_time = due.window.to - LEAD;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The read of a window may have begun before the run was written.
+    #[test]
+    fn a_run_that_leaves_while_its_window_is_read_is_remembered() {
+        let found =
+            |reading, wake_at| Scanner { scanned_to: Some(10), reading, ..Scanner::default() }.will_find(wake_at);
+        for (reading, wake_at, expected) in [
+            (None, None, false),
+            (None, Some(9), false),
+            (None, Some(10), true),
+            (Some(20), Some(10), false),
+            (Some(20), Some(19), false),
+            (Some(20), Some(20), true),
+        ] {
+            assert_eq!(found(reading, wake_at), expected, "{wake_at:?} while {reading:?} is read");
+        }
+        assert!(!Scanner::default().will_find(Some(10)), "it is not active");
     }
 }

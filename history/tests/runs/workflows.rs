@@ -6,6 +6,7 @@ use crate::world::{NARROW, World, command, start};
 use perdure_engine::{Input, Reply, Signal};
 use perdure_history::Error;
 use perdure_proto::api::{enums::EventType, query::WorkflowQuery};
+use perdure_storage::{RunKey, Store};
 
 #[tokio::test]
 async fn a_workflow_runs_to_its_end() {
@@ -90,6 +91,50 @@ async fn a_reloaded_node_hands_out_what_is_owed() {
     }
     assert_eq!(types.iter().filter(|event| **event == EventType::TimerFired).count(), 1);
     assert_eq!(types.last(), Some(&EventType::WorkflowExecutionCompleted));
+}
+
+/// Snapshots cost in proportion to what happens, not to what a run holds.
+#[tokio::test]
+async fn a_large_state_is_written_as_often_as_it_pays() {
+    let world = World::open().await;
+    let run_id = world.history.start(start("w")).await.expect("start").reply.run_id.parse().expect("a run id");
+    let task = world.poll_workflow_task().await;
+    let timer = |number| command::start_timer(&format!("timer-{number:0>60}"), Duration::from_secs(86_400));
+    world.complete(&task, (0..100).map(timer).collect()).await;
+    let target = world.target("w");
+    let key = RunKey { slot: target.workflow.slot(), run_id };
+    let mut snapshots = std::collections::BTreeSet::new();
+    for _ in 0..600 {
+        let signal = Signal { name: "s".into(), ..Signal::default() };
+        world.history.input(target.clone(), Input::Signal(Box::new(signal))).await.expect("signal");
+        let stored = world.store().load_runs(&[key]).await.unwrap().pop().flatten().expect("stored");
+        snapshots.extend(stored.snapshot.map(|snapshot| snapshot.seq));
+    }
+    let between: Vec<i64> = snapshots.iter().zip(snapshots.iter().skip(1)).map(|(one, next)| next - one).collect();
+    assert!(snapshots.first() == Some(&64) && !between.is_empty(), "{snapshots:?}");
+    assert!(between.iter().all(|rows| (65..600).contains(rows)), "{snapshots:?}");
+}
+
+/// More than one page of the scanner, and than wait to be read: each fires, and once.
+#[tokio::test]
+async fn more_timers_than_a_node_reads_at_once() {
+    const RUNS: usize = 3_000;
+    let world = World::open().await;
+    for index in 0..RUNS {
+        world.history.start(start(&format!("w{index}"))).await.expect("start");
+        let task = world.poll_workflow_task().await;
+        world.complete(&task, vec![command::start_timer("t", Duration::from_secs(30))]).await;
+    }
+    world.history.shutdown().await;
+    let world = world.reopen_later(60).await;
+    for _ in 0..RUNS {
+        let task = world.poll_workflow_task().await;
+        world.complete(&task, vec![command::complete()]).await;
+    }
+    for index in 0..RUNS {
+        let types = world.event_types(&format!("w{index}")).await;
+        assert_eq!(types.iter().filter(|event| **event == EventType::TimerFired).count(), 1, "w{index}");
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use perdure_engine::{ActivityRef, Input, Start, WorkflowTaskRef};
 use perdure_history::{
-    ByNamespace, Error, History, HistoryConfig, LiveLimits, NexusConfig, NexusEndpoints, QueryOutcome, Responded,
-    SystemClock, Target, nexus::http::HttpClient,
+    ByNamespace, Clock, Error, History, HistoryConfig, LiveLimits, NexusConfig, NexusEndpoints, QueryOutcome,
+    Responded, SystemClock, Target, nexus::http::HttpClient,
 };
 use perdure_matching::{
     DeploymentVersion, Matching, MatchingLimits, Poll, PollerInfo, QueryAnswer, QueueKey, QueueKind, QueueRouting,
@@ -68,6 +68,17 @@ const ROOMY: Budget = (1_000, usize::MAX);
 /// Caches that cannot hold what a test does.
 pub(crate) const NARROW: [Budget; 2] = [(4, usize::MAX), (1_000, 1)];
 
+struct Later {
+    seconds: i64,
+    clock: SystemClock,
+}
+
+impl Clock for Later {
+    fn now(&self) -> perdure_engine::Nanos {
+        self.clock.now() + self.seconds * 1_000_000_000
+    }
+}
+
 impl World {
     pub(crate) async fn open() -> Self {
         Self::with_cache(ROOMY).await
@@ -82,12 +93,21 @@ impl World {
         Self::on(self.store.clone(), ROOMY).await
     }
 
+    /// The same, so many seconds later than it is.
+    pub(crate) async fn reopen_later(&self, seconds: i64) -> Self {
+        Self::at(self.store.clone(), ROOMY, Arc::new(Later { seconds, clock: SystemClock::default() })).await
+    }
+
     async fn on(store: Arc<MemoryStore>, budget: Budget) -> Self {
+        Self::at(store, budget, Arc::new(SystemClock::default())).await
+    }
+
+    async fn at(store: Arc<MemoryStore>, budget: Budget, clock: Arc<dyn Clock>) -> Self {
         let matching = Matching::new(MatchingLimits::default());
         let history = History::open(HistoryConfig {
             store: store.clone(),
             matching: matching.clone(),
-            clock: Arc::new(SystemClock::default()),
+            clock,
             limits: LiveLimits::new(ByNamespace::default()),
             nexus: NexusConfig {
                 endpoints: NexusEndpoints::new(store.clone()),
@@ -100,6 +120,7 @@ impl World {
             ranges: 1,
             cached_runs: budget.0,
             cached_bytes: budget.1,
+            lease: Duration::from_secs(15),
         });
         Self { history: history.await.expect("open"), matching, store }
     }
