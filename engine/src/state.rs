@@ -155,7 +155,7 @@ pub struct RunState {
 
     // Machines, by the event id that began each, timers by their id.
     #[prost(btree_map = "int64, message", tag = "40")]
-    pub activities: BTreeMap<i64, Activity>,
+    pub activities: BTreeMap<i64, Box<Activity>>,
     #[prost(btree_map = "string, message", tag = "41")]
     pub timers: BTreeMap<String, Timer>,
     #[prost(btree_map = "int64, message", tag = "42")]

@@ -19,7 +19,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     use Attributes as A;
     match attributes {
         A::ActivityTaskScheduledEventAttributes(scheduled) => {
-            run.activities.insert(event.event_id, schedule(event, scheduled));
+            run.activities.insert(event.event_id, Box::new(schedule(event, scheduled)));
         }
         A::ActivityTaskStartedEventAttributes(started) => start(run, event, started),
         A::ActivityTaskCancelRequestedEventAttributes(requested) => {
@@ -115,7 +115,8 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
 }
 
 fn find(run: &mut RunState, scheduled_event_id: i64) -> Result<&mut Activity, Corrupt> {
-    run.activities.get_mut(&scheduled_event_id).ok_or(Corrupt::at(0, "a change of an activity that is not pending"))
+    let activity = run.activities.get_mut(&scheduled_event_id).map(Box::as_mut);
+    activity.ok_or(Corrupt::at(0, "a change of an activity that is not pending"))
 }
 
 fn apply_started(activity: &mut Activity, started: &ActivityStartedChange) {

@@ -80,7 +80,7 @@ pub(crate) fn operate(tx: &mut Tx, selector: &ActivitySelector, operation: Activ
         return Err(Reject::WorkflowClosed);
     }
     let selected: Vec<Activity> =
-        run.activities.values().filter(|activity| is_selected(selector, activity)).cloned().collect();
+        run.activities.values().map(Box::as_ref).filter(|activity| is_selected(selector, activity)).cloned().collect();
     if selected.is_empty() {
         return Err(Reject::NotFound(NOT_FOUND.into()));
     }

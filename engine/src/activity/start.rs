@@ -56,7 +56,7 @@ pub(crate) fn start(tx: &mut Tx, scheduled_event_id: i64, attempt: i32, poller: 
 
 /// What the worker gets.
 fn task(run: &RunState, scheduled_event_id: i64) -> Option<ActivityTaskStarted> {
-    let mut activity = run.activities.get(&scheduled_event_id)?.clone();
+    let mut activity = (**run.activities.get(&scheduled_event_id)?).clone();
     let started_time = running_attempt(&activity)?.time;
     activity.priority = merge_priority(run.priority.as_ref(), activity.priority.as_ref());
     Some(ActivityTaskStarted {

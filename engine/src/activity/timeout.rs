@@ -78,7 +78,7 @@ pub(crate) fn wake(tx: &mut Tx) {
         due.sort_unstable();
         for (time, id, deadline) in due {
             // What came before it may have ended the activity, or its attempt.
-            let activity = tx.state.run.activities.get(&id);
+            let activity = tx.state.run.activities.get(&id).map(Box::as_ref);
             let still = |activity: &&Activity| deadlines(activity, run_paused).any(|due| due == (time, deadline));
             if let Some(activity) = activity.filter(still) {
                 let activity = activity.clone();

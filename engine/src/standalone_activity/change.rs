@@ -113,7 +113,7 @@ fn standalone(run: &mut RunState) -> Result<&mut StandaloneActivity, Corrupt> {
 }
 
 fn only(run: &mut RunState) -> Result<&mut Activity, Corrupt> {
-    run.activities.get_mut(&ONLY).ok_or(Corrupt::at(0, "the activity has ended"))
+    run.activities.get_mut(&ONLY).map(Box::as_mut).ok_or(Corrupt::at(0, "the activity has ended"))
 }
 
 fn begin(run: &mut RunState, begun: &StandaloneBegun) {
@@ -127,7 +127,7 @@ fn begin(run: &mut RunState, begun: &StandaloneBegun) {
     run.search_attributes.clone_from(&begun.search_attributes);
     run.start_time = activity.scheduled_time;
     run.execution_time = activity.first_dispatch_time();
-    run.activities.insert(ONLY, activity.clone());
+    run.activities.insert(ONLY, Box::new(activity.clone()));
 }
 
 fn close(run: &mut RunState, closed: &StandaloneClosed) -> Result<(), Corrupt> {
@@ -144,7 +144,7 @@ fn close(run: &mut RunState, closed: &StandaloneClosed) -> Result<(), Corrupt> {
         activity.last_worker_identity.clone_from(&closed.identity);
     }
     let standalone = standalone(run)?;
-    standalone.last = Some(activity);
+    standalone.last = Some(*activity);
     standalone.outcome.clone_from(&closed.outcome);
     standalone.retry_state = closed.retry_state;
     standalone.terminate_request_id.clone_from(&closed.terminate_request_id);

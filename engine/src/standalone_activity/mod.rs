@@ -55,7 +55,7 @@ pub(crate) fn is_standalone(run: &RunState) -> bool {
 /// The activity, also after the close.
 pub(crate) fn activity_of(run: &RunState) -> Option<&Activity> {
     let closed = || run.standalone_activity.as_ref().and_then(|standalone| standalone.last.as_ref());
-    run.activities.get(&ONLY).or_else(closed)
+    run.activities.get(&ONLY).map(Box::as_ref).or_else(closed)
 }
 
 /// Operators keep it from its next attempt, and no attempt runs.

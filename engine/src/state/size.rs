@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use perdure_proto::api::history::HistoryEvent;
 use prost::Message;
 
-use super::RunState;
+use super::{Activity, RunState};
 
 impl RunState {
     /// Bytes of the state without what is in the history too and is kept here only to spare a read: inputs of work that
@@ -25,13 +25,19 @@ impl RunState {
 /// Beside its own fields a machine has names, failures, links and its place in a tree.
 const MACHINE_EXTRA: usize = 512;
 const REQUEST_ID: usize = 128;
+/// A short one, on the heap.
+const ID: usize = 32;
+/// Entries of a node of a `BTreeMap`.
+const NODE: usize = 11;
 
 impl RunState {
     /// About how many bytes of memory the state takes, without a look at every part of it: what machines hold (inputs,
     /// results) came with events, which were on average as large as those of the history.
     pub fn held_size(&self) -> usize {
-        fn machines<K, V>(machines: &BTreeMap<K, V>) -> usize {
-            machines.len() * (size_of::<V>() + MACHINE_EXTRA)
+        fn machines<K, V>(machines: &BTreeMap<K, V>, extra: usize) -> usize {
+            // The first node has room for all.
+            let places = if machines.is_empty() { 0 } else { machines.len().max(NODE) };
+            places * size_of::<(K, V)>() + machines.len() * extra
         }
         let pending = self.activities.len()
             + self.nexus_operations.len()
@@ -41,14 +47,15 @@ impl RunState {
             + self.updates.len()
             + self.buffered.len();
         let event = self.history_size_bytes / self.next_event_id.max(1);
-        machines(&self.activities)
-            + machines(&self.nexus_operations)
-            + machines(&self.children)
-            + machines(&self.external_signals)
-            + machines(&self.external_cancels)
-            + machines(&self.updates)
-            + machines(&self.timers)
-            + machines(&self.callbacks)
+        self.activities.len() * size_of::<Activity>()
+            + machines(&self.activities, MACHINE_EXTRA)
+            + machines(&self.nexus_operations, MACHINE_EXTRA)
+            + machines(&self.children, MACHINE_EXTRA)
+            + machines(&self.external_signals, MACHINE_EXTRA)
+            + machines(&self.external_cancels, MACHINE_EXTRA)
+            + machines(&self.updates, MACHINE_EXTRA)
+            + machines(&self.timers, ID)
+            + machines(&self.callbacks, MACHINE_EXTRA)
             + self.buffered.len() * size_of::<HistoryEvent>()
             + (self.signal_request_ids.len() + self.start_request_ids.len()) * REQUEST_ID
             + pending * usize::try_from(event).unwrap_or(0)

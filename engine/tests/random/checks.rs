@@ -120,7 +120,7 @@ fn told(state: &WorkflowState) -> RunState {
         run.children.clear();
     }
     for activity in run.activities.values_mut() {
-        *activity = Activity {
+        **activity = Activity {
             scheduled_event_id: activity.scheduled_event_id,
             activity_id: std::mem::take(&mut activity.activity_id),
             cancel_requested_event_id: activity.cancel_requested_event_id,
