@@ -13,8 +13,8 @@ use crate::{
     ui::Ui,
 };
 
-const AFTER_HELP: &str = "Options of all commands that talk to a server, like --address, --namespace and --output, go in front of the
-command or behind it: `perdure workflow list --help` names them.
+const AFTER_HELP: &str = "Options of all commands that talk to a server, like --address, --namespace and --output, go in front of \
+    the command or behind it: `perdure workflow list --help` names them.
 
 Examples:
   perdure server start-dev --db-filename perdure.db
