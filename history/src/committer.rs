@@ -1,12 +1,15 @@
-//! One transaction at a time for all shards of a node: batches that wait while one commits go together in the next.
+//! One transaction at a time for all shards of a node.
 //!
-//! | what happens | idle | a transaction is under way |
-//! |---|---|---|
-//! | a batch comes | its transaction begins at once | it waits |
-//! | the transaction ends, batches wait | - | all of them are the next transaction |
-//! | the transaction ends, none waits | - | idle |
-//! | several batches together are refused, or one of their leases is lost | - | each is committed alone: only whose it is fails |
-//! | the transaction's fate is unknown | - | unknown for each of its batches |
+//! A shard asks for a place before it makes its batch, so that what comes while another transaction is under way is in it.
+//!
+//! | what happens | idle | places are given out | a transaction is under way |
+//! |---|---|---|---|
+//! | a shard asks | it gets a place at once | it waits | it waits |
+//! | each place has its batch, or was given back | - | the transaction begins; idle if there is no batch | - |
+//! | the transaction ends, shards wait | - | - | each gets a place in the next one |
+//! | the transaction ends, none waits | - | - | idle |
+//! | several batches together are refused, or one of their leases is lost | - | - | each is committed alone: only whose it is fails |
+//! | the transaction's fate is unknown | - | - | unknown for each of its batches |
 //!
 //! There is no timer: what gathers is what came during a commit. So a busy node commits less often for each workflow, and
 //! an idle one answers at once.
@@ -30,6 +33,19 @@ struct Submission {
     done: oneshot::Sender<Committed>,
 }
 
+/// A shard's place in the next transaction, which waits for its batch. Dropped: it goes without.
+pub(crate) struct Place(oneshot::Sender<Submission>);
+
+impl Place {
+    /// The answer comes when the batch is durable, or is not. A receiver without one: its fate is unknown.
+    pub(crate) fn take(self, batch: Batch, workflows: Vec<WorkflowKey>) -> oneshot::Receiver<Committed> {
+        let (done, answer) = oneshot::channel();
+        // A committer that is gone drops it, which is an unknown fate.
+        let _ = self.0.send(Submission { batch, workflows, done });
+        answer
+    }
+}
+
 pub(crate) struct Committer {
     store: Arc<dyn Store>,
     queue: Mutex<Queue>,
@@ -38,7 +54,7 @@ pub(crate) struct Committer {
 #[derive(Default)]
 struct Queue {
     busy: bool,
-    waiting: Vec<Submission>,
+    waiting: Vec<oneshot::Sender<Place>>,
 }
 
 impl Committer {
@@ -46,20 +62,26 @@ impl Committer {
         Self { store, queue: Mutex::default() }
     }
 
-    /// The answer comes when the batch is durable, or is not. A receiver without one: its fate is unknown.
-    pub(crate) fn submit(self: &Arc<Self>, batch: Batch, workflows: Vec<WorkflowKey>) -> oneshot::Receiver<Committed> {
-        let (done, answer) = oneshot::channel();
-        let submission = Submission { batch, workflows, done };
+    /// A place, as soon as the transaction before is over. A receiver without one: ask again.
+    pub(crate) fn ask(self: &Arc<Self>) -> oneshot::Receiver<Place> {
+        let (asks, place) = oneshot::channel();
         let mut queue = self.queue.lock();
         if queue.busy {
-            queue.waiting.push(submission);
+            queue.waiting.push(asks);
         } else {
             queue.busy = true;
+            let first = give_place(asks).into_iter().collect();
             let turn = Turn { committer: self.clone(), is_over: false };
-            tokio::spawn(async move { turn.run(vec![submission]).await });
+            tokio::spawn(async move { turn.run(first).await });
         }
-        answer
+        place
     }
+}
+
+/// None if the shard is gone.
+fn give_place(asks: oneshot::Sender<Place>) -> Option<oneshot::Receiver<Submission>> {
+    let (place, submission) = oneshot::channel();
+    asks.send(Place(place)).ok().map(|()| submission)
 }
 
 /// Whoever has it commits. A panic gives it back, and with it goes what waits: its shards learn that they know nothing.
@@ -70,13 +92,21 @@ struct Turn {
 }
 
 impl Turn {
-    async fn run(mut self, mut together: Vec<Submission>) {
+    async fn run(mut self, mut places: Vec<oneshot::Receiver<Submission>>) {
         while !self.is_over {
-            commit(&*self.committer.store, together).await;
+            let mut together = Vec::with_capacity(places.len());
+            for place in places {
+                together.extend(place.await);
+            }
+            if !together.is_empty() {
+                commit(&*self.committer.store, together).await;
+                // The shards that hear of it now may ask for the next one.
+                tokio::task::yield_now().await;
+            }
             let mut queue = self.committer.queue.lock();
-            together = std::mem::take(&mut queue.waiting);
-            queue.busy = !together.is_empty();
-            self.is_over = together.is_empty();
+            places = std::mem::take(&mut queue.waiting).into_iter().filter_map(give_place).collect();
+            queue.busy = !places.is_empty();
+            self.is_over = places.is_empty();
         }
     }
 }

@@ -53,25 +53,66 @@ async fn together(store: &MemoryStore, batches: Vec<(Batch, Vec<WorkflowKey>)>) 
     ends
 }
 
+/// Takes its place with a new run of this name.
+fn take(place: Place, lease: &Lease, name: &str) -> oneshot::Receiver<Committed> {
+    let (batch, workflows) = batch(lease, &[name]);
+    place.take(batch, workflows)
+}
+
+/// The turn has ended by itself.
+async fn idle(committer: &Arc<Committer>) {
+    while committer.queue.lock().busy || Arc::strong_count(committer) > 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
-async fn what_waits_goes_together_and_each_hears_of_it() {
+async fn an_idle_committer_gives_a_place_at_once() {
     let (store, leases) = two_shards().await;
     let committer = Arc::new(Committer::new(store.clone()));
-    let names = ["a", "b", "c", "d"];
-    let submitted = names.iter().zip(leases.iter().cycle()).map(|(name, lease)| {
-        let (batch, workflows) = batch(lease, &[name]);
-        committer.submit(batch, workflows)
-    });
-    // None of them has run when the last is there: the others wait behind the first.
-    for answer in submitted.collect::<Vec<_>>() {
-        assert!(answer.await.unwrap().unwrap().is_empty());
+    for name in ["a", "b"] {
+        let place = committer.ask().try_recv().expect("nobody else has one");
+        assert!(take(place, &leases[0], name).await.unwrap().unwrap().is_empty());
+        idle(&committer).await;
     }
-    assert_eq!(exist(&store, &names).await, [true; 4]);
-    assert!(!committer.queue.lock().busy);
-    let (batch, workflows) = batch(&leases[0], &["later"]);
-    assert!(committer.submit(batch, workflows).await.unwrap().is_ok());
+    assert_eq!(exist(&store, &["a", "b"]).await, [true; 2]);
+}
+
+#[tokio::test]
+async fn who_asks_during_a_transaction_gets_a_place_in_the_next() {
+    let (store, leases) = two_shards().await;
+    let committer = Arc::new(Committer::new(store.clone()));
+    let first = committer.ask().try_recv().unwrap();
+    let mut waiting = [committer.ask(), committer.ask()];
     tokio::task::yield_now().await;
-    assert_eq!(Arc::strong_count(&committer), 1, "a turn that is over holds nothing");
+    assert!(waiting.iter_mut().all(|place| place.try_recv().is_err()), "the first has no batch yet");
+    let first = take(first, &leases[0], "a");
+    let [second, third] = waiting;
+    let (second, third) = (second.await.unwrap(), third.await.unwrap());
+    assert!(first.await.unwrap().is_ok(), "its transaction was over before");
+    let mut second = take(second, &leases[0], "b");
+    tokio::task::yield_now().await;
+    assert!(second.try_recv().is_err(), "it waits for the third");
+    let third = take(third, &leases[1], "c");
+    assert!(second.await.unwrap().is_ok() && third.await.unwrap().is_ok());
+    assert_eq!(exist(&store, &["a", "b", "c"]).await, [true; 3]);
+    idle(&committer).await;
+}
+
+#[tokio::test]
+async fn a_place_may_be_given_back_and_a_shard_may_be_gone() {
+    let (store, leases) = two_shards().await;
+    let committer = Arc::new(Committer::new(store.clone()));
+    drop(committer.ask());
+    idle(&committer).await;
+    let first = committer.ask().try_recv().unwrap();
+    let (second, gone) = (committer.ask(), committer.ask());
+    drop(gone);
+    drop(first);
+    let second = second.await.unwrap();
+    assert!(take(second, &leases[0], "a").await.unwrap().is_ok());
+    idle(&committer).await;
+    assert_eq!(exist(&store, &["a"]).await, [true]);
 }
 
 #[tokio::test]

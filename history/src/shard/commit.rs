@@ -7,7 +7,11 @@ use perdure_storage::{Batch, CommitError, JournalRow, RunKey, RunWrite, Snapshot
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{Shard, cell::Cell, refuse::Held};
-use crate::{committer::Committed, metrics::Tally, visibility};
+use crate::{
+    committer::{Committed, Place},
+    metrics::Tally,
+    visibility,
+};
 
 /// When a run's state is written as a snapshot, so that loading stays short.
 const WHILE_CACHED: SnapshotPays = SnapshotPays { rows: 64, part: 1 };
@@ -60,15 +64,51 @@ pub(super) async fn finished(in_flight: &mut Option<InFlight>) -> Committed {
     }
 }
 
+/// Waits for the place in the next transaction that was asked for; for ever if none was. None: ask again.
+pub(super) async fn place(asked: &mut Option<oneshot::Receiver<Place>>) -> Option<Place> {
+    match asked {
+        Some(place) => place.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
 impl Shard {
-    /// Starts the next batch if the writer is free; lets out what waits for nothing.
-    pub(super) fn commit_gathered(&mut self) {
+    /// Takes what the node has ready for this shard before its batch is made. In each turn all tasks go on that can, those of
+    /// connections that something has arrived on among them; nothing waits for what may come.
+    pub(super) async fn gather(&mut self) {
+        /// What arrived goes through a few tasks before it is here.
+        const QUIET: usize = 2;
+        const MOST: usize = 16;
+        let mut quiet = 0;
+        for _ in 0..MOST {
+            if quiet == QUIET {
+                return;
+            }
+            tokio::task::yield_now().await;
+            let mut taken = 0;
+            while taken < super::ROUND
+                && let Ok(message) = self.mailbox.try_recv()
+            {
+                self.receive(message);
+                taken += 1;
+            }
+            quiet = if taken == 0 { quiet + 1 } else { 0 };
+        }
+    }
+
+    /// Makes the next batch if there is a place for it, or asks for one; lets out what waits for nothing.
+    pub(super) fn commit_gathered(&mut self, place: Option<Place>) {
         let Some(lease) = self.lease.clone().filter(|_| self.in_flight.is_none()) else { return };
         if self.dirty.is_empty() && self.leaving.is_empty() {
             let releases = std::mem::take(&mut self.releases);
             self.release_except(releases, &HashSet::new());
             return;
         }
+        let Some(place) = place else {
+            let committer = &self.shared.committer;
+            self.asked.get_or_insert_with(|| committer.ask());
+            return;
+        };
         let mut runs = Vec::with_capacity(self.dirty.len());
         let mut written = Vec::with_capacity(self.dirty.len());
         let mut workflows = Vec::with_capacity(self.dirty.len());
@@ -92,7 +132,7 @@ impl Shard {
             }
         }
         self.shared.metrics.batch_runs.observe(runs.len() as f64);
-        let done = self.shared.committer.submit(Batch { lease, runs }, workflows);
+        let done = place.take(Batch { lease, runs }, workflows);
         let releases = std::mem::take(&mut self.releases);
         self.in_flight = Some(InFlight { done, runs: written, releases, began: Instant::now() });
     }

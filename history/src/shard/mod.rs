@@ -8,6 +8,7 @@
 //! | suspended | operation, start | answered with `Unavailable` |
 //! | suspended | lease | active: empty memory, the wake scanner begins |
 //! | active | operation, start | stepped, or parked until its run is loaded |
+//! | active | a place in the next transaction | the batch is made of what has gathered |
 //! | active | commit done | its replies, tasks and notices leave |
 //! | active | some of the commit's data was refused | those workflows are dropped and read again, their callers are told; the others go on |
 //! | active | commit failed or unknown, suspend | suspended: all memory dropped, the supervisor is told |
@@ -46,7 +47,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::{cells::Cells, commit::InFlight, load::Loader, message::Message, refuse::Held, scan::Scanner};
-use crate::{ids::RandomIds, metrics::Series, shared::Shared};
+use crate::{committer::Place, ids::RandomIds, metrics::Series, shared::Shared};
 
 /// Messages that one round takes at most, so that a flood cannot hold the commit up.
 const ROUND: usize = 512;
@@ -79,6 +80,8 @@ pub(crate) struct Shard {
     leaving: Vec<RunKey>,
     releases: Vec<Held>,
     in_flight: Option<InFlight>,
+    /// A place in the next transaction.
+    asked: Option<oneshot::Receiver<Place>>,
     steps: u64,
     series: Series,
     stopping: Option<oneshot::Sender<()>>,
@@ -105,6 +108,7 @@ impl Shard {
             leaving: Vec::new(),
             releases: Vec::new(),
             in_flight: None,
+            asked: None,
             steps: 0,
             series: Series::default(),
             stopping: None,
@@ -115,9 +119,14 @@ impl Shard {
         let mut round = Vec::with_capacity(ROUND);
         loop {
             let sleep = self.next_timer();
+            let mut place = None;
             tokio::select! {
                 biased;
                 done = commit::finished(&mut self.in_flight) => self.committed(done),
+                given = commit::place(&mut self.asked) => {
+                    self.asked = None;
+                    place = given;
+                }
                 taken = self.mailbox.recv_many(&mut round, ROUND) => {
                     if taken == 0 {
                         return;
@@ -131,10 +140,13 @@ impl Shard {
             self.wake_due();
             self.show_due();
             self.scan_ahead();
+            if place.is_some() {
+                self.gather().await;
+            }
             self.load_wanted();
             self.evict_closed();
             self.evict();
-            self.commit_gathered();
+            self.commit_gathered(place);
             self.series.show_cached_runs(&self.shared.metrics, self.cells.len());
             if self.in_flight.is_none()
                 && self.dirty.is_empty()
@@ -192,6 +204,7 @@ impl Shard {
         self.leaving.clear();
         self.releases.clear();
         self.in_flight = None;
+        self.asked = None;
     }
 
     /// How long the loop may sleep when nothing arrives.
