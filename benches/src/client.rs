@@ -26,13 +26,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Client {
     stub: Stub,
+    address: Arc<str>,
     pub(crate) namespace: Arc<str>,
     pub(crate) identity: Arc<str>,
+    attempts: u32,
     retries: Arc<AtomicU64>,
 }
 
 impl Client {
-    pub(crate) async fn connect(address: &str, namespace: &str, identity: &str) -> Result<Self> {
+    pub(crate) async fn connect(address: &str, namespace: &str) -> Result<Self> {
         let channel = Channel::from_shared(format!("http://{address}"))
             .with_context(|| format!("the address {address} is not host:port"))?
             .connect()
@@ -40,8 +42,10 @@ impl Client {
             .with_context(|| format!("no server answers at {address}"))?;
         Ok(Self {
             stub: WorkflowServiceClient::new(channel),
+            address: address.into(),
             namespace: namespace.into(),
-            identity: identity.into(),
+            identity: format!("perdure-load@{}", std::process::id()).into(),
+            attempts: ATTEMPTS,
             retries: Arc::default(),
         })
     }
@@ -51,6 +55,15 @@ impl Client {
             stub.get_system_info(request).await
         });
         Ok(info.await.context("GetSystemInfo failed")?.server_version)
+    }
+
+    pub(crate) async fn another_connection(&self) -> Result<Self> {
+        Self::connect(&self.address, &self.namespace).await
+    }
+
+    /// One that gives every call up at its first failure.
+    pub(crate) fn without_retries(self) -> Self {
+        Self { attempts: 1, ..self }
     }
 
     /// Calls that failed and were tried again, since the last time this was asked.
@@ -75,7 +88,7 @@ impl Client {
             request.set_timeout(deadline);
             match call(self.stub.clone(), request).await {
                 Ok(response) => return Ok(response.into_inner()),
-                Err(status) if attempt < ATTEMPTS && is_retryable(status.code()) => {
+                Err(status) if attempt < self.attempts && is_retryable(status.code()) => {
                     self.retries.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

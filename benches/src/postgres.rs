@@ -24,27 +24,37 @@ pub(crate) struct Volume {
 
 pub(crate) struct Database {
     connection: PgConnection,
+    /// Whose commits and growth are counted.
+    names: Vec<String>,
 }
 
 impl Database {
-    pub(crate) async fn connect(url: &str) -> Result<Self> {
-        let connection = PgConnection::connect(url).await.context("the database of --postgres-url does not answer")?;
-        Ok(Self { connection })
+    /// Without `names` the database of the URL is counted.
+    pub(crate) async fn connect(url: &str, names: &[String]) -> Result<Self> {
+        let mut connection =
+            PgConnection::connect(url).await.context("the database of --postgres-url does not answer")?;
+        let mut names = names.to_vec();
+        if names.is_empty() {
+            names.push(sqlx::query("SELECT current_database()::text").fetch_one(&mut connection).await?.try_get(0)?);
+        }
+        Ok(Self { connection, names })
     }
 
     /// After [`SETTLE`] without work.
     pub(crate) async fn counters(&mut self) -> Result<Counters> {
         // Newer versions have moved the WAL's syncs to another view: then they are reported as none.
-        const SQL: &str = "SELECT d.xact_commit::float8, coalesce((to_jsonb(w) ->> 'wal_sync')::float8, 0) \
-                           FROM pg_stat_database d, pg_stat_wal w WHERE d.datname = current_database()";
-        let row = sqlx::query(SQL).fetch_one(&mut self.connection).await.context("statistics cannot be read")?;
+        const SQL: &str = "SELECT (SELECT sum(xact_commit) FROM pg_stat_database WHERE datname = ANY($1))::float8, \
+                           coalesce((to_jsonb(w) ->> 'wal_sync')::float8, 0) FROM pg_stat_wal w";
+        let row = sqlx::query(SQL).bind(&self.names).fetch_one(&mut self.connection);
+        let row = row.await.context("statistics cannot be read")?;
         Ok(Counters { commits: row.try_get(0)?, wal_syncs: row.try_get(1)? })
     }
 
     pub(crate) async fn volume(&mut self) -> Result<Volume> {
         const SQL: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8, \
-                           pg_database_size(current_database())::float8";
-        let row = sqlx::query(SQL).fetch_one(&mut self.connection).await.context("the WAL position cannot be read")?;
+                           (SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datname = ANY($1))::float8";
+        let row = sqlx::query(SQL).bind(&self.names).fetch_one(&mut self.connection);
+        let row = row.await.context("the WAL position cannot be read")?;
         Ok(Volume { wal_bytes: row.try_get(0)?, database_bytes: row.try_get(1)? })
     }
 }

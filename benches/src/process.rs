@@ -19,7 +19,9 @@ pub(crate) struct Usage {
 #[derive(Debug, PartialEq)]
 struct Stat {
     parent: u32,
-    ticks: u32,
+    own_ticks: u32,
+    /// Of the children that it has reaped.
+    reaped_ticks: u32,
 }
 
 /// The process and all that descend from it.
@@ -31,7 +33,7 @@ pub(crate) fn usage(root: u32) -> Result<Usage> {
         if !descends(*pid, root, &stats) {
             continue;
         }
-        usage.cpu += TICK * stat.ticks;
+        usage.cpu += TICK * (stat.own_ticks + stat.reaped_ticks);
         // A process that ended since has no memory any more.
         if let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) {
             usage.resident_kb += field_kb(&status, "VmRSS:");
@@ -39,6 +41,13 @@ pub(crate) fn usage(root: u32) -> Result<Usage> {
         }
     }
     Ok(usage)
+}
+
+/// CPU time of the process without its children.
+pub(crate) fn own_cpu(pid: u32) -> Result<Duration> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("there is no process {pid}"))?;
+    let stat = parse_stat(&line).with_context(|| format!("/proc/{pid}/stat cannot be understood"))?;
+    Ok(TICK * stat.own_ticks)
 }
 
 fn all_stats() -> Result<HashMap<u32, Stat>> {
@@ -59,8 +68,9 @@ fn parse_stat(line: &str) -> Option<Stat> {
     let (_, rest) = line.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     // utime, stime, cutime, cstime are the fields 14 to 17 of proc(5); the first one here is field 3.
-    let ticks = fields.get(11..15)?.iter().map(|field| field.parse::<u32>().ok()).sum::<Option<u32>>()?;
-    Some(Stat { parent: fields.get(1)?.parse().ok()?, ticks })
+    let number = |at: usize| fields.get(at)?.parse::<u32>().ok();
+    let (own_ticks, reaped_ticks) = (number(11)? + number(12)?, number(13)? + number(14)?);
+    Some(Stat { parent: number(1)?, own_ticks, reaped_ticks })
 }
 
 fn descends(pid: u32, root: u32, stats: &HashMap<u32, Stat>) -> bool {
@@ -86,13 +96,13 @@ mod tests {
     #[test]
     fn a_stat_line_with_an_odd_name() {
         let line = "17 (a (b) c) S 3 17 17 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 99 1000 10";
-        assert_eq!(parse_stat(line), Some(Stat { parent: 3, ticks: 127 }));
+        assert_eq!(parse_stat(line), Some(Stat { parent: 3, own_ticks: 120, reaped_ticks: 7 }));
         assert_eq!(parse_stat("17 (short) S 3"), None);
     }
 
     #[test]
     fn descendants_are_found_through_their_parents() {
-        let stat = |parent| Stat { parent, ticks: 0 };
+        let stat = |parent| Stat { parent, own_ticks: 0, reaped_ticks: 0 };
         let stats = HashMap::from([(1, stat(0)), (2, stat(1)), (3, stat(2)), (4, stat(1))]);
         let of_two: Vec<u32> = (1..5).filter(|pid| descends(*pid, 2, &stats)).collect();
         assert_eq!(of_two, [2, 3]);

@@ -11,22 +11,24 @@ use crate::{args::Output, measure::Spent};
 /// One measurement.
 pub(crate) struct Figures {
     pub(crate) scenario: String,
+    /// What was counted: workflows, pages or actions.
+    pub(crate) unit: &'static str,
     pub(crate) concurrency: u32,
-    pub(crate) workflows: u32,
+    pub(crate) count: u32,
     /// From the first start to the last close.
     pub(crate) elapsed: Duration,
-    /// Start to close, in microseconds.
+    /// Start to close, in microseconds; of a page its time, of an action its lateness.
     pub(crate) latencies: Histogram<u64>,
     pub(crate) spent: Spent,
     pub(crate) retries: u64,
     pub(crate) task_errors: u64,
 }
 
-type Column = (&'static str, &'static str, fn(&Figures) -> Option<f64>);
+pub(crate) type Column = (&'static str, &'static str, fn(&Figures) -> Option<f64>);
 
-/// Heading, name in JSON, value. Costs are per workflow.
-const COLUMNS: [Column; 17] = [
-    ("wf/s", "workflows_per_second", |f| Some(f64::from(f.workflows) / f.elapsed.as_secs_f64())),
+/// Heading, name in JSON, value. Costs are per unit.
+pub(crate) const COLUMNS: [Column; 17] = [
+    ("per s", "per_second", |f| Some(f64::from(f.count) / f.elapsed.as_secs_f64())),
     ("p50 ms", "p50_ms", |f| Some(f.quantile(0.5))),
     ("p90 ms", "p90_ms", |f| Some(f.quantile(0.9))),
     ("p99 ms", "p99_ms", |f| Some(f.quantile(0.99))),
@@ -47,7 +49,7 @@ const COLUMNS: [Column; 17] = [
 
 impl Figures {
     fn each(&self, total: Option<f64>) -> Option<f64> {
-        total.map(|total| total / f64::from(self.workflows))
+        total.map(|total| total / f64::from(self.count))
     }
 
     fn cpu_each(&self, cpu: Option<Duration>) -> Option<f64> {
@@ -58,11 +60,12 @@ impl Figures {
         self.latencies.value_at_quantile(quantile) as f64 / 1000.0
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut value = json!({
             "scenario": self.scenario,
+            "unit": self.unit,
             "in_flight": self.concurrency,
-            "workflows": self.workflows,
+            "count": self.count,
         });
         for (_, name, figure) in COLUMNS {
             value[name] = json!(figure(self));
@@ -77,7 +80,7 @@ pub(crate) fn print(all: &[Figures], server_version: &str, output: Output) {
             let results: Vec<Value> = all.iter().map(Figures::to_json).collect();
             println!("{:#}", json!({ "server_version": server_version, "results": results }));
         }
-        Output::Table => println!("server {server_version}; costs are per workflow\n{}", table(all)),
+        Output::Table => println!("server {server_version}; costs are per unit\n{}", table(all)),
     }
 }
 
@@ -88,9 +91,10 @@ fn table(all: &[Figures]) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN);
     let headings = columns.iter().map(|(heading, _, _)| (*heading).to_owned());
-    table.set_header(["scenario", "in flight", "workflows"].map(str::to_owned).into_iter().chain(headings));
+    table.set_header(["scenario", "in flight", "count", "unit"].map(str::to_owned).into_iter().chain(headings));
     for figures in all {
-        let first = [figures.scenario.clone(), figures.concurrency.to_string(), figures.workflows.to_string()];
+        let (in_flight, count) = (figures.concurrency.to_string(), figures.count.to_string());
+        let first = [figures.scenario.clone(), in_flight, count, figures.unit.to_owned()];
         let values = columns.iter().map(|(_, _, figure)| figure(figures).map(short).unwrap_or_default());
         table.add_row(first.into_iter().chain(values));
     }
@@ -122,13 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_per_workflow() {
+    fn costs_are_per_unit() {
         let mut latencies = Histogram::new(3).unwrap();
         latencies.record(2_000).unwrap();
         let figures = Figures {
             scenario: "hello".into(),
+            unit: "workflow",
             concurrency: 1,
-            workflows: 4,
+            count: 4,
             elapsed: Duration::from_secs(2),
             latencies,
             spent: Spent { server_cpu: Some(Duration::from_millis(6)), commits: Some(8.0), ..Default::default() },
@@ -136,7 +141,7 @@ mod tests {
             task_errors: 0,
         };
         let json = figures.to_json();
-        assert_eq!(json["workflows_per_second"], 2.0);
+        assert_eq!(json["per_second"], 2.0);
         assert_eq!(json["server_cpu_ms"], 1.5);
         assert_eq!(json["commits"], 2.0);
         assert_eq!(json["p50_ms"], 2.0);

@@ -4,16 +4,18 @@ use clap::ValueEnum;
 use perdure_proto::api::{
     command::{
         Command, CompleteWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes,
-        ScheduleActivityTaskCommandAttributes, StartTimerCommandAttributes, command::Attributes,
+        ScheduleActivityTaskCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
+        StartTimerCommandAttributes, command::Attributes,
     },
-    common::{ActivityType, Payload, Payloads},
-    enums::{CommandType, EventType},
+    common::{ActivityType, Payload, Payloads, WorkflowType},
+    enums::CommandType,
     failure::Failure,
-    history::HistoryEvent,
     taskqueue::TaskQueue,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+use crate::progress::Progress;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
     /// Completes at once.
     Hello,
@@ -25,33 +27,63 @@ pub(crate) enum Scenario {
     Timer,
     /// Waits for ten signals, which the driver sends at once.
     Signal,
+    /// A hundred activities at the same time.
+    Fanout100,
+    /// A thousand signals, many of them on their way at the same time.
+    Signal1000,
+    /// Ten updates, one after the other; each is accepted and completed by the worker.
+    Update,
+    /// A hundred queries that the worker answers, one after the other, and a signal that ends the workflow.
+    Query,
+    /// Two hundred children, which complete at once.
+    Children200,
+    /// Not workflows but pages of 100 of a list of --prepare closed ones, by type and status.
+    List100000,
+    /// Not workflows but actions of 200 schedules, each of which starts a workflow every second; the latency is how late.
+    Schedule,
 }
 
-/// Signals that a workflow of the scenario `signal` waits for.
-const SIGNALS: u32 = 10;
+/// Activities of `fanout100`, children of `children200`.
+const FAN_OUT: u32 = 100;
+const CHILDREN: u32 = 200;
+const UPDATES: u32 = 10;
+const QUERIES: u32 = 100;
+/// The type of the workflows that are children: they complete at once.
+const CHILD: &str = "child";
 
-/// What a run's history says so far.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Progress {
-    scheduled: u32,
-    completed: u32,
-    timer_started: bool,
-    timer_fired: bool,
-    signals: u32,
-    /// An activity failed or timed out, which none should.
-    broken: bool,
-}
+impl Scenario {
+    /// The name on the command line; also the workflow type.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 
-impl Progress {
-    pub(crate) fn apply(&mut self, event: &HistoryEvent) {
-        match event.event_type() {
-            EventType::ActivityTaskScheduled => self.scheduled += 1,
-            EventType::ActivityTaskCompleted => self.completed += 1,
-            EventType::ActivityTaskFailed | EventType::ActivityTaskTimedOut => self.broken = true,
-            EventType::TimerStarted => self.timer_started = true,
-            EventType::TimerFired => self.timer_fired = true,
-            EventType::WorkflowExecutionSignaled => self.signals += 1,
-            _ => {}
+    /// Signals that a workflow waits for before it completes.
+    pub(crate) fn signals(self) -> u32 {
+        match self {
+            Self::Signal => 10,
+            Self::Signal1000 => 1000,
+            // It tells the workflow that there are no more queries.
+            Self::Query => 1,
+            _ => 0,
+        }
+    }
+
+    /// Updates, one after the other: each is sent when the one before it has completed.
+    pub(crate) fn updates(self) -> u32 {
+        if self == Self::Update { UPDATES } else { 0 }
+    }
+
+    /// Queries, one after the other.
+    pub(crate) fn queries(self) -> u32 {
+        if self == Self::Query { QUERIES } else { 0 }
+    }
+
+    /// What costs are given for.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::List100000 => "page",
+            Self::Schedule => "action",
+            _ => "workflow",
         }
     }
 }
@@ -66,40 +98,56 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The name of the scenario on the command line; also the workflow type.
-    pub(crate) fn name(&self) -> String {
-        self.scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-
-    pub(crate) fn signals(&self) -> u32 {
-        if self.scenario == Scenario::Signal { SIGNALS } else { 0 }
-    }
-
     /// What a worker answers a workflow task with.
     pub(crate) fn decide(&self, progress: &Progress) -> Vec<Command> {
-        if progress.broken {
-            return vec![self.fail()];
+        if let Some(why) = progress.broken {
+            return vec![fail(why)];
+        }
+        if progress.is_child {
+            return vec![self.complete()];
         }
         match self.scenario {
-            Scenario::Hello => vec![self.complete()],
-            Scenario::Activity1 => self.activities(progress, 1),
-            Scenario::Activity10seq => self.activities(progress, 10),
-            Scenario::Timer if progress.timer_fired => vec![self.complete()],
-            Scenario::Timer if progress.timer_started => vec![],
+            Scenario::Hello | Scenario::List100000 | Scenario::Schedule => vec![self.complete()],
+            Scenario::Activity1 => self.activities(progress, 1, 1),
+            Scenario::Activity10seq => self.activities(progress, 10, 1),
+            Scenario::Fanout100 => self.activities(progress, FAN_OUT, FAN_OUT),
+            Scenario::Children200 if progress.children == 0 => {
+                (1..=CHILDREN).map(|number| self.child(progress, number)).collect()
+            }
+            Scenario::Children200 => self.complete_after(progress.children_done.len(), CHILDREN),
+            Scenario::Timer if progress.timer_started => self.complete_after(usize::from(progress.timer_fired), 1),
             Scenario::Timer => vec![start_timer()],
-            Scenario::Signal if progress.signals >= SIGNALS => vec![self.complete()],
-            Scenario::Signal => vec![],
+            Scenario::Signal | Scenario::Signal1000 | Scenario::Query => {
+                self.complete_after(progress.signals.len(), self.scenario.signals())
+            }
+            Scenario::Update => self.complete_after(progress.updates.len(), self.scenario.updates()),
         }
     }
 
-    fn activities(&self, progress: &Progress, count: u32) -> Vec<Command> {
-        if progress.completed >= count {
-            vec![self.complete()]
-        } else if progress.scheduled == progress.completed {
-            vec![self.schedule(progress.scheduled + 1)]
-        } else {
-            vec![]
+    fn complete_after(&self, done: usize, of: u32) -> Vec<Command> {
+        if done >= of as usize { vec![self.complete()] } else { vec![] }
+    }
+
+    /// `total` activities, so many of them `at_once`.
+    fn activities(&self, progress: &Progress, total: u32, at_once: u32) -> Vec<Command> {
+        let done = progress.activities_done.len() as u32;
+        if done >= total {
+            return vec![self.complete()];
         }
+        let until = total.min(done + at_once);
+        (progress.activities..until).map(|before| self.schedule(before + 1)).collect()
+    }
+
+    fn child(&self, progress: &Progress, number: u32) -> Command {
+        let attributes = StartChildWorkflowExecutionCommandAttributes {
+            workflow_id: format!("{}-{number}", progress.run_id),
+            workflow_type: Some(WorkflowType { name: CHILD.into() }),
+            task_queue: Some(TaskQueue { name: self.task_queue.clone(), ..Default::default() }),
+            input: Some(self.payload.clone()),
+            ..Default::default()
+        };
+        let attributes = Attributes::StartChildWorkflowExecutionCommandAttributes(attributes);
+        command(CommandType::StartChildWorkflowExecution, attributes)
     }
 
     fn schedule(&self, number: u32) -> Command {
@@ -122,12 +170,12 @@ impl Plan {
             Attributes::CompleteWorkflowExecutionCommandAttributes(attributes),
         )
     }
+}
 
-    fn fail(&self) -> Command {
-        let failure = Failure { message: "an activity did not complete".into(), ..Default::default() };
-        let attributes = FailWorkflowExecutionCommandAttributes { failure: Some(failure) };
-        command(CommandType::FailWorkflowExecution, Attributes::FailWorkflowExecutionCommandAttributes(attributes))
-    }
+fn fail(why: &str) -> Command {
+    let failure = Failure { message: why.into(), ..Default::default() };
+    let attributes = FailWorkflowExecutionCommandAttributes { failure: Some(failure) };
+    command(CommandType::FailWorkflowExecution, Attributes::FailWorkflowExecutionCommandAttributes(attributes))
 }
 
 fn start_timer() -> Command {
@@ -155,40 +203,11 @@ pub(crate) fn payload(size: usize) -> Payloads {
     Payloads { payloads: vec![Payload { metadata, data: data.into(), ..Default::default() }] }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn types(plan: &Plan, events: &[EventType]) -> Vec<CommandType> {
-        let mut progress = Progress::default();
-        for event_type in events {
-            progress.apply(&HistoryEvent { event_type: (*event_type).into(), ..Default::default() });
-        }
-        plan.decide(&progress).iter().map(|command| command.command_type()).collect()
-    }
-
-    #[test]
-    fn commands_follow_from_the_events() {
-        use CommandType as C;
-        use EventType as E;
-        use Scenario as S;
-        let done = [E::ActivityTaskScheduled, E::ActivityTaskCompleted];
-        let cases: [(S, Vec<E>, Vec<C>); 11] = [
-            (S::Hello, vec![], vec![C::CompleteWorkflowExecution]),
-            (S::Activity1, vec![], vec![C::ScheduleActivityTask]),
-            (S::Activity1, vec![E::ActivityTaskScheduled], vec![]),
-            (S::Activity1, done.to_vec(), vec![C::CompleteWorkflowExecution]),
-            (S::Activity1, vec![E::ActivityTaskScheduled, E::ActivityTaskTimedOut], vec![C::FailWorkflowExecution]),
-            (S::Activity10seq, done.repeat(9), vec![C::ScheduleActivityTask]),
-            (S::Activity10seq, done.repeat(10), vec![C::CompleteWorkflowExecution]),
-            (S::Timer, vec![E::TimerStarted], vec![]),
-            (S::Timer, vec![E::TimerStarted, E::TimerFired], vec![C::CompleteWorkflowExecution]),
-            (S::Signal, vec![E::WorkflowExecutionSignaled; 9], vec![]),
-            (S::Signal, vec![E::WorkflowExecutionSignaled; 10], vec![C::CompleteWorkflowExecution]),
-        ];
-        for (scenario, events, expected) in cases {
-            let plan = Plan { scenario, task_queue: "queue".into(), payload: payload(8), eager: false };
-            assert_eq!(types(&plan, &events), expected, "{scenario:?} after {events:?}");
-        }
-    }
+/// A number as a payload, for what must come back as it was sent.
+pub(crate) fn numbered(number: u32) -> Payloads {
+    let metadata = [("encoding".to_owned(), "json/plain".into())].into();
+    Payloads { payloads: vec![Payload { metadata, data: number.to_string().into(), ..Default::default() }] }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,15 @@
 //! Like an SDK it gives the server a sticky queue, keeps each run's progress in memory, and so reads only the new events of
 //! a sticky task.
 
+mod tasks;
+
 use std::{
     collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
@@ -17,31 +19,37 @@ use parking_lot::Mutex;
 use perdure_proto::api::{
     common::WorkflowExecution,
     enums::TaskQueueKind,
-    taskqueue::{StickyExecutionAttributes, TaskQueue},
+    taskqueue::TaskQueue,
     workflowservice::{
         PollActivityTaskQueueRequest, PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest,
-        PollWorkflowTaskQueueResponse, RespondActivityTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
-        RespondWorkflowTaskCompletedResponse, ShutdownWorkerRequest,
+        PollWorkflowTaskQueueResponse, ShutdownWorkerRequest,
     },
 };
-use tokio::{sync::oneshot, task::JoinSet, time::sleep};
-use tonic::Code;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::sleep,
+};
 use uuid::Uuid;
 
 use crate::{
     client::{Client, LONG_POLL, SHORT},
-    history,
-    scenario::{Plan, Progress, is_closing, seconds},
+    progress::Progress,
+    scenario::Plan,
 };
 
-/// How long the server waits for this worker before it gives a task to any other.
-const STICKY_SECONDS: i64 = 5;
 /// A poll that cannot succeed must not spin.
-const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     polls: JoinSet<()>,
+}
+
+/// A workflow task that came. It is told of when it has been answered.
+pub(crate) struct Arrival {
+    pub(crate) execution: WorkflowExecution,
+    pub(crate) at: SystemTime,
 }
 
 struct Shared {
@@ -52,12 +60,14 @@ struct Shared {
     runs: Mutex<HashMap<String, Progress>>,
     /// Who waits for this worker's last answer of a workflow, by workflow id.
     waiters: Mutex<HashMap<String, oneshot::Sender<()>>>,
+    arrivals: Option<mpsc::Sender<Arrival>>,
     errors: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
 
 impl Worker {
-    pub(crate) fn start(client: Client, plan: Plan, pollers: u32) -> Self {
+    /// `arrivals`: who wants to hear of each workflow task.
+    pub(crate) fn start(client: Client, plan: Plan, pollers: u32, arrivals: Option<mpsc::Sender<Arrival>>) -> Self {
         let shared = Arc::new(Shared {
             client,
             sticky_queue: format!("{}-sticky", plan.task_queue),
@@ -65,6 +75,7 @@ impl Worker {
             instance_key: Uuid::new_v4().to_string(),
             runs: Mutex::default(),
             waiters: Mutex::default(),
+            arrivals,
             errors: AtomicU64::new(0),
             last_error: Mutex::default(),
         });
@@ -178,101 +189,6 @@ impl Shared {
             .call(request, LONG_POLL, |mut stub, request| async move { stub.poll_activity_task_queue(request).await });
         let task = poll.await.context("PollActivityTaskQueue failed")?;
         Ok((!task.task_token.is_empty()).then_some(task))
-    }
-
-    async fn run_workflow_task(self: Arc<Self>, task: PollWorkflowTaskQueueResponse) {
-        let mut next = Some(task);
-        while let Some(task) = next.take() {
-            match self.try_workflow_task(task).await {
-                Ok(response) => {
-                    for activity in response.activity_tasks {
-                        tokio::spawn(self.clone().run_activity(activity));
-                    }
-                    next = response.workflow_task.filter(|task| !task.task_token.is_empty());
-                }
-                Err(error) => self.note_error(&error),
-            }
-        }
-    }
-
-    async fn try_workflow_task(
-        &self,
-        task: PollWorkflowTaskQueueResponse,
-    ) -> Result<RespondWorkflowTaskCompletedResponse> {
-        let execution = task.workflow_execution.context("a workflow task without its workflow")?;
-        let mut events = task.history.unwrap_or_default().events()?;
-        history::more_events(&self.client, &execution, task.next_page_token, &mut events).await?;
-        let progress = self.progress(&execution, events).await?;
-        let commands = self.plan.decide(&progress);
-        let closing = commands.iter().any(is_closing);
-        let request = RespondWorkflowTaskCompletedRequest {
-            task_token: task.task_token,
-            commands,
-            identity: self.client.identity.to_string(),
-            sticky_attributes: Some(StickyExecutionAttributes {
-                worker_task_queue: Some(self.sticky_queue()),
-                schedule_to_start_timeout: Some(seconds(STICKY_SECONDS)),
-            }),
-            return_new_workflow_task: true,
-            namespace: self.client.namespace.to_string(),
-            resource_id: execution.workflow_id.clone(),
-            worker_instance_key: self.instance_key.clone(),
-            ..Default::default()
-        };
-        let response = self.client.call(request, SHORT, |mut stub, request| async move {
-            stub.respond_workflow_task_completed(request).await
-        });
-        let response = response.await.context("RespondWorkflowTaskCompleted failed")?;
-        if closing {
-            self.runs.lock().remove(&execution.run_id);
-            if let Some(waiter) = self.waiters.lock().remove(&execution.workflow_id) {
-                // The driver may have given up on it.
-                waiter.send(()).ok();
-            }
-        }
-        Ok(response)
-    }
-
-    /// The run's progress with the new events, from memory where the events are only the new ones.
-    async fn progress(
-        &self,
-        execution: &WorkflowExecution,
-        mut events: Vec<perdure_proto::api::history::HistoryEvent>,
-    ) -> Result<Progress> {
-        let mut progress = Progress::default();
-        if events.first().is_none_or(|event| event.event_id != 1) {
-            match self.runs.lock().get(&execution.run_id).cloned() {
-                Some(known) => progress = known,
-                None => events = Vec::new(),
-            }
-            if events.is_empty() {
-                progress = Progress::default();
-                events = history::all_events(&self.client, execution).await?;
-            }
-        }
-        events.iter().for_each(|event| progress.apply(event));
-        self.runs.lock().insert(execution.run_id.clone(), progress.clone());
-        Ok(progress)
-    }
-
-    async fn run_activity(self: Arc<Self>, task: PollActivityTaskQueueResponse) {
-        let request = RespondActivityTaskCompletedRequest {
-            task_token: task.task_token,
-            result: Some(self.plan.payload.clone()),
-            identity: self.client.identity.to_string(),
-            namespace: self.client.namespace.to_string(),
-            resource_id: task.workflow_execution.map(|execution| execution.workflow_id).unwrap_or_default(),
-            ..Default::default()
-        };
-        let response = self.client.call(request, SHORT, |mut stub, request| async move {
-            stub.respond_activity_task_completed(request).await
-        });
-        match response.await {
-            Ok(_) => {}
-            // A retry of an answer that had arrived.
-            Err(status) if status.code() == Code::NotFound => {}
-            Err(status) => self.note_error(&anyhow::Error::new(status).context("RespondActivityTaskCompleted failed")),
-        }
     }
 
     fn note_error(&self, error: &anyhow::Error) {

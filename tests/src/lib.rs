@@ -29,6 +29,6 @@ mod server;
 pub use database::Database;
 pub use folders::fresh_folder;
 pub use program::{go, python, python_within};
-pub use server::{Server, perdure};
+pub use server::{Server, perdure, perdure_load};
 
 pub use xtask::{http, ports};

@@ -54,10 +54,18 @@ struct Ports {
 
 /// A command that runs the server's binary, without arguments yet.
 pub fn perdure() -> Result<Command> {
-    let binary = match std::env::var_os("PERDURE_TEST_SERVER") {
-        Some(binary) => PathBuf::from(binary),
-        None => folders::profile()?.join("perdure"),
-    };
+    match std::env::var_os("PERDURE_TEST_SERVER") {
+        Some(binary) => command(PathBuf::from(binary)),
+        None => command(folders::profile()?.join("perdure")),
+    }
+}
+
+/// The same of the load driver.
+pub fn perdure_load() -> Result<Command> {
+    command(folders::profile()?.join("perdure-load"))
+}
+
+fn command(binary: PathBuf) -> Result<Command> {
     if !binary.exists() {
         bail!("there is no {}: run `cargo xtask test`, or `cargo build` first", binary.display());
     }
@@ -136,6 +144,10 @@ impl Server {
         self.ports.metrics
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn database(&self) -> &Database {
         &self.database
     }
@@ -186,11 +198,13 @@ impl Server {
         line.map_or(Ok(()), |line| bail!("{line}; see {}", self.log.display()))
     }
 
-    /// Fails where the log tells of an error, or of a warning other than that nobody is authenticated.
+    /// Fails where the log tells of an error, or of a warning other than that nobody is authenticated and that callers send
+    /// what is large.
     pub fn complaints(&self) -> Result<()> {
         let log = self.log()?;
         let is_complaint = |line: &&str| {
-            line.contains("ERROR") || line.contains("WARN") && !line.contains("clients are not authenticated")
+            let expected = ["clients are not authenticated", " is above limit."];
+            line.contains("ERROR") || line.contains("WARN") && !expected.iter().any(|text| line.contains(text))
         };
         let line = log.lines().find(is_complaint);
         line.map_or(Ok(()), |line| bail!("{line}; see {}", self.log.display()))

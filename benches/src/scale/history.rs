@@ -15,6 +15,7 @@ use perdure_proto::api::{
         ResetWorkflowExecutionRequest, RespondWorkflowTaskCompletedRequest,
     },
 };
+use tokio::{sync::mpsc, task::JoinSet};
 use uuid::Uuid;
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
     server::Server,
     table::Row,
     timed,
-    worker::{self, QUEUE},
+    worker::{self, queue},
 };
 use crate::{
     args::{Probes, Scale},
@@ -59,13 +60,16 @@ async fn steps(probes: &Probes, scale: &Scale, limits: &Path) -> Result<Vec<Row>
     let mut rows = Vec::new();
     for step in &scale.steps {
         let mut row = Row::of("events", *step);
-        grow(&client, &run, *step).await?;
+        let mut tasks = Tasks::poll(&client, &run);
+        grow(&client, &run, &mut tasks, *step).await?;
         let watched = server.probes(probes, scale);
         let mut meter = Meter::new(&watched).await?;
-        let times = measured(&mut row, "signal and task", SIGNALS, &mut meter, signals(&client, &run)).await?;
+        let signaled = signals(&client, &run, &mut tasks);
+        let times = measured(&mut row, "signal and task", SIGNALS, &mut meter, signaled).await?;
         row.add("signal and task p50 ms", median(times));
         row.add("RSS MB", Some(server.usage()?.resident_kb as f64 / 1024.0));
 
+        drop(tasks);
         server.kill().await?;
         server = Server::spawn(scale, scale.port, &settings)?;
         client = server.client().await?;
@@ -84,9 +88,39 @@ async fn steps(probes: &Probes, scale: &Scale, limits: &Path) -> Result<Vec<Row>
     Ok(rows)
 }
 
+/// The workflow tasks of one run, from polls that are always there, as a worker's are.
+struct Tasks {
+    tasks: mpsc::Receiver<Result<PollWorkflowTaskQueueResponse>>,
+    /// They end with it.
+    _polls: JoinSet<()>,
+}
+
+impl Tasks {
+    fn poll(client: &Client, run: &WorkflowExecution) -> Self {
+        let (sender, tasks) = mpsc::channel(1);
+        let mut polls = JoinSet::new();
+        for name in [queue().to_owned(), sticky_queue(run)] {
+            let (client, sender) = (client.clone(), sender.clone());
+            polls.spawn(async move {
+                loop {
+                    if let Some(task) = next_task(&client, &name).await.transpose() {
+                        // Whoever waits for tasks holds the receiver.
+                        let _ = sender.send(task).await;
+                    }
+                }
+            });
+        }
+        Self { tasks, _polls: polls }
+    }
+
+    async fn next(&mut self) -> Result<PollWorkflowTaskQueueResponse> {
+        self.tasks.recv().await.context("no workflow task came")?
+    }
+}
+
 /// Answers the pending workflow task with markers, and those after it, until the history has so many events.
-async fn grow(client: &Client, run: &WorkflowExecution, events: u64) -> Result<()> {
-    let mut task = next_task(client, QUEUE).await?;
+async fn grow(client: &Client, run: &WorkflowExecution, tasks: &mut Tasks, events: u64) -> Result<()> {
+    let mut task = tasks.next().await?;
     loop {
         let missing = events.saturating_sub(u64::try_from(task.started_event_id)? + 1);
         let last = missing <= MARKERS;
@@ -110,14 +144,12 @@ fn marker() -> Command {
 }
 
 /// How long each took, from the signal to the accepted answer.
-async fn signals(client: &Client, run: &WorkflowExecution) -> Result<Vec<Duration>> {
-    let queue = sticky_queue(run);
+async fn signals(client: &Client, run: &WorkflowExecution, tasks: &mut Tasks) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     for _ in 0..SIGNALS {
         let one = async {
-            let (signaled, task) = tokio::join!(worker::signal(client, run), next_task(client, &queue));
-            signaled?;
-            respond(client, answer(client, run, task?)).await
+            worker::signal(client, run).await?;
+            respond(client, answer(client, run, tasks.next().await?)).await
         };
         times.push(timed(one).await?.1);
     }
@@ -128,14 +160,15 @@ fn sticky_queue(run: &WorkflowExecution) -> String {
     format!("{}-sticky", run.workflow_id)
 }
 
-async fn next_task(client: &Client, queue: &str) -> Result<PollWorkflowTaskQueueResponse> {
-    let sticky = queue != QUEUE;
+/// None: nothing came for a minute.
+async fn next_task(client: &Client, name: &str) -> Result<Option<PollWorkflowTaskQueueResponse>> {
+    let sticky = name != queue();
     let request = PollWorkflowTaskQueueRequest {
         namespace: client.namespace.to_string(),
         task_queue: Some(TaskQueue {
-            name: queue.to_owned(),
+            name: name.to_owned(),
             kind: if sticky { TaskQueueKind::Sticky } else { TaskQueueKind::Normal }.into(),
-            normal_name: if sticky { QUEUE.to_owned() } else { String::new() },
+            normal_name: if sticky { queue().to_owned() } else { String::new() },
         }),
         identity: client.identity.to_string(),
         ..Default::default()
@@ -143,10 +176,7 @@ async fn next_task(client: &Client, queue: &str) -> Result<PollWorkflowTaskQueue
     let poll = client
         .call(request, LONG_POLL, |mut stub, request| async move { stub.poll_workflow_task_queue(request).await });
     let task = poll.await.context("PollWorkflowTaskQueue failed")?;
-    if task.task_token.is_empty() {
-        bail!("no workflow task came on {queue}");
-    }
-    Ok(task)
+    Ok((!task.task_token.is_empty()).then_some(task))
 }
 
 fn answer(
@@ -154,7 +184,7 @@ fn answer(
     run: &WorkflowExecution,
     task: PollWorkflowTaskQueueResponse,
 ) -> RespondWorkflowTaskCompletedRequest {
-    let queue = TaskQueue { name: sticky_queue(run), kind: TaskQueueKind::Sticky.into(), normal_name: QUEUE.into() };
+    let queue = TaskQueue { name: sticky_queue(run), kind: TaskQueueKind::Sticky.into(), normal_name: queue().into() };
     RespondWorkflowTaskCompletedRequest {
         task_token: task.task_token,
         sticky_attributes: Some(StickyExecutionAttributes {

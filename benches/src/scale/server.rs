@@ -77,6 +77,7 @@ impl Server {
             server_pid: Some(self.pid),
             postgres_pid: probes.postgres_pid,
             postgres_url: scale.is_postgres().then(|| scale.store.clone()),
+            postgres_databases: Vec::new(),
             output: probes.output,
         }
     }

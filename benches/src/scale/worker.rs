@@ -8,7 +8,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -38,8 +38,12 @@ use crate::{
     scenario::seconds,
 };
 
-/// The queue of these workflows.
-pub(super) const QUEUE: &str = "perdure-load-scale";
+/// The queue of workflows that this process starts: what an earlier measurement has left is not in its way.
+pub(super) fn queue() -> &'static str {
+    static QUEUE: LazyLock<String> = LazyLock::new(|| format!("perdure-load-scale-{}", Uuid::new_v4()));
+    &QUEUE
+}
+
 const POLLERS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -107,7 +111,7 @@ async fn keep_polling(client: Client, answers: Arc<Answers>) {
                 answers.changed.notify_waiters();
             }
             Err(error) => {
-                eprintln!("a workflow task of {QUEUE}: {error:#}");
+                eprintln!("a workflow task: {error:#}");
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
@@ -116,7 +120,7 @@ async fn keep_polling(client: Client, answers: Arc<Answers>) {
 
 /// Whether the answer completed its workflow; None: no task came.
 async fn poll_and_answer(client: &Client) -> Result<Option<bool>> {
-    let Some(task) = poll(client, QUEUE).await? else { return Ok(None) };
+    let Some(task) = poll(client, queue()).await? else { return Ok(None) };
     let execution = task.workflow_execution.context("a workflow task without its workflow")?;
     let mut events = task.history.unwrap_or_default().events()?;
     history::more_events(client, &execution, task.next_page_token, &mut events).await?;
@@ -200,7 +204,7 @@ pub(super) async fn start(client: &Client, workflow_type: &str, workflow_id: Str
         namespace: client.namespace.to_string(),
         workflow_id: workflow_id.clone(),
         workflow_type: Some(WorkflowType { name: workflow_type.to_owned() }),
-        task_queue: Some(TaskQueue { name: QUEUE.to_owned(), ..Default::default() }),
+        task_queue: Some(TaskQueue { name: queue().to_owned(), ..Default::default() }),
         identity: client.identity.to_string(),
         request_id: Uuid::new_v4().to_string(),
         ..Default::default()
