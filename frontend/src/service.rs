@@ -3,7 +3,7 @@
 
 use perdure_metrics::position;
 use perdure_proto::api::workflowservice::{self as api, workflow_service_server::WorkflowService};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::{Frontend, admin, call::Call, deployments};
 
@@ -18,17 +18,22 @@ macro_rules! serve {
             $(async fn $method(&self, request: Request<api::$request>) -> Result<Response<api::$response>, Status> {
                 const AT: usize = position(&METHODS, stringify!($method));
                 let running = self.requests.begin(AT, namespace!(request $($all)?), &self.namespaces);
-                let answer = async {
-                    self.quotas.call()?;
-                    let call = Call::new(request.metadata())?;
-                    $handler(self, &call, request.into_inner()).await.map(Response::new)
+                let answer = match self.take_up(request.metadata()) {
+                    Ok(call) => $handler(self, &call, request.into_inner()).await.map(Response::new),
+                    Err(refused) => Err(refused),
                 };
-                let answer = answer.await;
                 running.end(&answer);
                 answer
             })*
         }
     };
+}
+
+impl Frontend {
+    fn take_up(&self, metadata: &MetadataMap) -> Result<Call, Status> {
+        self.quotas.call()?;
+        Call::new(metadata)
+    }
 }
 
 macro_rules! namespace {

@@ -21,7 +21,8 @@ impl Frontend {
         request: StartWorkflowExecutionRequest,
     ) -> Result<StartWorkflowExecutionResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        let start = validate::start::start(request, &namespace, call.time)?;
+        // Large, and it goes through several futures.
+        let start = Box::new(validate::start::start(request, &namespace, call.time)?);
         let workflow_id = start.workflow_id.clone();
         let attached = start.on_conflict.filter(|options| options.attach_request_id).map(|_| start.request_id.clone());
         let started = self.admit(&namespace, start).await?;
@@ -61,7 +62,7 @@ impl Frontend {
         request: SignalWithStartWorkflowExecutionRequest,
     ) -> Result<SignalWithStartWorkflowExecutionResponse, Status> {
         let namespace = self.namespace_for_start(&request.namespace)?;
-        let start = validate::start::signal_with_start(request, &namespace, call.time)?;
+        let start = Box::new(validate::start::signal_with_start(request, &namespace, call.time)?);
         let (workflow_id, request_id) = (start.workflow_id.clone(), start.request_id.clone());
         let reply = self.admit(&namespace, start).await?.reply;
         let signaled = EventType::WorkflowExecutionSignaled;
@@ -79,10 +80,10 @@ impl Frontend {
         self.namespaces.resolve_in(name, &[NamespaceState::Registered])
     }
 
-    async fn admit(&self, namespace: &AuthorizedNamespace, start: Start) -> Result<Started, Status> {
+    async fn admit(&self, namespace: &AuthorizedNamespace, start: Box<Start>) -> Result<Started, Status> {
         let workflow = WorkflowKey::new(namespace.id(), start.workflow_id.as_str());
         let target = Target { workflow, run_id: None };
         self.deployments.pin(namespace.id(), start.versioning_override.as_ref()).await?;
-        self.history.start(start).await.map_err(|error| error::of_call(error, &target))
+        self.history.start(*start).await.map_err(|error| error::of_call(error, &target))
     }
 }

@@ -28,7 +28,7 @@ mod visibility;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use perdure_engine::{Input, Reject, Start, WorkflowState, WorkflowTaskRef};
+use perdure_engine::{Input, Nanos, Reject, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{Matching, PollerInfo};
 use perdure_metrics::Registry;
 use perdure_proto::{
@@ -201,8 +201,8 @@ impl History {
     }
 
     /// A start or signal-with-start. An empty run id is filled in.
-    pub async fn start(&self, start: Start) -> Result<Started, Error> {
-        self.shared.start(start, None).await
+    pub fn start(&self, start: Start) -> impl Future<Output = Result<Started, Error>> + use<> {
+        self.shared.start(start, None)
     }
 
     /// FAILED_PRECONDITION where the override names a version that the task queue does not have.
@@ -215,21 +215,21 @@ impl History {
         versioning::check_override(&self.shared.matching, namespace_id, queue, set)
     }
 
-    pub async fn input(&self, target: Target, input: Input) -> Result<InputReply, Error> {
-        self.shared.ask(target, |reply| Action::Input { input, reply }).await
+    pub fn input(&self, target: Target, input: Input) -> impl Future<Output = Result<InputReply, Error>> {
+        self.shared.ask(target, |reply| Action::Input { input, reply })
     }
 
-    pub async fn respond_workflow_task(
+    pub fn respond_workflow_task(
         &self,
         target: Target,
         token: WorkflowTaskRef,
         request: RespondWorkflowTaskCompletedRequest,
         nexus_endpoints: BTreeMap<String, String>,
         poller: PollerInfo,
-    ) -> Result<Responded, Error> {
+    ) -> impl Future<Output = Result<Responded, Error>> {
         let request = Box::new(request);
         let respond = |reply| Action::Respond { token, request, nexus_endpoints, poller, reply };
-        self.shared.ask(target, respond).await
+        self.shared.ask(target, respond)
     }
 
     /// Looks at a run, after everything that was sent to it before is durable.
@@ -248,7 +248,9 @@ impl History {
         reject: QueryRejectCondition,
         deadline: Instant,
     ) -> Result<QueryOutcome, Error> {
-        let asked = self.shared.ask(target, |reply| Action::Query { query, reject, reply });
+        let patience = deadline.saturating_duration_since(Instant::now()).as_nanos();
+        let until = self.shared.clock.now().saturating_add(Nanos::try_from(patience).unwrap_or(Nanos::MAX));
+        let asked = self.shared.ask(target, |reply| Action::Query { query, reject, until, reply });
         match tokio::time::timeout_at(deadline, asked).await.map_err(|_| Error::Timeout)?? {
             QueryRoute::Answered(outcome) => Ok(outcome),
             QueryRoute::Direct(direct) => direct.run(&self.shared.matching, deadline).await,

@@ -83,22 +83,34 @@ impl Shared {
         })
     }
 
-    /// Sends an operation to its shard and waits for the answer.
-    pub(crate) async fn ask<T>(&self, target: Target, action: impl FnOnce(ReplyTo<T>) -> Action) -> Result<T, Error> {
+    /// Sends an operation to its shard, at once, and waits for the answer: the future has no part of what was sent.
+    pub(crate) fn ask<T>(
+        &self,
+        target: Target,
+        action: impl FnOnce(ReplyTo<T>) -> Action,
+    ) -> impl Future<Output = Result<T, Error>> {
         let (reply, answer) = oneshot::channel();
         let workflow = target.workflow.clone();
-        self.post(&workflow, Message::Op(Op { target, action: action(reply) }))?;
-        answer.await.unwrap_or(Err(Error::Unavailable))
+        let posted = self.post(&workflow, Message::Op(Op { target, action: action(reply) }));
+        answered(posted, answer)
     }
 
-    /// A start, alone or with an update that is answered by itself.
-    pub(crate) async fn start(&self, start: Start, update: Option<UpdateOp>) -> Result<Started, Error> {
+    /// A start, alone or with an update that is answered by itself. It is sent at once, as operations are.
+    pub(crate) fn start(
+        &self,
+        start: Start,
+        update: Option<UpdateOp>,
+    ) -> impl Future<Output = Result<Started, Error>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        answered(self.post_start(StartOp { start, reply, update }), answer)
+    }
+
+    fn post_start(&self, op: StartOp) -> Result<(), Error> {
+        let start = &op.start;
         let namespace_id = uuid::Uuid::parse_str(&start.namespace_id).map_err(|_| Error::WorkflowNotFound)?;
         let workflow = WorkflowKey::of(start.archetype(), namespace_id, start.workflow_id.as_str());
         check_override(&self.matching, namespace_id, &start.task_queue, start.versioning_override.as_ref())?;
-        let (reply, answer) = oneshot::channel();
-        self.post(&workflow, Message::Start(Box::new(StartOp { start, reply, update })))?;
-        answer.await.unwrap_or(Err(Error::Unavailable))
+        self.post(&workflow, Message::Start(Box::new(op)))
     }
 
     /// Looks at a run, after everything that was sent to it before is durable.
@@ -137,4 +149,10 @@ impl Shared {
     pub(crate) fn deliver(self: &Arc<Self>, delivery: Delivery) {
         tokio::spawn(delivery.run(self.clone()));
     }
+}
+
+/// What the shard answers, where the message has reached it.
+async fn answered<T>(posted: Result<(), Error>, answer: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
+    posted?;
+    answer.await.unwrap_or(Err(Error::Unavailable))
 }
