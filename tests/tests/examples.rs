@@ -69,6 +69,24 @@ async fn the_set_up_script_starts_checks_and_stops() -> Result<()> {
     script("stop", &[]).await
 }
 
+#[tokio::test]
+async fn closed_workflows_are_kept_archived_and_deleted_on_sqlite() -> Result<()> {
+    retention("retention_sqlite", Database::fresh_sqlite_file("retention_sqlite")?).await
+}
+
+#[tokio::test]
+async fn closed_workflows_are_kept_archived_and_deleted_on_postgres() -> Result<()> {
+    retention("retention_postgres", Database::fresh_postgres("retention").await?).await
+}
+
+async fn retention(name: &str, database: Database) -> Result<()> {
+    let server = Server::start(name, database).await?;
+    let perdure = perdure()?;
+    let perdure = perdure.get_program().to_str().context("a path in UTF-8")?;
+    let arguments = ["-m", "retention", "--address", &server.address(), "--perdure", perdure];
+    python(&format!("{name}_example"), &arguments).await
+}
+
 /// One at a time: the scenarios have time-outs of seconds that fire on purpose, and must not fire because of each other.
 static TURN: Mutex<()> = Mutex::const_new(());
 

@@ -11,7 +11,12 @@ use serde_json::{Value, json};
 
 use crate::{Ran, command, on_both_databases, workflows::Workflows};
 
-on_both_databases!(histories_move_between_servers, what_is_refused_changes_nothing, an_export_that_was_killed_goes_on);
+on_both_databases!(
+    histories_move_between_servers,
+    what_is_refused_changes_nothing,
+    a_run_that_closed_before_it_started,
+    an_export_that_was_killed_goes_on,
+);
 
 /// `perdure history WHAT` against a server, with its answer as JSON.
 fn history(server: &Server, namespace: &str, arguments: &[&str]) -> Result<Ran> {
@@ -153,6 +158,42 @@ async fn what_is_refused_changes_nothing(name: &str, database: Database) -> Resu
     assert!(!ran.success && ran.err.contains("exists with another history"), "{ran:?}");
     let nothing = history(&server, "from", &["import", &text(&fresh_folder(&format!("{name}_empty"))?)])?;
     assert!(!nothing.success && nothing.err.contains("there are no histories"), "{nothing:?}");
+    server.panics()
+}
+
+/// By clocks of two machines that are not alike. It is imported, and lists find it by both of its times.
+async fn a_run_that_closed_before_it_started(name: &str, database: Database) -> Result<()> {
+    let server = Server::start(name, database).await?;
+    let mut from = Workflows::create(&server, "from", 24).await?;
+    from.closed("w", None).await?;
+    let folder = fresh_folder(&format!("{name}_files"))?;
+    history(&server, "from", &["export", "--to", &text(&folder)])?.ok()?;
+    let mut skewed: Value = serde_json::from_slice(&fs::read(&files(&folder)?[0])?)?;
+    let events = skewed["events"].as_array_mut().context("events")?;
+    let started = events[0]["eventTime"].as_str().context("a time")?.to_owned();
+    let before = "2026-01-02T03:04:05Z";
+    assert!(*before < *started);
+    if let Some(last) = events.last_mut() {
+        last["eventTime"] = json!(before);
+    }
+    let attributes = &mut events[0]["workflowExecutionStartedEventAttributes"];
+    attributes["originalExecutionRunId"] = json!(uuid::Uuid::new_v4().to_string());
+    let path = folder.join("skewed.json");
+    fs::write(&path, skewed.to_string())?;
+
+    let mut to = Workflows::create(&server, "to", 24 * 365 * 10).await?;
+    assert_eq!(history(&server, "to", &["import", &text(&path)])?.ok()?.json()?["imported"], json!(1));
+    for (query, found) in [
+        (String::new(), 1),
+        (format!("StartTime = '{started}'"), 1),
+        (format!("StartTime BETWEEN '{started}' AND '{started}'"), 1),
+        (format!("StartTime >= '{started}' AND CloseTime >= '{started}'"), 1),
+        (format!("StartTime > '{started}'"), 0),
+        (format!("CloseTime < '{started}'"), 0),
+        (format!("StartTime < '{started}'"), 0),
+    ] {
+        assert_eq!(to.listed(&query).await?.len(), found, "{query}");
+    }
     server.panics()
 }
 

@@ -1,6 +1,7 @@
 //! What `deploy/` promises, with processes in the place of containers: the same environment, commands and probes.
 
 mod compose;
+mod database;
 mod kubernetes;
 mod machine;
 

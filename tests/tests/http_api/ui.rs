@@ -73,14 +73,44 @@ async fn requests_of_other_sites() -> Result<()> {
     Ok(())
 }
 
+/// SHA-256 of `secret`.
+const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
+/// A browser asks beforehand, without a key, whether a page of another origin may ask; and shows the page no answer that does not
+/// name its origin, a refusal neither.
 #[tokio::test]
 async fn pages_of_named_origins() -> Result<()> {
-    let server = Server::start("http_ui_cors", Database::SqliteMemory).await?;
-    let client = Rest::new(server.ui_port()).with("origin", "http://localhost:8080");
-    for method in ["GET", "OPTIONS"] {
-        let answer = client.send(method, "/api/v1/settings", "").await?;
-        assert_eq!(answer.status, if method == "GET" { 200 } else { 204 });
-        assert_eq!(answer.header("access-control-allow-origin"), None, "no origin is named");
+    let database = Database::fresh_postgres("http_ui_cors").await?;
+    let environment =
+        [("TEMPORAL_CORS_ORIGINS", "http://localhost:8080, https://ui.example"), ("PERDURE_API_KEY_HASHES", SECRET)];
+    let server = Server::start_set("http_ui_cors", database, &[], &environment).await?;
+    let path = "/api/v1/namespaces/default/workflows";
+    for (origin, is_named) in
+        [("http://localhost:8080", true), ("https://ui.example", true), ("https://other.example", false)]
+    {
+        let page = Rest::new(server.ui_port()).with("origin", origin);
+        let allowed = is_named.then_some(origin);
+        let asks = page.clone().with("access-control-request-method", "POST");
+        let asks = asks.with("access-control-request-headers", "authorization, x-csrf-token");
+        let told = asks.send("OPTIONS", path, "").await?;
+        assert_eq!((told.status, told.header("access-control-allow-origin")), (200, allowed), "{told:?}");
+        assert_eq!(told.text, "");
+        for (header, names) in [
+            ("access-control-allow-credentials", &["true"][..]),
+            ("access-control-allow-methods", &["GET", "POST", "PUT", "DELETE"]),
+            ("access-control-allow-headers", &["authorization", "x-csrf-token", "content-type"]),
+        ] {
+            let told = told.header(header).unwrap_or_default();
+            assert!(names.iter().all(|name| told.split(',').any(|one| one == *name)), "{header}: {told}");
+        }
+        for (client, status) in [(page.clone(), 403), (page.with("authorization", "Bearer secret"), 200)] {
+            let answer = client.get(path).await?;
+            assert_eq!((answer.status, answer.header("access-control-allow-origin")), (status, allowed), "{answer:?}");
+        }
     }
+    // Whoever asks without an origin is no page; the API for programs knows none.
+    assert_eq!(Rest::new(server.ui_port()).get(path).await?.header("access-control-allow-origin"), None);
+    let asks = Rest::new(server.http_port()).with("origin", "http://localhost:8080");
+    assert_eq!(asks.with("access-control-request-method", "POST").send("OPTIONS", path, "").await?.status, 403);
     Ok(())
 }

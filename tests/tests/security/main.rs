@@ -4,6 +4,7 @@ mod certificates;
 mod client;
 mod client_manager;
 mod database;
+mod https;
 mod keys;
 mod nexus;
 mod sdk;
