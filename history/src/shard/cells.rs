@@ -1,15 +1,18 @@
 //! The cached runs, and about how much memory they take.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use perdure_storage::RunKey;
 
 use super::cell::Cell;
 
-/// A map whose weight is kept up to date as runs come, change ([`Cells::weigh`]) and go.
+/// A map whose weight is kept up to date as runs come, change ([`Cells::change`]) and go.
 #[derive(Default)]
 pub(super) struct Cells {
-    cells: HashMap<RunKey, Cell>,
+    /// Boxed: a table has up to twice as many places as runs, and moves all of them when it grows. Each step looks into it several
+    /// times, with ids that servers make.
+    cells: HashMap<RunKey, Box<Cell>, RandomState>,
     bytes: usize,
 }
 
@@ -24,42 +27,43 @@ impl Cells {
     }
 
     pub(super) fn get(&self, key: &RunKey) -> Option<&Cell> {
-        self.cells.get(key)
+        self.cells.get(key).map(|cell| &**cell)
     }
 
     pub(super) fn get_mut(&mut self, key: &RunKey) -> Option<&mut Cell> {
-        self.cells.get_mut(key)
+        self.cells.get_mut(key).map(|cell| &mut **cell)
     }
 
     pub(super) fn contains_key(&self, key: &RunKey) -> bool {
         self.cells.contains_key(key)
     }
 
-    pub(super) fn values(&self) -> hash_map::Values<'_, RunKey, Cell> {
-        self.cells.values()
+    pub(super) fn values(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.values().map(|cell| &**cell)
     }
 
     pub(super) fn insert(&mut self, key: RunKey, mut cell: Cell) {
         cell.weight = cell.weigh();
         self.bytes += cell.weight;
-        if let Some(before) = self.cells.insert(key, cell) {
+        if let Some(before) = self.cells.insert(key, Box::new(cell)) {
             self.bytes -= before.weight;
         }
     }
 
-    pub(super) fn remove(&mut self, key: &RunKey) -> Option<Cell> {
+    pub(super) fn remove(&mut self, key: &RunKey) -> Option<Box<Cell>> {
         let cell = self.cells.remove(key)?;
         self.bytes -= cell.weight;
         Some(cell)
     }
 
-    /// Takes note of what a run weighs after a change.
-    pub(super) fn weigh(&mut self, key: &RunKey) {
-        if let Some(cell) = self.cells.get_mut(key) {
-            let weight = cell.weigh();
-            self.bytes = self.bytes - cell.weight + weight;
-            cell.weight = weight;
-        }
+    /// Changes a run in ways that its weight depends on. None: it is not cached.
+    pub(super) fn change<R>(&mut self, key: &RunKey, change: impl FnOnce(&mut Cell) -> R) -> Option<R> {
+        let cell = self.cells.get_mut(key)?;
+        let result = change(cell);
+        let weight = cell.weigh();
+        self.bytes = self.bytes - cell.weight + weight;
+        cell.weight = weight;
+        Some(result)
     }
 
     pub(super) fn clear(&mut self) {
@@ -98,10 +102,11 @@ mod tests {
         let empty = cells.bytes();
         assert_eq!((empty, empty), (sum(&cells), 3 * cells.get(&key).map_or(0, Cell::weigh)));
 
-        let run = &mut cells.get_mut(&key).unwrap().state.run;
-        run.activities.extend((0..100).map(|id| (id, Activity::default())));
-        run.timers.insert("t".into(), Timer::default());
-        cells.weigh(&key);
+        cells.change(&key, |cell| {
+            let run = &mut cell.state.run;
+            run.activities.extend((0..100).map(|id| (id, Box::default())));
+            run.timers.insert("t".into(), Timer::default());
+        });
         assert_eq!(cells.bytes(), sum(&cells));
         assert!(cells.bytes() > empty + 100 * size_of::<Activity>());
 
