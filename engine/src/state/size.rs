@@ -27,6 +27,8 @@ const MACHINE_EXTRA: usize = 512;
 const REQUEST_ID: usize = 128;
 /// A short one, on the heap.
 const ID: usize = 32;
+/// Names and ids of the run itself, each on the heap.
+const NAMES: usize = 640;
 /// Entries of a node of a `BTreeMap`.
 const NODE: usize = 11;
 
@@ -47,7 +49,8 @@ impl RunState {
             + self.updates.len()
             + self.buffered.len();
         let event = self.history_size_bytes / self.next_event_id.max(1);
-        self.activities.len() * size_of::<Activity>()
+        NAMES
+            + self.activities.len() * size_of::<Activity>()
             + machines(&self.activities, MACHINE_EXTRA)
             + machines(&self.nexus_operations, MACHINE_EXTRA)
             + machines(&self.children, MACHINE_EXTRA)
