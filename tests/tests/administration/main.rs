@@ -6,6 +6,7 @@ mod database;
 mod doctor;
 mod histories;
 mod object_store;
+mod reflection;
 mod tctl;
 mod workflows;
 
