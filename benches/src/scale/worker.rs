@@ -163,7 +163,7 @@ fn decide(workflow_type: &str, events: &[HistoryEvent]) -> Result<Vec<Command>> 
     if has(EventType::WorkflowExecutionSignaled) || has(EventType::TimerFired) {
         return Ok(vec![complete()]);
     }
-    if workflow_type == "parked-signal" || has(EventType::TimerStarted) {
+    if workflow_type == "parked-signal" || has(EventType::TimerStarted) || has(EventType::ActivityTaskScheduled) {
         return Ok(Vec::new());
     }
     if let Some(time) = workflow_type.strip_prefix("parked-timer-") {
@@ -238,13 +238,14 @@ mod tests {
     fn types_say_what_to_do() {
         use CommandType as C;
         use EventType as E;
-        let cases: [(&str, &[E], &[C]); 6] = [
+        let cases: [(&str, &[E], &[C]); 7] = [
             ("parked-signal", &[], &[]),
             ("parked-signal", &[E::WorkflowExecutionSignaled], &[C::CompleteWorkflowExecution]),
             ("parked-timer-60", &[], &[C::StartTimer]),
             ("parked-timer-60", &[E::TimerStarted], &[]),
             ("parked-timer-60", &[E::TimerStarted, E::TimerFired], &[C::CompleteWorkflowExecution]),
             ("fan-2", &[], &[C::ScheduleActivityTask, C::ScheduleActivityTask]),
+            ("fan-2", &[E::ActivityTaskScheduled, E::ActivityTaskCompleted], &[]),
         ];
         for (name, events, expected) in cases {
             let event = |event_type: &E| HistoryEvent { event_type: (*event_type).into(), ..Default::default() };
