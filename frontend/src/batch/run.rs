@@ -58,7 +58,7 @@ impl BatchRunner for Frontend {
             identity,
             operation,
         };
-        let mut pace = interval(Duration::from_secs_f32(1.0 / rate(&request, &namespace)));
+        let mut pace = interval(period(rate(&request, &namespace)));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for target in &found.targets {
             pace.tick().await;
@@ -70,9 +70,20 @@ impl BatchRunner for Frontend {
                 }
             }
         }
+        if !found.next.is_empty() && !found.targets.is_empty() {
+            // The next page begins at once.
+            pace.tick().await;
+        }
         progress.cursor = found.next.clone();
         Ok(BatchPageDone { progress, last: found.next.is_empty() })
     }
+}
+
+/// Between two executions: never none. A rate that is next to nothing means days, which is as good as for ever.
+fn period(rate: f32) -> Duration {
+    const SHORTEST: Duration = Duration::from_nanos(1);
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    Duration::try_from_secs_f32(1.0 / rate).map_or(LONGEST, |period| period.clamp(SHORTEST, LONGEST))
 }
 
 /// Tries again where that may help. An execution that is gone or has closed needs nothing.
@@ -174,4 +185,16 @@ pub(super) fn query(request: &StartBatchOperationRequest, started: Nanos) -> Opt
     };
     let begun = chrono::DateTime::from_timestamp_nanos(started).to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
     Some(format!("({asked}) AND (CloseTime IS NULL OR CloseTime < '{begun}')"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        for (rate, millis) in [(50.0, 20), (1.0, 1_000), (0.5, 2_000), (1e-30, 604_800_000), (f32::MAX, 0)] {
+            assert_eq!((period(rate).as_millis(), period(rate).is_zero()), (millis, false), "{rate}");
+        }
+    }
 }

@@ -13,13 +13,14 @@ impl Shard {
             return;
         }
         let (run, text) = (&cell.state.run, text(&warning.of));
+        let holder = if let Size::Blob(holder) = warning.of { Some(holder) } else { None };
         tracing::warn!(
             namespace = run.namespace,
             workflow_id = run.workflow_id,
             run_id = run.run_id,
             size = warning.size,
             limit = warning.limit,
-            holder = if let Size::Blob(holder) = warning.of { holder } else { "" },
+            holder,
             "{text}"
         );
     }
