@@ -32,7 +32,8 @@ impl WorkflowState {
         DescribeWorkflowExecutionResponse {
             execution_config: Some(config(run)),
             workflow_execution_info: Some(self.info()),
-            pending_activities: run.activities.values().filter(|_| open).map(|one| pending(one, now)).collect(),
+            // Also what was pending at the close: the worker's last failure or heartbeat may tell why it came to that.
+            pending_activities: run.activities.values().map(|one| pending(one, now)).collect(),
             pending_children: run.children.values().filter(|_| open).map(pending_child).collect(),
             pending_workflow_task: self.pending_task().filter(|_| open).map(pending_workflow_task),
             workflow_extended_info: Some(extended_info(run)),
@@ -98,8 +99,8 @@ fn config(run: &RunState) -> WorkflowExecutionConfig {
             kind: TaskQueueKind::Normal as i32,
             ..Default::default()
         }),
-        workflow_execution_timeout: Some(duration(run.execution_timeout)),
-        workflow_run_timeout: Some(duration(run.run_timeout)),
+        workflow_execution_timeout: run.execution_timeout.map(duration),
+        workflow_run_timeout: run.run_timeout.map(duration),
         default_workflow_task_timeout: Some(duration(run.task_timeout)),
         user_metadata: run.user_metadata.clone(),
     }

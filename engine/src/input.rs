@@ -39,8 +39,8 @@ pub struct Start {
     pub task_queue: String,
     pub input: Option<Payloads>,
     pub header: Option<Header>,
-    pub execution_timeout: Nanos,
     /// None: the starter left it open, and the Started event does.
+    pub execution_timeout: Option<Nanos>,
     pub run_timeout: Option<Nanos>,
     pub task_timeout: Nanos,
     pub identity: String,

@@ -32,7 +32,7 @@ use crate::{
     schedule, signal, standalone_activity, standalone_nexus,
     state::{Nanos, Parent, RequestIdInfo, RunState, WorkflowState},
     step::finish,
-    time::{MILLISECOND, duration, from_optional_duration, from_timestamp, optional_duration, optional_timestamp},
+    time::{MILLISECOND, duration, from_duration, from_optional_duration, from_timestamp, optional_timestamp},
     tx::{EventExtras, Tx},
     update, validate, versioning, workflow_task,
 };
@@ -82,8 +82,8 @@ fn start_workflow(tx: &mut Tx, mut start: Start) -> Result<(), Reject> {
 
 /// A run lives no longer than its chain, a workflow task no longer than its run.
 fn fill_timeouts(start: &mut Start, limits: &Limits) {
-    if start.execution_timeout > 0 {
-        let run_timeout = validate::run_timeout(start.run_timeout.unwrap_or(0), start.execution_timeout);
+    if let Some(execution_timeout) = start.execution_timeout.filter(|&timeout| timeout > 0) {
+        let run_timeout = validate::run_timeout(start.run_timeout.unwrap_or(0), execution_timeout);
         start.run_timeout = Some(run_timeout);
     }
     if start.task_timeout == 0 {
@@ -109,7 +109,7 @@ fn continued_of(start: &mut Start, now: Nanos) -> Continued {
             "" => 0,
             schedule => cron::next_wait(schedule, now, now).unwrap_or(0),
         },
-        execution_expiration: match start.execution_timeout {
+        execution_expiration: match start.execution_timeout.unwrap_or(0) {
             0 => 0,
             timeout => (now.saturating_add(timeout).saturating_add(MILLISECOND / 2)) / MILLISECOND * MILLISECOND,
         },
@@ -138,7 +138,7 @@ fn write_started(tx: &mut Tx, mut start: Start) {
             ..Default::default()
         }),
         input: start.input,
-        workflow_execution_timeout: optional_duration(start.execution_timeout),
+        workflow_execution_timeout: start.execution_timeout.map(duration),
         workflow_run_timeout: start.run_timeout.map(duration),
         workflow_task_timeout: Some(duration(start.task_timeout)),
         continued_execution_run_id: continued.run_id,
@@ -248,14 +248,14 @@ pub(crate) fn apply(
 
 fn apply_times(run: &mut RunState, now: Nanos, started: &WorkflowExecutionStartedEventAttributes) {
     let backoff = from_optional_duration(started.first_workflow_task_backoff.as_ref());
-    run.execution_timeout = from_optional_duration(started.workflow_execution_timeout.as_ref());
-    run.run_timeout = from_optional_duration(started.workflow_run_timeout.as_ref());
+    run.execution_timeout = started.workflow_execution_timeout.as_ref().map(from_duration);
+    run.run_timeout = started.workflow_run_timeout.as_ref().map(from_duration);
     run.start_time = now;
     run.execution_time = now.saturating_add(backoff);
     run.first_task_backoff_until = if backoff > 0 { run.execution_time } else { 0 };
     run.execution_expiration = started.workflow_execution_expiration_time.as_ref().map_or(0, from_timestamp);
     // The wait before the first task is not counted.
-    run.run_expiration = match (run.run_timeout, run.execution_expiration) {
+    run.run_expiration = match (run.run_timeout(), run.execution_expiration) {
         (0, _) => 0,
         (timeout, 0) => run.execution_time.saturating_add(timeout),
         (timeout, expiration) => run.execution_time.saturating_add(timeout).min(expiration),

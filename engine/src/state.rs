@@ -91,10 +91,11 @@ pub struct RunState {
     pub workflow_type: String,
     #[prost(string, tag = "11")]
     pub task_queue: String,
-    #[prost(int64, tag = "12")]
-    pub execution_timeout: Nanos,
-    #[prost(int64, tag = "13")]
-    pub run_timeout: Nanos,
+    /// None: the starter left it open. Zero, which some clients send, is no limit either, and is shown as it was sent.
+    #[prost(int64, optional, tag = "12")]
+    pub execution_timeout: Option<Nanos>,
+    #[prost(int64, optional, tag = "13")]
+    pub run_timeout: Option<Nanos>,
     #[prost(int64, tag = "14")]
     pub task_timeout: Nanos,
     #[prost(message, optional, tag = "15")]

@@ -13,8 +13,12 @@ pub(crate) const MIN_POLL_TIMEOUT: Duration = Duration::from_secs(2);
 /// For queries of clients that set no deadline.
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
+const SHORTEST_TAIL: Duration = Duration::from_millis(50);
+
 /// Clients that show histories to people: they must not see events that are not stored.
 const READERS: [&str; 2] = ["temporal-cli", "temporal-ui"];
+/// Among the features that a client names in the header `supported-features`.
+const FOLLOWS_NEXT_RUN: &str = "follows-next-run-id";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -25,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) timeout: Option<Duration>,
     /// The client shows histories to people.
     is_reader: bool,
+    /// The client finds the next run in any close event, not only in ContinuedAsNew.
+    pub(crate) follows_next_run: bool,
 }
 
 impl Call {
@@ -38,18 +44,25 @@ impl Call {
             time: unix_now(),
             timeout: parse_timeout(text("grpc-timeout")),
             is_reader: READERS.contains(&client_name),
+            follows_next_run: text("supported-features").split(',').any(|feature| feature.trim() == FOLLOWS_NEXT_RUN),
         })
     }
 
     /// Of the server itself.
     pub(crate) fn internal() -> Self {
-        Self { received: Instant::now(), time: unix_now(), timeout: None, is_reader: true }
+        Self { received: Instant::now(), time: unix_now(), timeout: None, is_reader: true, follows_next_run: true }
     }
 
     /// When to answer at the latest: after `longest`, or a little before the client's own deadline, so that the answer
     /// still gets there.
     pub(crate) fn deadline(&self, longest: Duration) -> Instant {
         let own = self.timeout.map_or(longest, |timeout| timeout.saturating_sub(tail(timeout)));
+        self.received + own.min(longest)
+    }
+
+    /// The same where the answer would say no more than that the deadline has come: clients count on having had their time.
+    pub(crate) fn last_moment(&self, longest: Duration) -> Instant {
+        let own = self.timeout.map_or(longest, |timeout| timeout.saturating_sub(SHORTEST_TAIL));
         self.received + own.min(longest)
     }
 
@@ -71,7 +84,7 @@ pub(crate) fn unix_now() -> Nanos {
 
 /// Time kept for the way back.
 fn tail(timeout: Duration) -> Duration {
-    (timeout / 10).clamp(Duration::from_millis(50), Duration::from_secs(1))
+    (timeout / 10).clamp(SHORTEST_TAIL, Duration::from_secs(1))
 }
 
 /// `grpc-timeout`: up to eight digits and a unit. None where it is malformed: tonic ignores such a header as well.
@@ -121,7 +134,7 @@ mod tests {
 
     #[test]
     fn answers_before_the_clients_deadline() {
-        let call = |timeout| Call { received: Instant::now(), time: 0, timeout, is_reader: false };
+        let call = |timeout| Call { timeout, ..Call::internal() };
         let wait = |timeout, longest| {
             let call = call(timeout);
             call.deadline(longest) - call.received
@@ -132,5 +145,9 @@ mod tests {
         assert_eq!(wait(Some(secs(60)), secs(60)), secs(59));
         assert_eq!(wait(Some(secs(3)), secs(60)), Duration::from_millis(2700));
         assert_eq!(wait(Some(Duration::from_millis(10)), secs(60)), Duration::ZERO);
+        for (timeout, expected) in [(secs(5), Duration::from_millis(4950)), (secs(30), secs(20))] {
+            let call = call(Some(timeout));
+            assert_eq!(call.last_moment(secs(20)) - call.received, expected);
+        }
     }
 }

@@ -31,7 +31,7 @@ impl Frontend {
         links::check(&request.links, namespace.limits())?;
         ids::optional("RequestId", &request.request_id, namespace.limits())?;
         ids::optional("Identity", &request.identity, namespace.limits())?;
-        let target = self.pin_to_chain(target, &request.first_execution_run_id).await?;
+        let target = self.open_run_of_chain(target, &request.first_execution_run_id).await?;
         let input = Input::RequestCancel {
             reason: request.reason,
             identity: request.identity,
@@ -53,7 +53,7 @@ impl Frontend {
         links::check(&request.links, namespace.limits())?;
         ids::optional("Identity", &request.identity, namespace.limits())?;
         sizes::blob(request.details.as_ref(), namespace.limits())?;
-        let target = self.pin_to_chain(target, &request.first_execution_run_id).await?;
+        let target = self.open_run_of_chain(target, &request.first_execution_run_id).await?;
         let input = Input::Terminate {
             reason: or_default(request.reason, DEFAULT_REASON),
             details: request.details,
@@ -77,6 +77,12 @@ impl Frontend {
 
     pub(crate) async fn send(&self, target: &Target, input: Input) -> Result<InputReply, Status> {
         self.history.input(target.clone(), input).await.map_err(|error| error::of_call(error, target))
+    }
+
+    /// The open run of the chain that began with this one, whatever run of it is named. Empty: the run that is named.
+    async fn open_run_of_chain(&self, target: Target, first_run_id: &str) -> Result<Target, Status> {
+        let target = if first_run_id.is_empty() { target } else { Target { run_id: None, ..target } };
+        self.pin_to_chain(target, first_run_id).await
     }
 
     /// The run that the call means, if it belongs to the chain of runs that began with this one. Empty: any chain.

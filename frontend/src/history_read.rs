@@ -13,12 +13,18 @@
 //! | close event wanted | open   | no   | an empty page, no token                                           |
 //! | close event wanted | paused | no   | the last event alone: Temporal takes the run for closed, and so do its tools |
 //! | close event wanted | closed | any  | the last event alone, no token                                    |
+//!
+//! Clients follow a chain of runs by its ContinuedAsNew events; that a retry or a cron schedule ends a run with another event, which
+//! names the next run, only those know that say so. So all others see such a close event as ContinuedAsNew: where the close event
+//! alone was asked for, as one who waits for the result does.
 
 use perdure_history::{Progress, Target};
 use perdure_proto::{
     RawHistory,
     api::{
-        enums::HistoryEventFilterType,
+        enums::{EventType, HistoryEventFilterType, TimeoutType},
+        failure::{Failure, TimeoutFailureInfo, failure::FailureInfo},
+        history::{HistoryEvent, WorkflowExecutionContinuedAsNewEventAttributes, history_event::Attributes},
         workflowservice::{
             GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
             GetWorkflowExecutionHistoryReverseRequest, GetWorkflowExecutionHistoryReverseResponse,
@@ -82,7 +88,8 @@ impl Frontend {
     async fn close_event(&self, call: &Call, read: Read) -> Result<Page, Status> {
         let progress = self.progress(&read.namespace, &read.target, 0, read.wait, call).await?;
         if let Some(event) = progress.close_event.as_ref().filter(|_| progress.closed) {
-            return Ok(Page { history: RawHistory::from_iter([event]), token: None });
+            let continued = if call.follows_next_run { None } else { as_continued(event) };
+            return Ok(Page { history: RawHistory::from_iter([continued.as_ref().unwrap_or(event)]), token: None });
         }
         let end = progress.last_event_id + 1;
         if progress.paused && !read.wait {
@@ -230,6 +237,49 @@ impl Frontend {
             return Err(bad());
         }
         Ok((Target { run_id: Some(run_id), ..target }, Some(token)))
+    }
+}
+
+/// A close event that names the next run, as ContinuedAsNew. None: it is that already, or the run was the last one.
+fn as_continued(event: &HistoryEvent) -> Option<HistoryEvent> {
+    let (new_execution_run_id, last_completion_result, failure) = match event.attributes.as_ref()? {
+        Attributes::WorkflowExecutionCompletedEventAttributes(end) => {
+            (&end.new_execution_run_id, end.result.clone(), None)
+        }
+        Attributes::WorkflowExecutionFailedEventAttributes(end) => {
+            (&end.new_execution_run_id, None, end.failure.clone())
+        }
+        Attributes::WorkflowExecutionTimedOutEventAttributes(end) => {
+            (&end.new_execution_run_id, None, Some(run_timed_out()))
+        }
+        _ => return None,
+    };
+    if new_execution_run_id.is_empty() {
+        return None;
+    }
+    let attributes = WorkflowExecutionContinuedAsNewEventAttributes {
+        new_execution_run_id: new_execution_run_id.clone(),
+        last_completion_result,
+        failure,
+        ..Default::default()
+    };
+    Some(HistoryEvent {
+        event_id: event.event_id,
+        event_time: event.event_time,
+        event_type: EventType::WorkflowExecutionContinuedAsNew.into(),
+        version: event.version,
+        task_id: event.task_id,
+        attributes: Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes)),
+        ..Default::default()
+    })
+}
+
+fn run_timed_out() -> Failure {
+    let info = TimeoutFailureInfo { timeout_type: TimeoutType::StartToClose.into(), ..Default::default() };
+    Failure {
+        message: "workflow timeout".to_owned(),
+        failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
+        ..Default::default()
     }
 }
 

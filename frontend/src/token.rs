@@ -4,6 +4,7 @@ use perdure_engine::{ActivityRef, Archetype, WorkflowTaskRef};
 use perdure_history::Target;
 use perdure_proto::token::{ActivityTaskToken, NexusTaskToken, QueryTaskToken, Token, WorkflowTaskToken};
 use perdure_storage::WorkflowKey;
+use prost::Message;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -50,33 +51,61 @@ impl TaskToken for NexusTaskToken {
 }
 
 impl Frontend {
-    /// Opens a token. Its namespace is the one that the call may touch; a request that names another is refused.
+    /// Opens a token. Its namespace is the one that the call may touch; a request that names another is refused. That one
+    /// is looked for first: a client that mistypes it hears so whatever its token is.
     pub(crate) fn open_task_token<T: TaskToken>(
         &self,
         sealed: &[u8],
         request_namespace: &str,
     ) -> Result<(AuthorizedNamespace, T), Status> {
+        let named = match request_namespace {
+            "" => None,
+            name => Some(self.namespaces.resolve(name)?.id()),
+        };
         if sealed.is_empty() {
             return Err(status::invalid("Task token not set on request."));
         }
-        let token: T = self.sealer.open(sealed).map_err(|_| self.refuse_task_token::<T>(sealed))?;
-        let namespace_id = uuid(token.namespace_id())?;
-        let Some(namespace) = self.namespaces.by_id(namespace_id) else {
-            return Err(status::namespace_not_found(&namespace_id.to_string()));
-        };
-        if !request_namespace.is_empty() && self.namespaces.resolve(request_namespace)?.id() != namespace_id {
-            return Err(status::invalid("Operation requested with a token from a different namespace."));
-        }
+        let token: T = self.sealer.open(sealed).map_err(|_| self.refuse_task_token::<T>(sealed, named))?;
+        let namespace = self.token_namespace(uuid(token.namespace_id())?, named)?;
         Ok((namespace, token))
     }
 
-    fn refuse_task_token<T: TaskToken>(&self, sealed: &[u8]) -> Status {
+    /// The namespace of a token, which must be that of the request, if it names one.
+    fn token_namespace(&self, id: Uuid, named: Option<Uuid>) -> Result<AuthorizedNamespace, Status> {
+        let namespace = self.namespaces.by_id(id).ok_or_else(|| status::namespace_not_found(&id.to_string()))?;
+        if named.is_some_and(|named| named != id) {
+            return Err(status::invalid("Operation requested with a token from a different namespace."));
+        }
+        Ok(namespace)
+    }
+
+    fn refuse_task_token<T: TaskToken>(&self, sealed: &[u8], named: Option<Uuid>) -> Status {
+        if let Some(id) = foreign_namespace(sealed) {
+            return self.token_namespace(id, named).map_or_else(|refused| refused, |_| status::not_found(T::NOT_FOUND));
+        }
         let another_kind = self.sealer.open::<WorkflowTaskToken>(sealed).is_ok()
             || self.sealer.open::<ActivityTaskToken>(sealed).is_ok()
             || self.sealer.open::<QueryTaskToken>(sealed).is_ok()
             || self.sealer.open::<NexusTaskToken>(sealed).is_ok();
         if another_kind { status::not_found(T::NOT_FOUND) } else { status::invalid("Error deserializing task token.") }
     }
+}
+
+/// What tokens of Temporal's servers of all kinds begin with. Who shows one worked for another server before: his task is not
+/// here, which is worth telling apart from garbage.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ForeignToken {
+    #[prost(string, tag = "1")]
+    namespace_id: String,
+    /// Or a task queue.
+    #[prost(string, tag = "2")]
+    workflow_id: String,
+}
+
+/// The namespace of a token that a server of Temporal's made. None: it is no such token.
+fn foreign_namespace(token: &[u8]) -> Option<Uuid> {
+    let token = ForeignToken::decode(token).ok()?;
+    if token.workflow_id.is_empty() { None } else { Uuid::parse_str(&token.namespace_id).ok() }
 }
 
 /// The run and the workflow task that a token names.

@@ -103,7 +103,7 @@ pub(super) fn checked(
     options: ActivityOptions,
     limits: &Limits,
 ) -> Result<ActivityOptions, String> {
-    let around = (run.run_timeout, run.task_queue.as_str());
+    let around = (run.run_timeout(), run.task_queue.as_str());
     normalized(&activity.activity_id, &activity.activity_type, options, around, limits)
 }
 

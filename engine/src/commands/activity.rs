@@ -38,7 +38,7 @@ pub(super) fn schedule(
     let limits = tx.ctx.limits;
     let eager = command.request_eager_execution && batch.takes_along;
     let input_size = command.input.as_ref().map_or(0, Message::encoded_len);
-    let attributes = normalized(command, run.run_timeout, &run.task_queue, batch.completed_event_id, limits)
+    let attributes = normalized(command, run.run_timeout(), &run.task_queue, batch.completed_event_id, limits)
         .map_err(|text| WorkflowTaskFailure::task_failed(CAUSE, text))?;
     if input_size as i64 > limits.blob_size {
         return Err(WorkflowTaskFailure::run_terminated(

@@ -126,10 +126,10 @@ fn inherited(
     let checked = |value: &Option<Duration>, field: &str| {
         validate::duration(value.as_ref()).map_err(|error| format!("Invalid {field} on {COMMAND}: {error}. {at}"))
     };
-    let run_timeout = or(checked(&command.workflow_run_timeout, "WorkflowRunTimeout")?, run.run_timeout);
+    let run_timeout = or(checked(&command.workflow_run_timeout, "WorkflowRunTimeout")?, run.run_timeout());
     let task_timeout = or(checked(&command.workflow_task_timeout, "WorkflowTaskTimeout")?, run.task_timeout);
     let backoff = checked(&command.backoff_start_interval, "BackoffStartInterval")?;
-    let run_timeout = validate::run_timeout(run_timeout, run.execution_timeout);
+    let run_timeout = validate::run_timeout(run_timeout, run.execution_timeout());
     command.retry_policy = retry::for_workflow(command.retry_policy.take(), limits)
         .map_err(|error| format!("invalid WorkflowRetryPolicy on {COMMAND}: {error}. {at}"))?;
     command.workflow_run_timeout = Some(duration(run_timeout));

@@ -36,7 +36,7 @@ pub(super) fn schedule(
     };
     check_names(&command, tx.ctx.limits).map_err(bad)?;
     let (run, limits) = (&tx.state.run, tx.ctx.limits);
-    let timeouts = Timeouts::of(&command, run.run_timeout, limits.nexus_schedule_to_close_max).map_err(bad)?;
+    let timeouts = Timeouts::of(&command, run.run_timeout(), limits.nexus_schedule_to_close_max).map_err(bad)?;
     if command.input.as_ref().map_or(0, Message::encoded_len) as i64 > limits.blob_size {
         let text = "ScheduleNexusOperationCommandAttributes.Input exceeds size limit";
         return Err(WorkflowTaskFailure::run_terminated(CAUSE, text));

@@ -196,8 +196,8 @@ pub(crate) fn apply_reset_from(run: &mut RunState, from: &ResetFrom) {
     run.original_start_time = run.start_time;
     run.start_time = from.time;
     run.execution_time = from.time;
-    run.execution_expiration = after(run.execution_timeout);
-    run.run_expiration = match (after(run.run_timeout), run.execution_expiration) {
+    run.execution_expiration = after(run.execution_timeout());
+    run.run_expiration = match (after(run.run_timeout()), run.execution_expiration) {
         (expiration, 0) | (0, expiration) => expiration,
         (expiration, last) => expiration.min(last),
     };

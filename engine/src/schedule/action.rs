@@ -65,7 +65,7 @@ fn start_of(workflow: &NewWorkflowExecutionInfo, limits: &Limits) -> Start {
         task_queue: workflow.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default(),
         input: workflow.input.clone(),
         header: workflow.header.clone(),
-        execution_timeout: from_optional_duration(workflow.workflow_execution_timeout.as_ref()),
+        execution_timeout: workflow.workflow_execution_timeout.as_ref().map(from_duration),
         run_timeout: workflow.workflow_run_timeout.as_ref().map(from_duration),
         task_timeout: from_optional_duration(workflow.workflow_task_timeout.as_ref()),
         retry_policy: workflow

@@ -171,7 +171,7 @@ fn a_run_that_times_out_is_retried_until_its_chain_expires() {
     let mut world = World::with(|start| {
         retrying(start);
         start.run_timeout = Some(10 * SECOND);
-        start.execution_timeout = 15 * SECOND;
+        start.execution_timeout = Some(15 * SECOND);
     });
     world.start_task();
     assert_eq!(next_deadline(&world.state), Some(EPOCH + 10 * SECOND));
@@ -184,7 +184,7 @@ fn a_run_that_times_out_is_retried_until_its_chain_expires() {
 
     let mut world = World::with(|start| {
         retrying(start);
-        start.execution_timeout = 15 * SECOND;
+        start.execution_timeout = Some(15 * SECOND);
     });
     let step = world.wake_after(15 * SECOND);
     assert_eq!(shown(&step), (String::new(), Some(RetryState::Timeout)));
@@ -235,7 +235,7 @@ fn continue_as_new_inherits_what_the_command_leaves_open() {
         child(start);
         start.memo = Some(Memo { fields: [("k".to_owned(), payloads("1").unwrap().payloads[0].clone())].into() });
         start.run_timeout = Some(50 * SECOND);
-        start.execution_timeout = 500 * SECOND;
+        start.execution_timeout = Some(500 * SECOND);
         start.task_timeout = 7 * SECOND;
     });
     world.advance(200_000_000);
@@ -251,7 +251,7 @@ fn continue_as_new_inherits_what_the_command_leaves_open() {
     assert_eq!((next.memo, next.parent), (None, world.state.run.parent.clone()));
     assert_eq!(
         (next.run_timeout, next.execution_timeout, next.task_timeout),
-        (Some(50 * SECOND), 500 * SECOND, 7 * SECOND)
+        (Some(50 * SECOND), Some(500 * SECOND), 7 * SECOND)
     );
     let continued = next.continued.unwrap();
     assert_eq!((continued.initiator, continued.attempt), (Initiator::Workflow, 1));

@@ -1,6 +1,6 @@
 //! What DescribeWorkflowExecution shows of a run.
 
-use perdure_engine::Input;
+use perdure_engine::{Input, Task};
 use perdure_proto::api::{
     enums::{EventType as T, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus},
     workflow::PendingActivityInfo,
@@ -35,6 +35,29 @@ fn a_new_run() {
     world.start_task();
     let task = world.state.describe(world.now).pending_workflow_task.unwrap();
     assert_eq!((task.state(), task.attempt), (PendingWorkflowTaskState::Started, 1));
+}
+
+/// Clients that read it tell "left open" from the zero that others send.
+#[test]
+fn timeouts_as_the_starter_gave_them() {
+    let cases = [
+        ((None, None), (None, None)),
+        ((Some(0), Some(0)), (seconds(0), seconds(0))),
+        ((None, Some(7)), (None, seconds(7))),
+        ((Some(9), None), (seconds(9), seconds(9))),
+    ];
+    for ((execution, run), expected) in cases {
+        let world = World::with(|start| {
+            start.execution_timeout = execution.map(|timeout: i64| timeout * SECOND);
+            start.run_timeout = run.map(|timeout: i64| timeout * SECOND);
+        });
+        let config = world.state.describe(world.now).execution_config.unwrap();
+        assert_eq!((config.workflow_execution_timeout, config.workflow_run_timeout), expected);
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &world.history[0].attributes else {
+            panic!("{:?}", world.history[0])
+        };
+        assert_eq!((started.workflow_execution_timeout, started.workflow_run_timeout), expected);
+    }
 }
 
 #[test]
@@ -72,17 +95,21 @@ fn an_activity_in_each_phase() {
 }
 
 #[test]
-fn a_closed_run_has_nothing_pending() {
+fn a_closed_run_works_on_nothing_and_shows_which_activities_it_left() {
     let mut world = World::new();
     world.complete(vec![schedule(schedule_attributes("a")), child::start("child")]);
+    let pending = world.state.describe(world.now).pending_activities;
     assert_eq!(world.state.describe(world.now).pending_children[0].workflow_id, "child");
     world.advance(3 * SECOND);
     world
         .step(Input::Terminate { reason: "r".into(), details: None, identity: "i".into(), links: Vec::new() })
         .unwrap();
     let answer = world.state.describe(world.now);
-    assert_eq!((answer.pending_activities.len(), answer.pending_children.len()), (0, 0));
+    assert_eq!((answer.pending_activities, answer.pending_children.len()), (pending, 0));
     assert_eq!(answer.pending_workflow_task, None);
+    let owed = perdure_engine::obligations(&world.state);
+    assert!(!owed.iter().any(|task| matches!(task, Task::DispatchActivity { .. })), "{owed:?}");
+    assert!(world.state.run.activities.values().all(|activity| activity.input.is_none()));
     let info = answer.workflow_execution_info.unwrap();
     assert_eq!(info.status(), WorkflowExecutionStatus::Terminated);
     assert_eq!(info.close_time.unwrap().seconds, EPOCH / SECOND + 3);

@@ -156,7 +156,7 @@ fn the_task_fails_and_another_follows() {
 
 #[test]
 fn time_begins_anew_except_for_timers() {
-    let mut world = World::with(|start| start.execution_timeout = 1_000 * SECOND);
+    let mut world = World::with(|start| start.execution_timeout = Some(1_000 * SECOND));
     let (_, before) = (world.complete(vec![activity::schedule(activity::schedule_attributes("a"))]), world.now);
     signal(&mut world, "s");
     world.advance(100 * SECOND);

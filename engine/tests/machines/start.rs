@@ -30,7 +30,7 @@ fn types(world: &World) -> Vec<T> {
 fn the_plain_start() {
     let world = World::with(|start| {
         start.input = payloads("1");
-        start.execution_timeout = 60 * SECOND;
+        start.execution_timeout = Some(60 * SECOND);
     });
     assert_eq!(types(&world), [T::WorkflowExecutionStarted, T::WorkflowTaskScheduled]);
     let started = started(&world);

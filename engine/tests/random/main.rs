@@ -253,7 +253,7 @@ fn start(dice: &mut Dice) -> Start {
         start.run_timeout = Some((dice.below(300) as i64 + 1) * SECOND);
     }
     if dice.one_in(4) {
-        start.execution_timeout = (dice.below(500) as i64 + 1) * SECOND;
+        start.execution_timeout = Some((dice.below(500) as i64 + 1) * SECOND);
     }
     if dice.one_in(4) {
         start.retry_policy =

@@ -1,14 +1,18 @@
 //! Messages that tonic could not read.
 //!
 //! tonic answers them before a handler runs, with codes that SDKs try again without end: OUT_OF_RANGE for a message above
-//! the limit, INTERNAL for one that is no protobuf. Both can never succeed. SDKs know an oversize message by
-//! RESOURCE_EXHAUSTED and the first words of grpc-go's text.
+//! the limit (RESOURCE_EXHAUSTED when it was compressed), INTERNAL for one that is no protobuf, or cannot be decompressed. None
+//! of them can ever succeed. SDKs know an oversize message by RESOURCE_EXHAUSTED and the words of grpc-go's text.
 
 use http::{HeaderMap, HeaderValue, Response};
 use tonic::{Code, Status};
 
 /// `Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes`.
 const TOO_LARGE: &str = "Error, decoded message length too large: found ";
+/// `Error decompressing: size limit, of 4 bytes, exceeded while decompressing message`.
+const UNPACKED_TOO_LARGE: &str = "Error decompressing: size limit, of ";
+/// `Error decompressing: invalid gzip header, while sending request`.
+const PACKED_BADLY: &str = "Error decompressing: ";
 /// The words before each reason of prost's.
 const MALFORMED: &str = "failed to decode Protobuf message: ";
 
@@ -30,11 +34,24 @@ fn corrected(headers: &HeaderMap) -> Option<Status> {
     let status = Status::from_header_map(headers)?;
     match status.code() {
         Code::OutOfRange => too_large(status.message()).map(Status::resource_exhausted),
-        Code::Internal => status.message().strip_prefix(MALFORMED).map(|reason| {
-            Status::invalid_argument(percent_encode(&format!("grpc: error unmarshalling request: {reason}")))
-        }),
+        Code::ResourceExhausted => unpacked_too_large(status.message()).map(Status::resource_exhausted),
+        Code::Internal => malformed(status.message()).map(|text| Status::invalid_argument(percent_encode(&text))),
         _ => None,
     }
+}
+
+fn malformed(message: &str) -> Option<String> {
+    if let Some(reason) = message.strip_prefix(MALFORMED) {
+        return Some(format!("grpc: error unmarshalling request: {reason}"));
+    }
+    let reason = message.strip_prefix(PACKED_BADLY)?.strip_suffix(", while sending request")?;
+    Some(format!("grpc: failed to decompress the received message: {reason}"))
+}
+
+/// How large it would have become nobody knows: it was not unpacked to its end.
+fn unpacked_too_large(message: &str) -> Option<String> {
+    let limit = message.strip_prefix(UNPACKED_TOO_LARGE)?.split(' ').next()?;
+    Some(format!("grpc: received message after decompression larger than max {limit}"))
 }
 
 fn too_large(message: &str) -> Option<String> {
@@ -77,8 +94,36 @@ mod tests {
     }
 
     #[test]
+    fn compressed_messages() {
+        let cases = [
+            (
+                Status::resource_exhausted(
+                    "Error decompressing: size limit, of 4194304 bytes, exceeded while decompressing message",
+                ),
+                Code::ResourceExhausted,
+                "grpc: received message after decompression larger than max 4194304",
+            ),
+            (
+                Status::internal("Error decompressing: invalid gzip header, while sending request"),
+                Code::InvalidArgument,
+                "grpc: failed to decompress the received message: invalid gzip header",
+            ),
+        ];
+        for (status, code, text) in cases {
+            let after = through(status);
+            assert_eq!((after.code(), after.message()), (code, text));
+        }
+    }
+
+    #[test]
     fn other_answers_stay() {
-        for status in [Status::out_of_range("a page"), Status::internal("a bug"), Status::not_found("nothing")] {
+        let others = [
+            Status::out_of_range("a page"),
+            Status::internal("a bug"),
+            Status::not_found("nothing"),
+            Status::resource_exhausted("namespace rate limit exceeded"),
+        ];
+        for status in others {
             let after = through(status.clone());
             assert_eq!((after.code(), after.message()), (status.code(), status.message()));
         }

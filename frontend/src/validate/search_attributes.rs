@@ -82,10 +82,17 @@ fn check_value(name: &str, kind: AttributeKind, payload: &Payload) -> Result<(),
 
 fn note_types(attributes: &mut SearchAttributes, namespace: &AuthorizedNamespace) {
     for (name, payload) in &mut attributes.indexed_fields {
-        if let Some(kind) = namespace.attribute(name) {
+        if let Some(kind) = namespace.attribute(name).filter(|&kind| !is_read_alike(payload, kind)) {
             payload.metadata.insert(TYPE_KEY.to_owned(), kind.name().into());
         }
     }
+}
+
+/// The client has named a type, and under it the value is what it is under the attribute's own: `Keyword` for a Text. Then it
+/// gets back the type that it named, which SDKs compare.
+fn is_read_alike(payload: &Payload, kind: AttributeKind) -> bool {
+    let same = |named| named == kind || decode_value(payload, named) == decode_value(payload, kind);
+    AttributeKind::of_payload(payload).is_some_and(same)
 }
 
 fn invalid_value(name: &str, kind: AttributeKind, payload: &Payload) -> Status {

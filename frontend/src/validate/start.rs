@@ -146,8 +146,9 @@ fn start_delay(request: &StartWorkflowExecutionRequest) -> Result<Nanos, Status>
 
 #[derive(Clone, Copy)]
 struct Timeouts {
-    execution: Nanos,
-    run: Nanos,
+    /// None: left open. Some clients send zero instead, which is shown again as it was sent.
+    execution: Option<Nanos>,
+    run: Option<Nanos>,
     task: Nanos,
 }
 
@@ -157,7 +158,11 @@ fn timeouts(request: &StartWorkflowExecutionRequest, limits: &FrontendLimits) ->
     let run = timeout("WorkflowRunTimeoutSeconds", request.workflow_run_timeout.as_ref())?;
     let task = timeout("WorkflowTaskTimeoutSeconds", request.workflow_task_timeout.as_ref())?;
     let run = validate::run_timeout(run, execution);
-    Ok(Timeouts { execution, run, task: validate::task_timeout(task, run, &limits.runs) })
+    Ok(Timeouts {
+        execution: request.workflow_execution_timeout.map(|_| execution),
+        run: (request.workflow_run_timeout.is_some() || run > 0).then_some(run),
+        task: validate::task_timeout(task, run, &limits.runs),
+    })
 }
 
 fn timeout(name: &str, value: Option<&prost_types::Duration>) -> Result<Nanos, Status> {
@@ -251,7 +256,7 @@ fn build(
         input: request.input,
         header: request.header,
         execution_timeout: timeouts.execution,
-        run_timeout: Some(timeouts.run).filter(|&timeout| timeout > 0),
+        run_timeout: timeouts.run,
         task_timeout: timeouts.task,
         identity: request.identity,
         reuse_policy,

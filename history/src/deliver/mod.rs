@@ -206,7 +206,7 @@ fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {
         task_queue: initiated.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default(),
         input: initiated.input.clone(),
         header: initiated.header.clone(),
-        execution_timeout: from_optional_duration(initiated.workflow_execution_timeout.as_ref()),
+        execution_timeout: initiated.workflow_execution_timeout.as_ref().map(from_duration),
         run_timeout: initiated.workflow_run_timeout.as_ref().map(from_duration),
         task_timeout: from_optional_duration(initiated.workflow_task_timeout.as_ref()),
         reuse_policy: initiated.workflow_id_reuse_policy(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use perdure_engine::{Import, Input, Reset, Start, WorkflowState, WorkflowTaskRef};
+use perdure_engine::{Import, Input, Nanos, Reset, Start, WorkflowState, WorkflowTaskRef};
 use perdure_matching::{PollerInfo, RecordError, StartedTask, TaskRef};
 use perdure_proto::api::{
     enums::{QueryRejectCondition, UpdateWorkflowExecutionLifecycleStage as Stage},
@@ -122,6 +122,8 @@ pub(crate) enum Action {
     Query {
         query: WorkflowQuery,
         reject: QueryRejectCondition,
+        /// How long the caller waits.
+        until: Nanos,
         reply: ReplyTo<QueryRoute>,
     },
     Update {
@@ -188,5 +190,5 @@ pub(crate) struct Wanted {
 pub(crate) struct DueRuns {
     pub generation: u64,
     pub window: super::scan::Window,
-    pub found: Result<Vec<(perdure_engine::Nanos, RunKey)>, StoreError>,
+    pub found: Result<Vec<(Nanos, RunKey)>, StoreError>,
 }

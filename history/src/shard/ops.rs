@@ -48,7 +48,7 @@ impl Shard {
                     self.send_when_durable(key, send);
                 }
             }
-            Action::Query { query, reject, reply } => self.query(key, query, reject, reply),
+            Action::Query { query, reject, until, reply } => self.query(key, query, reject, until, reply),
             Action::Update { update_id, request, wait, reply } => self.update(key, update_id, request, wait, reply),
             Action::PollUpdate { update_id, wait, reply } => self.poll_update(key, update_id, wait, reply),
             Action::Reset(op) => self.reset(key, *op),

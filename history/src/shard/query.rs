@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | closed, against the reject condition | any | rejected |
 //! | paused | any | rejected; a buffered one when its task is over |
-//! | never had a workflow task completed | none pending | not ready |
+//! | never had a workflow task completed | none pending, the first one is due in the caller's time | buffered: rides on that one |
+//! | never had a workflow task completed | none pending, or due too late | not ready |
 //! | open | pending, failing for some attempts | not ready |
 //! | open | pending | buffered: rides on that task or the next |
 //! | open or closed | none pending | direct: a query task through matching |
 
-use perdure_engine::Reject;
+use perdure_engine::{Nanos, Reject};
 use perdure_proto::api::{
     enums::{QueryRejectCondition, WorkflowExecutionStatus},
     query::WorkflowQuery,
@@ -32,11 +33,12 @@ impl Shard {
         key: RunKey,
         query: WorkflowQuery,
         reject: QueryRejectCondition,
+        until: Nanos,
         reply: ReplyTo<QueryRoute>,
     ) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
         cell.last_used = self.steps;
-        match route(cell, &self.shared, &query, reject) {
+        match route(cell, &self.shared, &query, reject, until) {
             Ok(Some(direct)) => {
                 self.send_when_durable(key, message::tell(reply, Ok(QueryRoute::Direct(Box::new(direct)))));
             }
@@ -53,7 +55,8 @@ impl Shard {
     /// Buffered queries whose workflow task is over, with none to follow, go on directly.
     pub(super) fn settle_queries(&mut self, key: RunKey) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
-        if cell.queries.is_empty() || task_pending(cell) {
+        let waits_for_the_first = first_task_due(cell).is_some() && cell.status() != WorkflowExecutionStatus::Paused;
+        if cell.queries.is_empty() || task_pending(cell) || waits_for_the_first {
             return;
         }
         let mut routes = Vec::new();
@@ -76,6 +79,7 @@ fn route(
     shared: &Shared,
     query: &WorkflowQuery,
     reject: QueryRejectCondition,
+    until: Nanos,
 ) -> Result<Option<DirectQuery>, Error> {
     let status = cell.status();
     let open = cell.is_open();
@@ -95,11 +99,11 @@ fn route(
         }
         return Ok(Some(DirectQuery::of(cell, query.clone(), &shared.matching)));
     }
-    if !task_pending(cell) {
-        if cell.state.run.last_completed_started_event_id == 0 {
-            return not_ready("Workflow task is not scheduled yet.");
-        }
+    if !task_pending(cell) && cell.state.run.last_completed_started_event_id != 0 {
         return Ok(Some(DirectQuery::of(cell, query.clone(), &shared.matching)));
+    }
+    if !task_pending(cell) && first_task_due(cell).is_none_or(|due| due > until) {
+        return not_ready("Workflow task is not scheduled yet.");
     }
     if cell.state.run.workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_ATTEMPTS) {
         return not_ready("Unable to query workflow due to Workflow Task in failed state.");
@@ -110,6 +114,13 @@ fn route(
         return Err(Error::Busy("too many queries wait for a workflow task of this workflow, try again later".into()));
     }
     Ok(None)
+}
+
+/// When the run's first workflow task comes, while it waits for that: a delayed start, a retry, a run of a cron schedule.
+fn first_task_due(cell: &Cell) -> Option<Nanos> {
+    let run = &cell.state.run;
+    let waits = cell.is_open() && run.last_completed_started_event_id == 0 && run.first_task_backoff_until != 0;
+    waits.then_some(run.first_task_backoff_until)
 }
 
 fn task_pending(cell: &Cell) -> bool {

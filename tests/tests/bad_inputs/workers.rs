@@ -15,9 +15,9 @@ use perdure_proto::api::{
     failure::Failure,
     taskqueue::TaskQueue,
     workflowservice::{
-        PollActivityTaskQueueRequest, PollNexusTaskQueueRequest, PollWorkflowTaskQueueRequest,
-        RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatRequest, RegisterNamespaceRequest,
-        RespondActivityTaskCanceledByIdRequest, RespondActivityTaskCanceledRequest,
+        DescribeNamespaceRequest, PollActivityTaskQueueRequest, PollNexusTaskQueueRequest,
+        PollWorkflowTaskQueueRequest, RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatRequest,
+        RegisterNamespaceRequest, RespondActivityTaskCanceledByIdRequest, RespondActivityTaskCanceledRequest,
         RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
         RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedRequest, RespondQueryTaskCompletedRequest,
         RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest, ShutdownWorkerRequest,
@@ -26,7 +26,7 @@ use perdure_proto::api::{
 };
 use perdure_tests::{Database, Server};
 use prost_types::Duration as ProtoDuration;
-use tonic::{Code, transport::Channel};
+use tonic::{Code, codec::CompressionEncoding, transport::Channel};
 
 use crate::{
     starts::{Start, start},
@@ -141,6 +141,10 @@ fn answers(namespace: &str, token: &[u8], messages: [&str; 3], code: Code) -> Ve
     ]
 }
 
+fn no_namespace(rows: Vec<Row>) -> Vec<Row> {
+    rows.into_iter().map(|row| row.with_detail("NamespaceNotFoundFailure")).collect()
+}
+
 async fn begin(client: &mut Client, workflow_id: &str) -> Result<Bytes> {
     client.start_workflow_execution(Start { workflow_id: workflow_id.to_owned(), ..start() }).await?;
     Ok(client.poll_workflow_task_queue(poll()).await?.into_inner().task_token)
@@ -167,6 +171,8 @@ async fn tokens_are_of_this_server_kind_and_namespace() -> Result<()> {
     check(&server, answers("default", b"", [missing; 3], invalid)).await?;
     check(&server, answers("", b"", [missing; 3], invalid)).await?;
     check(&server, answers("default", b"\xff\xfegarbage", [garbage; 3], invalid)).await?;
+    let text = "Namespace nowhere is not found.";
+    check(&server, no_namespace(answers("nowhere", b"\xff\xfegarbage", [text; 3], Code::NotFound))).await?;
     let mut forged = token.to_vec();
     *forged.last_mut().expect("a token has bytes") ^= 1;
     check(&server, answers("default", &forged, [garbage; 3], invalid)).await?;
@@ -176,6 +182,17 @@ async fn tokens_are_of_this_server_kind_and_namespace() -> Result<()> {
         "query task not found, or already expired",
     ];
     check(&server, answers("default", &token, other_kind, Code::NotFound).split_off(2)).await?;
+    // One that a server of Temporal's made: a worker that moved here has it.
+    let request = DescribeNamespaceRequest { namespace: "default".to_owned(), ..Default::default() };
+    let own = client.describe_namespace(request).await?.into_inner().namespace_info.map(|info| info.id);
+    let foreign = |id: &str| format!("\n\x24{id}\x12\x01w\x1a\x01r");
+    let gone = ["Workflow task not found.", other_kind[1], other_kind[2]];
+    let from_temporal = foreign(&own.unwrap_or_default());
+    check(&server, answers("default", from_temporal.as_bytes(), gone, Code::NotFound)).await?;
+    check(&server, answers("second", from_temporal.as_bytes(), [elsewhere; 3], invalid)).await?;
+    let nowhere = "0f000000-0000-4000-8000-000000000000";
+    let text = format!("Namespace {nowhere} is not found.");
+    check(&server, no_namespace(answers("", foreign(nowhere).as_bytes(), [text.as_str(); 3], Code::NotFound))).await?;
     check(&server, answers("second", &token, [elsewhere; 3], invalid).drain(..2).collect()).await
 }
 
@@ -287,6 +304,20 @@ async fn activities_are_named_by_id() -> Result<()> {
     };
     let message = "Failure must have ApplicationFailureInfo.";
     check(&server, vec![Row::invalid("RespondActivityTaskFailedById", &plain, message)]).await
+}
+
+/// SDKs look for these words, and then fail the workflow task instead of sending it again.
+#[tokio::test]
+async fn a_message_that_is_too_large_when_unpacked() -> Result<()> {
+    let server = Server::start("bad_inputs_compressed", Database::SqliteMemory).await?;
+    let mut client = Client::new(server.channel().await?).send_compressed(CompressionEncoding::Gzip);
+    let large = Start { identity: "x".repeat(4_300_000), ..start() };
+    let status = client.start_workflow_execution(large).await.expect_err("too large");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.message(), "grpc: received message after decompression larger than max 4194304");
+    let small = Start { workflow_id: "small".to_owned(), identity: "x".repeat(900), ..start() };
+    client.start_workflow_execution(small).await?;
+    Ok(())
 }
 
 /// tonic would answer these with codes that clients try again for ever.
