@@ -47,7 +47,9 @@ pub struct Options {
     #[arg(
         long,
         env = "TEMPORAL_TLS_CLIENT_CERT_DATA",
+        hide_env_values = true,
         value_name = "PEM",
+        allow_hyphen_values = true,
         conflicts_with = "tls_cert_path",
         global = true
     )]
@@ -61,6 +63,7 @@ pub struct Options {
         env = "TEMPORAL_TLS_CLIENT_KEY_DATA",
         hide_env_values = true,
         value_name = "PEM",
+        allow_hyphen_values = true,
         conflicts_with = "tls_key_path",
         global = true
     )]
@@ -72,7 +75,9 @@ pub struct Options {
     #[arg(
         long,
         env = "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
+        hide_env_values = true,
         value_name = "PEM",
+        allow_hyphen_values = true,
         conflicts_with = "tls_ca_path",
         global = true
     )]

@@ -133,6 +133,7 @@ fn common_options_go_before_and_behind() {
         "operator cluster health --address h:1 --tls --tls-ca-path f",
         "operator cluster health --tls=false --api-key k --grpc-meta a=b --command-timeout 1m",
         "workflow list --time-format iso --no-json-shorthand-payloads",
+        "workflow list --tls-ca-data '-----BEGIN CERTIFICATE-----' --color never",
     ] {
         let parsed = Program::try_parse_from(words(&format!("perdure {line}")));
         assert!(parsed.is_ok(), "refused: {line}: {:?}", parsed.err());

@@ -40,6 +40,8 @@ async fn certificates_are_shown_and_checked() -> Result<()> {
     let server = Server::start_set("admin_cli_tls", Database::SqliteMemory, &flags, &[]).await?;
 
     let (ca, cert, key) = (path(&authority.pem), path(&cert), path(&key));
+    let [ca_text, cert_text, key_text] = [&ca, &cert, &key].map(std::fs::read_to_string);
+    let (ca_text, cert_text, key_text) = (ca_text?, cert_text?, key_text?);
     let mine = format!("--tls-ca-path {ca} --tls-cert-path {cert} --tls-key-path {key}");
     let cases = [
         (mine.clone(), 0, "default"),
@@ -50,6 +52,10 @@ async fn certificates_are_shown_and_checked() -> Result<()> {
         (mine.replace("authority.pem", "other.pem"), 1, "perdure: "),
         (format!("--tls-ca-path {ca} --tls-cert-path {cert}"), 1, "give both"),
         (format!("{mine} --tls-disable-host-verification"), 1, "--tls-ca-path"),
+        (format!("{mine} --client-authority proxied.example --client-connect-timeout 0s --color never"), 0, "default"),
+        (format!("--tls-ca-data '{ca_text}' --tls-cert-data '{cert_text}' --tls-key-data '{key_text}'"), 0, "default"),
+        (format!("--tls-ca-data '{ca_text}' --tls-cert-path {cert} --tls-key-path {key}"), 0, "default"),
+        (format!("{mine} --tls-key-data x"), 2, "cannot be used with"),
     ];
     assert!(other.pem.exists());
     expect(&server, &cases).await

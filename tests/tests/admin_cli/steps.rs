@@ -26,6 +26,8 @@ pub(crate) const STEPS: &[Step] = &[
     // The server and its namespaces.
     ok("operator cluster health ", &["SERVING"]),
     ok("operator cluster health -o json", &["\"status\": \"SERVING\""]),
+    ok("-o json operator cluster health", &["\"status\": \"SERVING\""]),
+    ok("--namespace=default --time-format iso operator namespace describe", &["NamespaceInfo.Name", "default"]),
     ok("operator cluster describe ", &["ClusterName", "PersistenceStore", "sqlite"]),
     ok("operator cluster describe --detail", &["\"clusterId\""]),
     ok("operator cluster system ", &["ServerVersion", "SupportsSchedules", "true"]),
