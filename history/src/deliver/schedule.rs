@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn starts_take_turns() {
         let (turns, start) = (Turns::default(), Instant::now());
-        let mut at = |namespace: &str, per_second, millis: u64| {
+        let at = |namespace: &str, per_second, millis: u64| {
             turns.take(namespace, per_second, start + Duration::from_millis(millis)).as_millis()
         };
         assert_eq!([0, 0, 0].map(|millis| at("n", 10, millis)), [0, 100, 200]);
