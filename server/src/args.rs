@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use perdure_cli::Completion;
@@ -13,7 +13,8 @@ use crate::{
     ui::Ui,
 };
 
-const AFTER_HELP: &str = "Options of all commands that talk to a server, like --address, --namespace and --output, go in front of \
+const AFTER_HELP: &str =
+    "Options of all commands that talk to a server, like --address, --namespace and --output, go in front of \
     the command or behind it: `perdure workflow list --help` names them.
 
 Examples:
@@ -27,6 +28,34 @@ Examples:
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The same for `perdure server …` alone. To name all other commands takes 1.5 MB of program in memory, for as long as the
+/// server runs.
+#[derive(Debug, Parser)]
+#[command(name = "perdure", version)]
+struct OfServer {
+    #[command(subcommand)]
+    command: OnlyServer,
+}
+
+#[derive(Debug, Subcommand)]
+enum OnlyServer {
+    /// Run a server.
+    #[command(subcommand)]
+    Server(ServerCommand),
+}
+
+impl Args {
+    /// Ends the process where the words are wrong, or ask for help.
+    pub(crate) fn of(words: impl Iterator<Item = OsString>) -> Self {
+        let words: Vec<OsString> = words.collect();
+        if words.get(1).is_none_or(|word| word != "server") {
+            return Self::parse_from(perdure_cli::options_behind(words));
+        }
+        let OnlyServer::Server(command) = OfServer::parse_from(words).command;
+        Self { command: Command::Server(command) }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -22,7 +22,7 @@ mod web;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use perdure_cli::tctl;
 
 use crate::{
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     if tctl::is_called(std::env::args_os().next().as_ref()) {
         return as_tctl();
     }
-    match start(Args::parse_from(perdure_cli::options_behind(std::env::args_os()))) {
+    match start(Args::of(std::env::args_os())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("perdure: {error:#}");
@@ -86,6 +86,10 @@ fn start(args: Args) -> anyhow::Result<()> {
 
 fn serve(runtime: &tokio::runtime::Runtime, settings: Settings, notices: &[String]) -> anyhow::Result<()> {
     logging::start(&settings.log)?;
+    // With pages of 2 MB for a few small objects each, a server would hold three times the memory that it uses.
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "the system may use huge pages");
+    }
     for notice in notices {
         tracing::warn!("{notice}");
     }
