@@ -87,7 +87,6 @@ fn check_closed(state: &WorkflowState, wrong: &mut Vec<String>) {
     let empty = run.workflow_task.is_none()
         && state.volatile.speculative_task.is_none()
         && run.buffered.is_empty()
-        && run.activities.is_empty()
         && run.timers.is_empty()
         && run.external_signals.is_empty()
         && run.external_cancels.is_empty()

@@ -252,7 +252,10 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     run.first_task_backoff_until = 0;
     run.buffered.clear();
     run.reapplied_updates.clear();
-    run.activities.clear();
+    for activity in run.activities.values_mut() {
+        // What was pending is still shown, for which nobody needs these.
+        (activity.input, activity.header) = (None, None);
+    }
     run.timers.clear();
     run.external_signals.clear();
     run.external_cancels.clear();

@@ -17,7 +17,8 @@ pub fn obligations(state: &WorkflowState) -> Vec<Task> {
     if let Some(task) = workflow_task::pending(state).filter(|task| task.started.is_none()) {
         tasks.push(Task::DispatchWorkflowTask { scheduled_event_id: task.scheduled_event_id, attempt: task.attempt });
     }
-    let waiting = run.activities.values().filter(|activity| !pause::is_paused(run) && waits(activity));
+    let works = run.close.is_none() && !pause::is_paused(run);
+    let waiting = run.activities.values().filter(|activity| works && waits(activity));
     tasks.extend(waiting.map(|activity| Task::DispatchActivity {
         scheduled_event_id: activity.scheduled_event_id,
         attempt: activity.attempt,

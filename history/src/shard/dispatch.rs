@@ -125,7 +125,8 @@ impl Shard {
 
     fn dispatch_activity(&mut self, key: RunKey, scheduled_event_id: i64, attempt: i32) {
         let Some(cell) = self.cells.get(&key) else { return };
-        let Some(activity) = cell.state.run.activities.get(&scheduled_event_id) else { return };
+        let run = &cell.state.run;
+        let Some(activity) = run.activities.get(&scheduled_event_id).filter(|_| run.close.is_none()) else { return };
         // In transition it waits: the engine asks again when it is over.
         if in_transition(&cell.state.run) {
             return;
