@@ -262,12 +262,17 @@ impl Asked {
         let for_handler = named.filter(|(name, _)| !NOT_FOR_HANDLERS.iter().any(|prefix| name.starts_with(prefix)));
         let header = for_handler.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let margin = Duration::from_nanos(limits.runs.nexus_dispatch_margin.try_into().unwrap_or(0));
-        Ok(Envelope { endpoint, header, scheduled_time: SystemTime::now().into(), timeout, margin })
+        let whole_failures = self.reads_whole_failures();
+        Ok(Envelope { endpoint, whole_failures, header, scheduled_time: SystemTime::now().into(), timeout, margin })
+    }
+
+    fn reads_whole_failures(&self) -> bool {
+        text(&self.header, FAILURE_SUPPORT) == "true"
     }
 
     /// For a caller that wants failures as a whole, or not.
     fn refuse(&self, refusal: Refusal) -> Response {
-        Refusal { whole: text(&self.header, FAILURE_SUPPORT) == "true", ..refusal }.into_response()
+        Refusal { whole: self.reads_whole_failures(), ..refusal }.into_response()
     }
 }
 

@@ -28,8 +28,6 @@ const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const SIGNAL_WITH_START: &str = "SignalWithStartWorkflowExecution";
 const REQUEST: &str = "temporal.api.workflowservice.v1.SignalWithStartWorkflowExecutionRequest";
 const RESPONSE: &str = "temporal.api.workflowservice.v1.SignalWithStartWorkflowExecutionResponse";
-/// Tells an SDK that a payload is the server's own: no codec of the user's has to do with it.
-const SYSTEM_PAYLOAD: &str = "__temporal_system_payload";
 
 /// What an operation that can never succeed lacks, before a workflow has it in its history.
 pub(crate) fn check(
@@ -113,8 +111,9 @@ impl Frontend {
     }
 }
 
+/// As Temporal 1.32 has it. Later servers mark it as their own, which the Python SDK 1.31 does not understand.
 fn payload(response: &SignalWithStartWorkflowExecutionResponse) -> Payload {
-    let metadata = [("encoding", "binary/protobuf"), ("messageType", RESPONSE), (SYSTEM_PAYLOAD, "true")];
+    let metadata = [("encoding", "binary/protobuf"), ("messageType", RESPONSE)];
     Payload {
         metadata: metadata.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
         data: response.encode_to_vec().into(),

@@ -167,7 +167,8 @@ impl Operation {
         now: Nanos,
         (timeout, margin): (Duration, Duration),
     ) -> Envelope {
-        Envelope { endpoint: endpoint.name.clone(), header, scheduled_time: timestamp(now), timeout, margin }
+        let endpoint = endpoint.name.clone();
+        Envelope { endpoint, whole_failures: true, header, scheduled_time: timestamp(now), timeout, margin }
     }
 
     /// Where the handler is to send the end of the operation.

@@ -31,6 +31,8 @@ const OPERATION_TIMEOUT: &str = "operation-timeout";
 /// A request, apart from what it asks.
 pub struct Envelope {
     pub endpoint: String,
+    /// The caller reads Temporal's failures. Others get an older form, which the worker must know.
+    pub whole_failures: bool,
     pub header: std::collections::BTreeMap<String, String>,
     /// Unix time.
     pub scheduled_time: prost_types::Timestamp,
@@ -84,7 +86,7 @@ async fn send(
         request: Request {
             header: envelope.header,
             scheduled_time: Some(envelope.scheduled_time),
-            capabilities: Some(Capabilities { temporal_failure_responses: true }),
+            capabilities: Some(Capabilities { temporal_failure_responses: envelope.whole_failures }),
             endpoint: envelope.endpoint,
             variant: Some(variant),
         },

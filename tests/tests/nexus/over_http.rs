@@ -1,8 +1,13 @@
 //! Operations whose handler is an outside service. The outside service is the server itself, by its own HTTP side.
 
 use anyhow::Result;
-use perdure_proto::api::{enums::EventType, workflowservice::StartWorkflowExecutionRequest};
-use perdure_tests::Database;
+use perdure_proto::api::{
+    enums::EventType,
+    failure::Failure,
+    nexus::{self, StartOperationResponse, UnsuccessfulOperationError, response, start_operation_response},
+    workflowservice::StartWorkflowExecutionRequest,
+};
+use perdure_tests::{Database, rest::Rest};
 
 use crate::world::{
     CALLERS, ENDPOINT, HANDLERS, World, callback, complete, external_target, json, request_cancel, result, schedule,
@@ -58,5 +63,34 @@ async fn an_answer_later_and_a_cancel() -> Result<()> {
     world.workflow_task(HANDLERS, vec![complete(json("\"done\""))]).await?;
     let end = world.event("caller", EventType::NexusOperationCompleted).await?;
     assert_eq!(result(&end), Some(&json("\"done\"")));
+    Ok(())
+}
+
+/// Callers of old read the failure of an operation in an older form, which the worker is told to use.
+#[tokio::test]
+async fn failures_for_callers_of_old_and_of_now() -> Result<()> {
+    let mut world = World::new("nexus_http_failures", Database::SqliteMemory, &[]).await?;
+    let endpoint = world.endpoint(ENDPOINT, worker_target(HANDLERS)).await?;
+    let path = format!("/nexus/endpoints/{endpoint}/services/service/operation");
+    let failure = || nexus::Failure { message: "no".into(), ..Default::default() };
+    let old = start_operation_response::Variant::OperationError(UnsuccessfulOperationError {
+        operation_state: "failed".into(),
+        failure: Some(failure()),
+    });
+    let now = start_operation_response::Variant::Failure(Failure { message: "no".into(), ..Default::default() });
+    for (reads_whole, answer) in [(false, old), (true, now)] {
+        let rest = Rest::new(world.server.http_port()).with("content-type", "application/json");
+        let rest = if reads_whole { rest.with("temporal-nexus-failure-support", "true") } else { rest };
+        let path = path.clone();
+        let asked = tokio::spawn(async move { rest.post(&path, &serde_json::json!("in")).await });
+        let task = world.nexus_task(HANDLERS).await?;
+        let capabilities = task.request.clone().unwrap_or_default().capabilities.unwrap_or_default();
+        assert_eq!(capabilities.temporal_failure_responses, reads_whole);
+        let answer = StartOperationResponse { variant: Some(answer) };
+        world.answer(&task, response::Variant::StartOperation(answer)).await?;
+        let heard = asked.await??;
+        assert_eq!((heard.status, heard.header("nexus-operation-state")), (424, Some("failed")));
+        assert_eq!(heard.json()["message"], "no", "{}", heard.text);
+    }
     Ok(())
 }

@@ -67,9 +67,8 @@ async fn answer(
     let completed = world.event(caller, EventType::NexusOperationCompleted).await?;
     let scheduled = world.event(caller, EventType::NexusOperationScheduled).await?;
     let payload = result(&completed).context("a result")?;
-    let text = |name: &str| payload.metadata.get(name).map(|value| value.as_ref());
-    assert_eq!(text("encoding"), Some(&b"binary/protobuf"[..]));
-    assert_eq!(text("__temporal_system_payload"), Some(&b"true"[..]));
+    assert_eq!(payload.metadata.keys().map(String::as_str).collect::<Vec<_>>(), ["encoding", "messageType"]);
+    assert_eq!(payload.metadata["encoding"], "binary/protobuf");
     Ok((SignalWithStartWorkflowExecutionResponse::decode(payload.data.clone())?, scheduled, completed))
 }
 
