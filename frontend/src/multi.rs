@@ -27,7 +27,7 @@ impl Frontend {
         let CheckedUpdate { target, update } = update;
         let _seat = self.quotas.wait(&namespace, Waiting::Update)?;
         self.deployments.pin(namespace.id(), start.versioning_override.as_ref()).await?;
-        let deadline = call.deadline(namespace.limits().wait_timeout);
+        let deadline = call.last_moment(namespace.limits().wait_timeout);
         let (started, result) = self
             .history
             .update_with_start(start, update.clone(), deadline)

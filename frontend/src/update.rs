@@ -53,7 +53,7 @@ impl Frontend {
         first_run_id: &str,
         update: UpdateRequest,
     ) -> Result<UpdateResult, Status> {
-        let deadline = call.deadline(namespace.limits().wait_timeout);
+        let deadline = call.last_moment(namespace.limits().wait_timeout);
         let mut pinned = self.pin_to_chain(target.clone(), first_run_id).await?;
         loop {
             let UpdateRequest { update_id, request, wait } = update.clone();
@@ -87,7 +87,7 @@ impl Frontend {
         let wait = stage(request.wait_policy.as_ref())?;
         let _seat = self.quotas.wait(&namespace, Waiting::Update)?;
         let longest = namespace.limits().wait_timeout;
-        let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.deadline(longest));
+        let result = self.history.poll_update(target.clone(), update_id.clone(), wait, call.last_moment(longest));
         let result = result.await.map_err(|error| match error {
             Error::UpdateNotFound => status::not_found(format!("update \"{update_id}\" not found")),
             error => error::of_call(error, &target),

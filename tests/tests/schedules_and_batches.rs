@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use perdure_proto::api::{
     batch::BatchOperationSignal,
-    common::{WorkflowExecution, WorkflowType},
+    common::{SearchAttributes, WorkflowExecution, WorkflowType},
     enums::{BatchOperationState, EventType, ScheduleOverlapPolicy},
     operatorservice::{DeleteNamespaceRequest, operator_service_client::OperatorServiceClient},
     schedule::{
@@ -19,7 +19,7 @@ use perdure_proto::api::{
         CreateScheduleRequest, DeleteScheduleRequest, DescribeBatchOperationRequest, DescribeBatchOperationResponse,
         DescribeNamespaceRequest, DescribeScheduleRequest, DescribeScheduleResponse,
         GetWorkflowExecutionHistoryRequest, ListSchedulesRequest, ListWorkflowExecutionsRequest, PatchScheduleRequest,
-        RegisterNamespaceRequest, StartBatchOperationRequest, StartWorkflowExecutionRequest,
+        RegisterNamespaceRequest, StartBatchOperationRequest, StartWorkflowExecutionRequest, UpdateScheduleRequest,
         start_batch_operation_request::Operation, workflow_service_client::WorkflowServiceClient,
     },
 };
@@ -167,6 +167,15 @@ async fn times_act_once(name: &str, database: Database) -> Result<()> {
     let mut client = Client::new(server.channel().await?);
     assert_eq!(describe(&mut client, "s").await.unwrap_err().code(), Code::NotFound);
     create(&mut client, "s", hourly(true)).await?;
+    let update = UpdateScheduleRequest {
+        namespace: namespace(),
+        schedule_id: "s".into(),
+        schedule: Some(hourly(true)),
+        search_attributes: Some(SearchAttributes::default()),
+        ..Default::default()
+    };
+    client.update_schedule(update).await?;
+    assert_eq!(describe(&mut client, "s").await?.search_attributes, None, "SDKs tell none from empty");
     server.panics()
 }
 

@@ -88,7 +88,7 @@ impl Frontend {
             schedule: Some(described.schedule),
             info: Some(described.info),
             memo,
-            search_attributes,
+            search_attributes: search_attributes.filter(|attributes| !attributes.indexed_fields.is_empty()),
             conflict_token: conflict_token.clone(),
         };
         Ok((response, conflict_token))
