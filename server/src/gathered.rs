@@ -82,3 +82,44 @@ impl<S: Connected> Connected for Gathered<S> {
         self.stream.connect_info()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// Two writes without a flush between them wait once; the next one after a flush waits again.
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_write_lets_others_go_first() {
+        let (near, mut far) = duplex(64);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let noted = order.clone();
+        let note = move |what: &'static str| noted.lock().push(what);
+        let writer = tokio::spawn({
+            let note = note.clone();
+            async move {
+                let mut near = Gathered::new(near);
+                near.write_all(b"a").await?;
+                note("a");
+                near.write_all(b"b").await?;
+                note("b");
+                near.flush().await?;
+                let last = note.clone();
+                tokio::spawn(async move { last("a later one") });
+                near.write_all(b"c").await?;
+                note("c");
+                near.flush().await
+            }
+        });
+        tokio::spawn(async move { note("another") });
+        writer.await.unwrap().unwrap();
+        let mut text = String::new();
+        far.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "abc");
+        assert_eq!(*order.lock(), ["another", "a", "b", "a later one", "c"]);
+    }
+}

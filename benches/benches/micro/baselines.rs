@@ -43,7 +43,7 @@ fn machine() -> String {
 
 fn table(figures: &Figures, before: &Figures) -> Table {
     let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN);
+    table.load_style(ASCII_MARKDOWN);
     table.set_header(["figure", "ns", "baseline", "ratio", "allocations", "baseline"]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);

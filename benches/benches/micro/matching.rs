@@ -33,10 +33,11 @@ pub(crate) fn measure(suite: &mut Suite) -> Result<()> {
     let matching = Matching::new(MatchingLimits::default());
     matching.set_recorder(Arc::new(AtOnce));
     suite.measure("match", "reserve_a_parked_poller", poller, |poller| reserved(&runtime, &matching, poller));
-    let offered = |task_first| move |(poller, task)| offered(&runtime, &matching, poller, task, task_first);
     let poller_and_task = || (poller(), Box::new(task()));
-    suite.measure("match", "offer_to_a_parked_poller", poller_and_task, offered(false));
-    suite.measure("match", "poll_for_a_waiting_task", poller_and_task, offered(true));
+    for (name, task_first) in [("offer_to_a_parked_poller", false), ("poll_for_a_waiting_task", true)] {
+        let offer = |(poller, task)| offered(&runtime, &matching, poller, task, task_first);
+        suite.measure("match", name, poller_and_task, offer);
+    }
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! A run with one activity after the other, as the engine sees it.
 
 use perdure_engine::{
-    ActivityRef, Change, Ctx, Ids, Input, Limits, Nanos, Outcome, Reply, Start, TakenBy, WorkflowState,
-    WorkflowTaskRef, change::Created, start, state::Sticky, step,
+    ActivityRef, Change, Ctx, Ids, Input, Limits, Nanos, Outcome, Start, TakenBy, WorkflowState, WorkflowTaskRef,
+    change::Created, start, step,
 };
 use perdure_proto::api::{
     command::{
@@ -114,15 +114,16 @@ impl Run {
 
     pub(crate) fn complete_activity(&self) -> Input {
         let (id, activity) = self.state.run.activities.first_key_value().expect("an activity is started");
-        let activity =
-            ActivityRef::Token { scheduled_event_id: *id, attempt: activity.attempt, started_time: NOW };
+        let activity = ActivityRef::Token { scheduled_event_id: *id, attempt: activity.attempt, started_time: NOW };
         Input::ActivityCompleted { activity, result: Some(payloads()), identity: IDENTITY.into() }
     }
 
     /// Six events: a workflow task, and the activity that it schedules, with all that comes to it.
     pub(crate) fn do_one_activity(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
-        for next in [Self::take_task, |run: &Self| run.complete_task(schedule()), Self::take_activity, Self::complete_activity] {
+        for next in
+            [Self::take_task, |run: &Self| run.complete_task(schedule()), Self::take_activity, Self::complete_activity]
+        {
             let input = next(self);
             changes.extend(self.step(input).changes);
         }
