@@ -76,7 +76,8 @@ impl Parsed {
         match key {
             None => self.add_other(name),
             Some(key) if self.entries.iter().any(|entry| std::ptr::eq(entry.key, key)) => {
-                self.bad.push(format!("{name}: the key is there twice, in other letters or by its other name: leave one"));
+                self.bad
+                    .push(format!("{name}: the key is there twice, in other letters or by its other name: leave one"));
             }
             Some(key) => self.entries.push(Entry { key, values: good }),
         }

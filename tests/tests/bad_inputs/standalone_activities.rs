@@ -94,10 +94,7 @@ fn starts() -> Vec<Row> {
             Start { search_attributes: Some(SearchAttributes { indexed_fields: unknown }), ..start() },
             "Namespace default has no mapping defined for search attribute Nope",
         ),
-        row(
-            Start { completion_callbacks: vec![ftp], ..start() },
-            "invalid url: unknown scheme: ftp://x",
-        ),
+        row(Start { completion_callbacks: vec![ftp], ..start() }, "invalid url: unknown scheme: ftp://x"),
         row(Start { links: vec![Link::default()], ..start() }, "unsupported link variant"),
         row(
             Start { on_conflict_options: conflict(false, true), ..start() },
