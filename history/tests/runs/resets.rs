@@ -177,7 +177,10 @@ async fn a_child_whose_start_is_on_its_way_is_started_once() {
             ..Default::default()
         };
         world.respond(&task, request).await.expect("complete");
-        // Behind the next task's Scheduled, which follows the child's Initiated.
+        // Behind the next task's Scheduled, which follows the child's Initiated: as soon as there is something behind it.
+        while world.event_types("w").await.len() < 7 {
+            tokio::task::yield_now().await;
+        }
         let new = world.history.reset(world.target("w"), to(7, "r")).await.expect("reset");
         let mut tasks = [world.poll_workflow_task().await, world.poll_workflow_task().await];
         tasks.sort_by_key(|task| task.info.workflow_id.clone());
