@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     client::{Client, LONG_POLL},
     scenario::Scenario,
-    session::{Amount, Done, Session, micros},
+    session::{AT_ONCE, Amount, Done, Session, micros},
 };
 
 const PAGE_SIZE: i32 = 100;
@@ -37,7 +37,7 @@ fn filter() -> String {
 pub(crate) async fn prepare(session: &Session, wanted: u32) -> Result<()> {
     let missing = i64::from(wanted) - count(&session.client).await?;
     if let Ok(missing @ 1..) = u32::try_from(missing) {
-        session.workflows(Amount::Count(missing), "preparing").await?;
+        session.workflows(Amount::Count(missing), "preparing", AT_ONCE).await?;
     }
     let shown = async {
         while count(&session.client).await? < i64::from(wanted) {
@@ -66,7 +66,7 @@ pub(crate) async fn walk(session: &Session, amount: Amount, what: &str) -> Resul
     let pages = bar.position() as usize;
     bar.finish_and_clear();
     let mut done = Done::new()?;
-    for latencies in ended.map_err(|_| session.time_limit(pages))?? {
+    for latencies in ended.map_err(|_| session.time_limit(pages, "page"))?? {
         done.latencies.add(latencies).context("two histograms of the same shape")?;
     }
     done.elapsed = begin.elapsed();

@@ -113,7 +113,7 @@ impl Schedules {
         };
         let ended = timeout(session.limit, all).await;
         bar.finish_and_clear();
-        ended.map_err(|_| session.time_limit(bar.position() as usize))??;
+        ended.map_err(|_| session.time_limit(bar.position() as usize, "action"))??;
         done.elapsed = begin.elapsed();
         let settling = meter.end(before).await?;
         self.check(session, &done).await?;

@@ -198,17 +198,17 @@ impl Session {
     async fn load(&self, amount: Amount, what: &str) -> Result<Done> {
         match self.plan.scenario {
             Scenario::List100000 => list::walk(self, amount, what).await,
-            _ => self.workflows(amount, what).await,
+            _ => self.workflows(amount, what, self.concurrency).await,
         }
     }
 
-    /// Runs workflows, so many at a time as the session says.
-    pub(crate) async fn workflows(&self, amount: Amount, what: &str) -> Result<Done> {
+    /// Runs workflows, `at_once` at a time.
+    pub(crate) async fn workflows(&self, amount: Amount, what: &str, at_once: usize) -> Result<Done> {
         let begin = Instant::now();
         let bar = self.progress_bar(amount, what);
         let mut done = Done::new()?;
         let starts = (0..).take_while(|number| amount.goes_on(*number, begin));
-        let mut runs = stream::iter(starts).map(|_| workflow::run(self)).buffer_unordered(self.concurrency);
+        let mut runs = stream::iter(starts).map(|_| workflow::run(self)).buffer_unordered(at_once);
         let all = async {
             while let Some((latency, execution)) = runs.try_next().await? {
                 done.latencies.record(micros(latency))?;
@@ -221,14 +221,14 @@ impl Session {
         bar.finish_and_clear();
         match ended {
             Ok(result) => result?,
-            Err(_) => return Err(self.time_limit(done.executions.len()).into()),
+            Err(_) => return Err(self.time_limit(done.executions.len(), "workflow").into()),
         }
         done.elapsed = begin.elapsed();
         Ok(done)
     }
 
-    pub(crate) fn time_limit(&self, done: usize) -> TimeLimit {
-        TimeLimit { done, unit: self.plan.scenario.unit(), seconds: self.limit.as_secs() }
+    pub(crate) fn time_limit(&self, done: usize, unit: &'static str) -> TimeLimit {
+        TimeLimit { done, unit, seconds: self.limit.as_secs() }
     }
 
     /// Describes each workflow: the worker's word is not enough.
