@@ -11,10 +11,13 @@ use crate::{
 /// Events of the history that is replayed, about.
 const EVENTS: usize = 1_000;
 
+/// What happens next to a run.
+type NextInput = fn(&Run) -> Input;
+
 pub(crate) fn measure(suite: &mut Suite) {
     suite.measure("step", "start", run::request, Run::of);
     let (mut run, _) = Run::new();
-    let inputs: [(&str, fn(&Run) -> Input); 6] = [
+    let inputs: [(&str, NextInput); 6] = [
         ("workflow_task_started", Run::take_task),
         ("workflow_task_completed_with_activity", |run| run.complete_task(run::schedule())),
         ("activity_started", Run::take_activity),
