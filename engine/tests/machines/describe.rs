@@ -3,6 +3,7 @@
 use perdure_engine::{Input, Task};
 use perdure_proto::api::{
     enums::{EventType as T, PendingActivityState, PendingWorkflowTaskState, WorkflowExecutionStatus},
+    history::history_event::Attributes,
     workflow::PendingActivityInfo,
 };
 
