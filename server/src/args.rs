@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// Find what is wrong with a server, its database and its clients, and say what to do.
     Doctor(Box<Doctor>),
     #[command(flatten)]
-    Client(perdure_cli::Command),
+    Client(Box<perdure_cli::Command>),
     Completion(Completion),
 }
 

@@ -2,20 +2,20 @@
 
 mod schedule;
 
-use perdure_engine::{ActivityRef, Input, Reply, Task};
+use perdure_engine::{ActivityRef, Input, Reply};
 use perdure_proto::api::{
     command::ScheduleActivityTaskCommandAttributes,
-    common::{Payloads, Priority, RetryPolicy},
+    common::{Payloads, RetryPolicy},
     enums::{EventType as T, RetryState, TimeoutType},
     failure::{Failure, failure::FailureInfo},
     history::{
-        ActivityTaskFailedEventAttributes, ActivityTaskScheduledEventAttributes, ActivityTaskStartedEventAttributes,
-        ActivityTaskTimedOutEventAttributes, history_event::Attributes,
+        ActivityTaskFailedEventAttributes, ActivityTaskStartedEventAttributes, ActivityTaskTimedOutEventAttributes,
+        history_event::Attributes,
     },
 };
 
 use crate::{
-    activity::{cancel, complete, fail, heartbeat, schedule, schedule_attributes, with_activity},
+    activity::{complete, fail, heartbeat, schedule, schedule_attributes, with_activity},
     world::{SECOND, Step, World, application_failure, huge, payloads, seconds},
 };
 

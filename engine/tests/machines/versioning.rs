@@ -6,11 +6,10 @@ mod told;
 
 use perdure_engine::{
     Effective, Input, OptionsUpdate, Reject, Reply, TakenBy, Target, Task, WorkflowTaskRef, effective, in_transition,
-    obligations, replay,
 };
 use perdure_proto::api::{
     command::{Command, ScheduleActivityTaskCommandAttributes, command::Attributes as C},
-    common::{ActivityType, WorkerVersionStamp},
+    common::ActivityType,
     deployment::{WorkerDeploymentOptions, WorkerDeploymentVersion},
     enums::{CommandType, EventType as T, VersioningBehavior as Behavior, WorkerVersioningMode},
     taskqueue::{StickyExecutionAttributes, TaskQueue},
