@@ -257,11 +257,12 @@ fn bad_queries(open: &dyn Fn() -> Option<WorkflowExecution>) -> Vec<Row> {
     let none = QueryWorkflowRequest { query: None, ..query(open()) };
     let unnamed = QueryWorkflowRequest { query: Some(WorkflowQuery::default()), ..query(open()) };
     let short = Duration::from_millis(500);
+    let unanswered = "query timed out before a worker could process it";
     vec![
         Row::invalid("QueryWorkflow", &none, "WorkflowQuery is not set on request."),
         Row::invalid("QueryWorkflow", &unnamed, "QueryType is not set on request."),
         // Nobody answers.
-        Row::new("QueryWorkflow", &query(open()), Code::DeadlineExceeded, "Deadline Exceeded").with_timeout(short),
+        Row::new("QueryWorkflow", &query(open()), Code::DeadlineExceeded, unanswered).with_timeout(short),
     ]
 }
 
