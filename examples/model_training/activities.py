@@ -22,9 +22,11 @@ class Model:
 
 @activity.defn
 def train_steps(model: Model, steps: int) -> Model:
-    """Goes `steps` steps down the gradient."""
+    """Goes `steps` steps down the gradient, and says at times that it still does: its worker may be gone."""
     slope, offset, loss = model.slope, model.offset, model.loss
-    for _ in range(steps):
+    for step in range(steps):
+        if step % 100 == 0:
+            activity.heartbeat(step)
         errors = [(slope * x + offset - y, x) for x, y in POINTS]
         slope -= LEARNING_RATE * sum(2 * error * x for error, x in errors) / len(POINTS)
         offset -= LEARNING_RATE * sum(2 * error for error, _ in errors) / len(POINTS)

@@ -48,7 +48,10 @@ class ModelTrainingWorkflow:
             await workflow.wait_condition(lambda: not training.paused)
             steps = min(training.chunk, training.num_steps - training.step)
             training.model = await workflow.execute_activity(
-                train_steps, args=[training.model, steps], start_to_close_timeout=timedelta(hours=12)
+                train_steps,
+                args=[training.model, steps],
+                start_to_close_timeout=timedelta(hours=12),
+                heartbeat_timeout=timedelta(seconds=10),
             )
             training.step += steps
             if training.step >= training.num_steps:
