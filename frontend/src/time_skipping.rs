@@ -7,7 +7,7 @@ use perdure_proto::api::{
 };
 use tonic::Status;
 
-use crate::{Frontend, call::Call, validate::ids};
+use crate::{Frontend, call::Call};
 
 /// UNIMPLEMENTED where a request has a configuration.
 pub(crate) fn check(config: Option<&TimeSkippingConfig>) -> Result<(), Status> {
@@ -22,10 +22,8 @@ impl Frontend {
     pub(crate) async fn poll_time_skipping(
         &self,
         _call: &Call,
-        request: PollWorkflowExecutionTimeSkippingRequest,
+        _request: PollWorkflowExecutionTimeSkippingRequest,
     ) -> Result<PollWorkflowExecutionTimeSkippingResponse, Status> {
-        let namespace = self.namespaces.resolve(&request.namespace)?;
-        ids::execution(namespace.id(), request.workflow_execution.as_ref())?;
         Err(refusal())
     }
 }
