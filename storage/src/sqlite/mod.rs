@@ -13,6 +13,7 @@ mod runs;
 use std::{
     fs::File,
     ops::Range,
+    path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use perdure_engine::{Archetype, Nanos};
 use perdure_proto::perdure::persistence::v1::{ClusterMetadata, Namespace, NexusEndpoint, WorkerDeployment};
 use prost::Message;
-use sqlx::SqliteConnection;
+use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -47,6 +48,7 @@ use narrow::Narrow;
 pub struct SqliteStore {
     writer: Mutex<SqliteConnection>,
     /// None in memory: the writer's connection is the database.
+    path: Option<PathBuf>,
     readers: Vec<Mutex<SqliteConnection>>,
     /// Takes turns where all readers are busy.
     turn: AtomicUsize,
@@ -55,6 +57,20 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Where the disk is full or fails, SQLite ends a transaction by itself. The driver believes for ever that it goes on, and
+    /// begins no other one: such a connection is replaced.
+    async fn writer(&self) -> Result<MutexGuard<'_, SqliteConnection>, sqlx::Error> {
+        let mut writer = self.writer.lock().await;
+        if writer.is_in_transaction() {
+            // The rollback of a transaction that was dropped may be under way; this comes after it.
+            writer.ping().await?;
+            if let Some(path) = self.path.as_deref().filter(|_| writer.is_in_transaction()) {
+                *writer = SqliteConnection::connect_with(&options(Some(path))).await?;
+            }
+        }
+        Ok(writer)
+    }
+
     async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {
         if let Some(free) = self.readers.iter().find_map(|reader| reader.try_lock().ok()) {
             return free;
@@ -81,7 +97,7 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, batches: &[Batch]) -> Result<(), CommitError> {
-        commit::commit(&mut *self.writer.lock().await, batches).await
+        commit::commit(&mut *self.writer().await?, batches).await
     }
 
     async fn current_runs(&self, workflows: &[WorkflowKey]) -> Result<Vec<Option<Uuid>>, StoreError> {
@@ -150,15 +166,15 @@ impl Store for SqliteStore {
     }
 
     async fn acquire_leases(&self, owner: &str, ranges: u16, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
-        leases::acquire(&mut *self.writer.lock().await, owner, ranges, ttl).await
+        leases::acquire(&mut *self.writer().await?, owner, ranges, ttl).await
     }
 
     async fn renew_leases(&self, owner: &str, leases: &[Lease], ttl: Duration) -> Result<(), StoreError> {
-        leases::renew(&mut *self.writer.lock().await, owner, leases, ttl).await
+        leases::renew(&mut *self.writer().await?, owner, leases, ttl).await
     }
 
     async fn release_leases(&self, owner: &str, leases: &[Lease]) -> Result<(), StoreError> {
-        leases::release(&mut *self.writer.lock().await, owner, leases).await
+        leases::release(&mut *self.writer().await?, owner, leases).await
     }
 
     async fn expired(
@@ -208,7 +224,7 @@ impl Store for SqliteStore {
             .bind(&namespace.id)
             .bind(&namespace.name)
             .bind(namespace.encode_to_vec());
-        query.execute(&mut *self.writer.lock().await).await?;
+        query.execute(&mut *self.writer().await?).await?;
         Ok(())
     }
 
@@ -217,11 +233,11 @@ impl Store for SqliteStore {
             .bind(&namespace.id)
             .bind(&namespace.name)
             .bind(namespace.encode_to_vec());
-        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+        rows::found(query.execute(&mut *self.writer().await?).await?.rows_affected())
     }
 
     async fn delete_namespace(&self, id: Uuid) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query(statements::DELETE_TASK_QUEUE_CONFIGS).bind(id).execute(&mut *writer).await?;
         for statement in statements::DELETE_NAMESPACE {
             sqlx::query(statement).bind(id.to_string()).execute(&mut *writer).await?;
@@ -239,7 +255,7 @@ impl Store for SqliteStore {
             .bind(&endpoint.name)
             .bind(endpoint.version)
             .bind(endpoint.encode_to_vec());
-        query.execute(&mut *self.writer.lock().await).await?;
+        query.execute(&mut *self.writer().await?).await?;
         Ok(())
     }
 
@@ -249,12 +265,12 @@ impl Store for SqliteStore {
             .bind(&endpoint.name)
             .bind(endpoint.version)
             .bind(endpoint.encode_to_vec());
-        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+        rows::found(query.execute(&mut *self.writer().await?).await?.rows_affected())
     }
 
     async fn delete_nexus_endpoint(&self, id: &str) -> Result<(), StoreError> {
         let query = sqlx::query(statements::DELETE_NEXUS_ENDPOINT).bind(id);
-        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+        rows::found(query.execute(&mut *self.writer().await?).await?.rows_affected())
     }
 
     async fn nexus_endpoints(&self) -> Result<Vec<NexusEndpoint>, StoreError> {
@@ -267,7 +283,7 @@ impl Store for SqliteStore {
             .bind(&deployment.name)
             .bind(deployment.revision)
             .bind(deployment.encode_to_vec());
-        query.execute(&mut *self.writer.lock().await).await?;
+        query.execute(&mut *self.writer().await?).await?;
         Ok(())
     }
 
@@ -277,7 +293,7 @@ impl Store for SqliteStore {
             .bind(&deployment.name)
             .bind(deployment.revision)
             .bind(deployment.encode_to_vec());
-        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+        rows::found(query.execute(&mut *self.writer().await?).await?.rows_affected())
     }
 
     async fn delete_worker_deployment(&self, deployment: &WorkerDeployment) -> Result<(), StoreError> {
@@ -285,7 +301,7 @@ impl Store for SqliteStore {
             .bind(&deployment.namespace_id)
             .bind(&deployment.name)
             .bind(deployment.revision);
-        rows::found(query.execute(&mut *self.writer.lock().await).await?.rows_affected())
+        rows::found(query.execute(&mut *self.writer().await?).await?.rows_affected())
     }
 
     async fn worker_deployments(&self) -> Result<Vec<WorkerDeployment>, StoreError> {
@@ -298,7 +314,7 @@ impl Store for SqliteStore {
             .bind(&row.name)
             .bind(row.queue_type)
             .bind(row.config.encode_to_vec());
-        query.execute(&mut *self.writer.lock().await).await?;
+        query.execute(&mut *self.writer().await?).await?;
         Ok(())
     }
 
@@ -309,7 +325,7 @@ impl Store for SqliteStore {
     }
 
     async fn add_to_backlog(&self, backlog: BacklogId, rows: &[BacklogRow]) -> Result<(), StoreError> {
-        backlog::add(&mut *self.writer.lock().await, backlog, rows).await
+        backlog::add(&mut *self.writer().await?, backlog, rows).await
     }
 
     async fn read_backlog(
@@ -322,16 +338,16 @@ impl Store for SqliteStore {
     }
 
     async fn trim_backlog(&self, backlog: BacklogId, last: BacklogOrder) -> Result<(), StoreError> {
-        backlog::trim(&mut *self.writer.lock().await, backlog, last).await
+        backlog::trim(&mut *self.writer().await?, backlog, last).await
     }
 
     async fn clear_backlogs(&self) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM backlogs").execute(&mut *self.writer.lock().await).await?;
+        sqlx::query("DELETE FROM backlogs").execute(&mut *self.writer().await?).await?;
         Ok(())
     }
 
     async fn cluster_metadata(&self, initial: &ClusterMetadata) -> Result<ClusterMetadata, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query(statements::INSERT_METADATA).bind(initial.encode_to_vec()).execute(&mut *writer).await?;
         let data: Vec<u8> = sqlx::query_scalar(statements::METADATA).fetch_one(&mut *writer).await?;
         Ok(ClusterMetadata::decode(data.as_slice())?)
@@ -342,3 +358,6 @@ impl Store for SqliteStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod full_disk;

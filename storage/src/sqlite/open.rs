@@ -42,7 +42,8 @@ impl SqliteStore {
                 readers.push(Mutex::new(SqliteConnection::connect_with(&options(path).read_only(true)).await?));
             }
         }
-        Ok(Self { writer: Mutex::new(writer), readers, turn: 0.into(), _lock: lock })
+        let path = path.map(Path::to_path_buf);
+        Ok(Self { writer: Mutex::new(writer), path, readers, turn: 0.into(), _lock: lock })
     }
 }
 
