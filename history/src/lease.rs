@@ -33,7 +33,8 @@ pub(crate) async fn acquire(
     ranges: u16,
     ttl: Duration,
 ) -> Result<Vec<Lease>, StoreError> {
-    let mut told = false;
+    // Each reason is told once, not with every try.
+    let mut told = String::new();
     loop {
         match store.acquire_leases(owner, ranges, ttl).await {
             Ok(mut leases) => {
@@ -41,15 +42,21 @@ pub(crate) async fn acquire(
                 return Ok(leases);
             }
             Err(StoreError::LeaseHeld { owner: holder, .. }) => {
-                if !told {
+                if told != holder {
                     tracing::warn!(
                         holder,
                         "another server holds this database; waiting until it stops or its lease ends"
                     );
-                    told = true;
+                    told = holder;
                 }
             }
-            Err(StoreError::Unavailable(error)) => tracing::warn!(error, "the database is unavailable; trying again"),
+            Err(StoreError::Unavailable(error)) => {
+                let reason = error.to_string();
+                if told != reason {
+                    tracing::warn!(error, "the database is unavailable; trying again");
+                    told = reason;
+                }
+            }
             Err(error) => return Err(error),
         }
         tokio::time::sleep(RETRY).await;
