@@ -47,6 +47,7 @@ impl Frontend {
         if let Some(patch) = &request.initial_patch {
             check::patch(patch)?;
         }
+        let acts = request.initial_patch.as_ref().is_some_and(|patch| patch.trigger_immediately.is_some());
         let workflow = check::key(namespace.id(), &request.schedule_id);
         let start = Start {
             namespace_id: namespace.id().to_string(),
@@ -62,6 +63,9 @@ impl Frontend {
         };
         let target = Target { workflow, run_id: None };
         self.history.start(start).await.map_err(|error| error::of_call(error, &target))?;
+        if acts {
+            self.wait_for_starts(&target).await?;
+        }
         let (_, conflict_token) = self.described(&target).await?;
         Ok(CreateScheduleResponse { conflict_token })
     }
