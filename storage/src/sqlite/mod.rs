@@ -360,4 +360,4 @@ impl Store for SqliteStore {
 }
 
 #[cfg(test)]
-mod full_disk;
+mod tests;
