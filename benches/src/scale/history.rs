@@ -11,8 +11,8 @@ use perdure_proto::api::{
     history::HistoryEvent,
     taskqueue::{StickyExecutionAttributes, TaskQueue},
     workflowservice::{
-        DescribeWorkflowExecutionRequest, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
-        ResetWorkflowExecutionRequest, RespondWorkflowTaskCompletedRequest,
+        DescribeWorkflowExecutionRequest, PollWorkflowTaskQueueResponse, ResetWorkflowExecutionRequest,
+        RespondWorkflowTaskCompletedRequest,
     },
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     args::{Probes, Scale},
-    client::{Client, LONG_POLL, SHORT},
+    client::{Client, SHORT},
     history,
     measure::Meter,
     scenario::seconds,
@@ -103,7 +103,7 @@ impl Tasks {
             let (client, sender) = (client.clone(), sender.clone());
             polls.spawn(async move {
                 loop {
-                    if let Some(task) = next_task(&client, &name).await.transpose() {
+                    if let Some(task) = worker::poll(&client, task_queue(&name)).await.transpose() {
                         // Whoever waits for tasks holds the receiver.
                         let _ = sender.send(task).await;
                     }
@@ -160,23 +160,13 @@ fn sticky_queue(run: &WorkflowExecution) -> String {
     format!("{}-sticky", run.workflow_id)
 }
 
-/// None: nothing came for a minute.
-async fn next_task(client: &Client, name: &str) -> Result<Option<PollWorkflowTaskQueueResponse>> {
+fn task_queue(name: &str) -> TaskQueue {
     let sticky = name != queue();
-    let request = PollWorkflowTaskQueueRequest {
-        namespace: client.namespace.to_string(),
-        task_queue: Some(TaskQueue {
-            name: name.to_owned(),
-            kind: if sticky { TaskQueueKind::Sticky } else { TaskQueueKind::Normal }.into(),
-            normal_name: if sticky { queue().to_owned() } else { String::new() },
-        }),
-        identity: client.identity.to_string(),
-        ..Default::default()
-    };
-    let poll = client
-        .call(request, LONG_POLL, |mut stub, request| async move { stub.poll_workflow_task_queue(request).await });
-    let task = poll.await.context("PollWorkflowTaskQueue failed")?;
-    Ok((!task.task_token.is_empty()).then_some(task))
+    TaskQueue {
+        name: name.to_owned(),
+        kind: if sticky { TaskQueueKind::Sticky } else { TaskQueueKind::Normal }.into(),
+        normal_name: if sticky { queue().to_owned() } else { String::new() },
+    }
 }
 
 fn answer(

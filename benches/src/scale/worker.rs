@@ -120,7 +120,9 @@ async fn keep_polling(client: Client, answers: Arc<Answers>) {
 
 /// Whether the answer completed its workflow; None: no task came.
 async fn poll_and_answer(client: &Client) -> Result<Option<bool>> {
-    let Some(task) = poll(client, queue()).await? else { return Ok(None) };
+    let Some(task) = poll(client, TaskQueue { name: queue().to_owned(), ..Default::default() }).await? else {
+        return Ok(None);
+    };
     let execution = task.workflow_execution.context("a workflow task without its workflow")?;
     let mut events = task.history.unwrap_or_default().events()?;
     history::more_events(client, &execution, task.next_page_token, &mut events).await?;
@@ -145,10 +147,10 @@ pub(super) fn answer(client: &Client, execution: &WorkflowExecution) -> RespondW
 }
 
 /// None: nothing came in time.
-pub(super) async fn poll(client: &Client, queue: &str) -> Result<Option<PollWorkflowTaskQueueResponse>> {
+pub(super) async fn poll(client: &Client, task_queue: TaskQueue) -> Result<Option<PollWorkflowTaskQueueResponse>> {
     let request = PollWorkflowTaskQueueRequest {
         namespace: client.namespace.to_string(),
-        task_queue: Some(TaskQueue { name: queue.to_owned(), ..Default::default() }),
+        task_queue: Some(task_queue),
         identity: client.identity.to_string(),
         ..Default::default()
     };
