@@ -107,6 +107,20 @@ fn state(info: &activity::CallbackInfo) -> CallbackState {
     info.info.as_ref().map_or(CallbackState::Unspecified, |info| info.state())
 }
 
+/// Another start of the same id, which leaves its callbacks with the activity that is open.
+fn attaching(activity_id: &str, callbacks: Vec<Callback>) -> StartActivityExecutionRequest {
+    StartActivityExecutionRequest {
+        request_id: "other".into(),
+        id_conflict_policy: ActivityIdConflictPolicy::UseExisting.into(),
+        on_conflict_options: Some(OnConflictOptions {
+            attach_request_id: true,
+            attach_completion_callbacks: true,
+            attach_links: false,
+        }),
+        ..activity(activity_id, callbacks)
+    }
+}
+
 /// The failure of an operation's end, without what wraps it.
 fn failure(event: &HistoryEvent) -> Option<&Failure> {
     let wrapped = match &event.attributes {
@@ -128,16 +142,7 @@ async fn an_activity_completes(name: &str, database: Database) -> Result<()> {
     let (first, second) = (world.caller("first").await?, world.caller("second").await?);
     world.client.start_activity_execution(activity("a", vec![first])).await?;
     // The second caller's handler finds it open, and leaves its callback there. A repetition changes nothing.
-    let attached = StartActivityExecutionRequest {
-        request_id: "other".into(),
-        id_conflict_policy: ActivityIdConflictPolicy::UseExisting.into(),
-        on_conflict_options: Some(OnConflictOptions {
-            attach_request_id: true,
-            attach_completion_callbacks: true,
-            attach_links: false,
-        }),
-        ..activity("a", vec![second])
-    };
+    let attached = attaching("a", vec![second]);
     for _ in 0..2 {
         let answer = world.client.start_activity_execution(attached.clone()).await?.into_inner();
         assert!(!answer.started);
@@ -243,17 +248,7 @@ async fn too_many_are_refused() -> Result<()> {
     assert_eq!((refused.code(), refused.message()), expected);
 
     world.client.start_activity_execution(activity("a", callbacks(1))).await?;
-    let attached = StartActivityExecutionRequest {
-        request_id: "other".into(),
-        id_conflict_policy: ActivityIdConflictPolicy::UseExisting.into(),
-        on_conflict_options: Some(OnConflictOptions {
-            attach_request_id: true,
-            attach_completion_callbacks: true,
-            attach_links: false,
-        }),
-        ..activity("a", callbacks(2))
-    };
-    let refused = world.client.start_activity_execution(attached).await.unwrap_err();
+    let refused = world.client.start_activity_execution(attaching("a", callbacks(2))).await.unwrap_err();
     let expected = "cannot attach more than 2 callbacks to an activity (1 callbacks already attached)";
     assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, expected));
     assert_eq!(world.activity_callbacks("a").await?.len(), 1);
