@@ -47,8 +47,9 @@ use narrow::Narrow;
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Mutex<SqliteConnection>,
-    /// None in memory: the writer's connection is the database.
+    /// None in memory.
     path: Option<PathBuf>,
+    /// None in memory: the writer's connection is the database.
     readers: Vec<Mutex<SqliteConnection>>,
     /// Takes turns where all readers are busy.
     turn: AtomicUsize,
