@@ -88,7 +88,7 @@ pub(crate) fn identity() -> String {
 
 /// The token of the pending task; seldom that of one that never was.
 fn token(state: &WorkflowState, dice: &mut Dice) -> WorkflowTaskRef {
-    let task = state.run.workflow_task.as_ref().or(state.volatile.speculative_task.as_ref());
+    let task = state.run.workflow_task.as_ref().or(state.volatile.speculative_task.as_deref());
     let mut token = task.map_or_else(WorkflowTaskRef::default, |task| WorkflowTaskRef {
         scheduled_event_id: task.scheduled_event_id,
         started_event_id: task.started.as_ref().map_or(0, |started| started.event_id),
