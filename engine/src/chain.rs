@@ -165,7 +165,7 @@ fn inherited(tx: &mut Tx) -> Start {
         request_id,
         execution_timeout: run.execution_timeout,
         links: run.links.clone(),
-        parent: run.parent.clone(),
+        parent: run.parent.as_deref().cloned(),
         root_workflow_id: if is_child { run.root_workflow_id.clone() } else { String::new() },
         root_run_id: if is_child { run.root_run_id.clone() } else { String::new() },
         ..Default::default()

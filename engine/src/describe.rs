@@ -88,7 +88,7 @@ impl WorkflowState {
     }
 
     fn pending_task(&self) -> Option<&WorkflowTask> {
-        self.run.workflow_task.as_ref().or(self.volatile.speculative_task.as_ref())
+        self.run.workflow_task.as_ref().or(self.volatile.speculative_task.as_deref())
     }
 }
 
@@ -102,7 +102,7 @@ fn config(run: &RunState) -> WorkflowExecutionConfig {
         workflow_execution_timeout: run.execution_timeout.map(duration),
         workflow_run_timeout: run.run_timeout.map(duration),
         default_workflow_task_timeout: Some(duration(run.task_timeout)),
-        user_metadata: run.user_metadata.clone(),
+        user_metadata: run.user_metadata.as_deref().cloned(),
     }
 }
 

@@ -94,12 +94,12 @@ pub(crate) fn is_paused(run: &RunState) -> bool {
 pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attributes) -> Result<(), Corrupt> {
     match attributes {
         Attributes::WorkflowExecutionPausedEventAttributes(paused) => {
-            run.pause = Some(WorkflowPause {
+            run.pause = Some(Box::new(WorkflowPause {
                 time: event_time(event),
                 identity: paused.identity.clone(),
                 reason: paused.reason.clone(),
                 request_id: paused.request_id.clone(),
-            });
+            }));
         }
         Attributes::WorkflowExecutionUnpausedEventAttributes(_) => {
             run.pause = None;

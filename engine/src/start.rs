@@ -220,7 +220,7 @@ pub(crate) fn apply(
     }
     run.first_execution_run_id.clone_from(&started.first_execution_run_id);
     run.original_execution_run_id.clone_from(&started.original_execution_run_id);
-    run.parent = parent_of(started);
+    run.parent = parent_of(started).map(Box::new);
     let root = started.root_workflow_execution.as_ref();
     run.root_workflow_id = root.map_or(&run.workflow_id, |root| &root.workflow_id).clone();
     run.root_run_id = root.map_or(&run.run_id, |root| &root.run_id).clone();
@@ -232,7 +232,7 @@ pub(crate) fn apply(
     run.attempt = started.attempt;
     run.memo.clone_from(&started.memo);
     run.search_attributes.clone_from(&started.search_attributes);
-    run.user_metadata.clone_from(&event.user_metadata);
+    run.user_metadata = event.user_metadata.clone().map(Box::new);
     run.priority.clone_from(&started.priority);
     run.links.clone_from(&event.links);
     run.task_attempt = 1;

@@ -49,7 +49,7 @@ pub struct WorkflowState {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volatile {
     /// A workflow task that exists only to carry updates, until something else is written.
-    pub speculative_task: Option<WorkflowTask>,
+    pub speculative_task: Option<Box<WorkflowTask>>,
     /// Updates that no worker has accepted yet, in order of admission, by update id.
     pub admitted: Vec<AdmittedUpdate>,
 }
@@ -79,8 +79,8 @@ pub struct RunState {
     pub first_execution_run_id: String,
     #[prost(string, tag = "6")]
     pub original_execution_run_id: String,
-    #[prost(message, optional, tag = "7")]
-    pub parent: Option<Parent>,
+    #[prost(message, optional, boxed, tag = "7")]
+    pub parent: Option<Box<Parent>>,
     #[prost(string, tag = "8")]
     pub root_workflow_id: String,
     #[prost(string, tag = "9")]
@@ -108,8 +108,8 @@ pub struct RunState {
     pub memo: Option<Memo>,
     #[prost(message, optional, tag = "19")]
     pub search_attributes: Option<SearchAttributes>,
-    #[prost(message, optional, tag = "20")]
-    pub user_metadata: Option<UserMetadata>,
+    #[prost(message, optional, boxed, tag = "20")]
+    pub user_metadata: Option<Box<UserMetadata>>,
     #[prost(message, optional, tag = "21")]
     pub priority: Option<Priority>,
 
@@ -214,8 +214,8 @@ pub struct RunState {
     pub reapplied_updates: Vec<String>,
 
     /// Set while operators keep the run from its workers, and after its close if they did then.
-    #[prost(message, optional, tag = "85")]
-    pub pause: Option<WorkflowPause>,
+    #[prost(message, optional, boxed, tag = "85")]
+    pub pause: Option<Box<WorkflowPause>>,
     /// Workflow tasks that failed or timed out since the last one that completed.
     #[prost(int32, tag = "86")]
     pub task_failures: i32,

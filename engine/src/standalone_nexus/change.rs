@@ -122,7 +122,7 @@ fn begin(run: &mut RunState, begun: &StandaloneNexusBegun) {
     run.standalone_nexus = Some(Box::new(StandaloneNexus { input, identity, ..StandaloneNexus::default() }));
     run.first_execution_run_id.clone_from(&run.run_id);
     run.workflow_type.clone_from(&operation.operation);
-    run.user_metadata.clone_from(&begun.user_metadata);
+    run.user_metadata = begun.user_metadata.clone().map(Box::new);
     run.search_attributes.clone_from(&begun.search_attributes);
     run.start_time = operation.scheduled_time;
     run.execution_time = operation.scheduled_time;

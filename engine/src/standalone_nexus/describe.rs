@@ -60,7 +60,7 @@ impl WorkflowState {
             state_transition_count: run.state_transition_count,
             search_attributes: Some(run.search_attributes.clone().unwrap_or_default()),
             nexus_header: operation.nexus_header.clone(),
-            user_metadata: run.user_metadata.clone(),
+            user_metadata: run.user_metadata.as_deref().cloned(),
             links: run.links.clone(),
             identity: standalone.identity.clone(),
             state_size_bytes: i64::try_from(run.encoded_len()).unwrap_or(i64::MAX),

@@ -165,7 +165,7 @@ pub fn transient_events(state: &WorkflowState) -> Vec<HistoryEvent> {
     let unwritten = match &state.run.workflow_task {
         Some(task) if task.attempt > 1 => Some(task),
         Some(_) => None,
-        None => state.volatile.speculative_task.as_ref(),
+        None => state.volatile.speculative_task.as_deref(),
     };
     let Some(task) = unwritten.filter(|task| task.scheduled_event_id == state.run.next_event_id) else {
         return Vec::new();

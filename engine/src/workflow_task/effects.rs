@@ -128,7 +128,7 @@ pub(crate) fn apply_durable(run: &mut RunState, kind: &Kind) -> Result<(), Corru
 
 pub(crate) fn apply_volatile(volatile: &mut Volatile, change: &VolatileChange) -> Result<(), Corrupt> {
     match change {
-        VolatileChange::SpeculativeTaskScheduled(task) => volatile.speculative_task = Some(task.clone()),
+        VolatileChange::SpeculativeTaskScheduled(task) => volatile.speculative_task = Some(Box::new(task.clone())),
         VolatileChange::SpeculativeTaskStarted(started) => match &mut volatile.speculative_task {
             Some(task) => task.started = Some(started.clone()),
             None => return Err(Corrupt::at(0, "a speculative workflow task that is not pending was started")),

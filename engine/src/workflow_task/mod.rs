@@ -45,5 +45,5 @@ pub(crate) fn is_started(state: &WorkflowState) -> bool {
 
 /// The pending workflow task of any kind.
 pub(crate) fn pending(state: &WorkflowState) -> Option<&WorkflowTask> {
-    state.run.workflow_task.as_ref().or(state.volatile.speculative_task.as_ref())
+    state.run.workflow_task.as_ref().or(state.volatile.speculative_task.as_deref())
 }

@@ -248,7 +248,7 @@ fn continue_as_new_inherits_what_the_command_leaves_open() {
     let next = step.next_run.clone().unwrap();
     assert_eq!(shown(&step).0, next.run_id);
     assert_eq!((next.workflow_type.as_str(), next.task_queue.as_str()), ("next-type", "queue"));
-    assert_eq!((next.memo, next.parent), (None, world.state.run.parent.clone()));
+    assert_eq!((next.memo, next.parent), (None, world.state.run.parent.as_deref().cloned()));
     assert_eq!(
         (next.run_timeout, next.execution_timeout, next.task_timeout),
         (Some(50 * SECOND), Some(500 * SECOND), 7 * SECOND)

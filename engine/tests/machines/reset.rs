@@ -54,7 +54,8 @@ pub(crate) fn acceptance(update_id: &str) -> ProtocolMessage {
 
 /// A worker takes the pending task and answers with these messages. Returns the update requests that came with it.
 pub(crate) fn answer(world: &mut World, messages: Vec<ProtocolMessage>) -> Step {
-    let task = world.state.run.workflow_task.clone().or(world.state.volatile.speculative_task.clone()).unwrap();
+    let task =
+        world.state.run.workflow_task.clone().or(world.state.volatile.speculative_task.as_deref().cloned()).unwrap();
     let (scheduled_event_id, attempt) = (task.scheduled_event_id, task.attempt);
     let (identity, request_id) = ("worker".into(), format!("poll-{scheduled_event_id}"));
     let start = Input::WorkflowTaskStart {

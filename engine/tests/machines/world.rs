@@ -198,7 +198,7 @@ impl World {
 
     /// The token of the pending task of any kind, started or not.
     pub(crate) fn token(&self) -> WorkflowTaskRef {
-        let task = self.state.run.workflow_task.as_ref().or(self.state.volatile.speculative_task.as_ref());
+        let task = self.state.run.workflow_task.as_ref().or(self.state.volatile.speculative_task.as_deref());
         task.map_or_else(WorkflowTaskRef::default, |task| WorkflowTaskRef {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: task.started.as_ref().map_or(0, |started| started.event_id),
