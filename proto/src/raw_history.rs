@@ -94,8 +94,9 @@ impl Message for RawHistory {
         }
         let mut event = Bytes::new();
         prost::encoding::bytes::merge(wire_type, &mut event, buf, ctx)?;
-        let mut out = BytesMut::with_capacity(self.encoded.len() + event.len() + 6);
-        out.put_slice(&self.encoded);
+        // One buffer grows: a copy for each event would cost the square of their number.
+        let before = std::mem::take(&mut self.encoded);
+        let mut out = before.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared));
         encode_key(EVENTS, WireType::LengthDelimited, &mut out);
         encode_varint(event.len() as u64, &mut out);
         out.put_slice(&event);

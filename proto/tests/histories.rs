@@ -43,6 +43,17 @@ fn batches_are_put_together_by_their_bytes() {
 }
 
 #[test]
+fn more_events_are_added_behind_and_a_copy_stays_as_it_was() {
+    let all = events(300);
+    let (first, rest) = all.split_at(100);
+    let mut whole: RawHistory = first.iter().collect();
+    let kept = whole.clone();
+    whole.merge(rest.iter().collect::<RawHistory>().encoded().clone()).expect("events decode");
+    assert_eq!(whole.events(), Ok(all.clone()));
+    assert_eq!(kept.events(), Ok(first.to_vec()));
+}
+
+#[test]
 fn a_response_carries_it() {
     let history: RawHistory = events(3).iter().collect();
     let response = GetWorkflowExecutionHistoryResponse { history: Some(history), archived: true, ..Default::default() };
