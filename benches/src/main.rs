@@ -26,7 +26,8 @@ use clap::Parser;
 
 use args::{Args, Command};
 
-#[tokio::main]
+/// One thread: calls that become ready together leave in one write, and the server keeps the other cores.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
     let result = match &args.command {

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use perdure_proto::api::{
     command::{
         Command, CompleteWorkflowExecutionCommandAttributes, FailWorkflowExecutionCommandAttributes,
-        ScheduleActivityTaskCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
-        StartTimerCommandAttributes, command::Attributes,
+        RecordMarkerCommandAttributes, ScheduleActivityTaskCommandAttributes,
+        StartChildWorkflowExecutionCommandAttributes, StartTimerCommandAttributes, command::Attributes,
     },
     common::{ActivityType, Payload, Payloads, WorkflowType},
     enums::CommandType,
@@ -19,6 +19,8 @@ use crate::progress::Progress;
 pub(crate) enum Scenario {
     /// Completes at once.
     Hello,
+    /// One local activity: the worker runs it itself, and records its result with its answer.
+    Local1,
     /// One activity that does nothing.
     Activity1,
     /// Ten activities, one after the other.
@@ -108,6 +110,7 @@ impl Plan {
         }
         match self.scenario {
             Scenario::Hello | Scenario::List100000 | Scenario::Schedule => vec![self.complete()],
+            Scenario::Local1 => vec![self.local_activity(), self.complete()],
             Scenario::Activity1 => self.activities(progress, 1, 1),
             Scenario::Activity10seq => self.activities(progress, 10, 1),
             Scenario::Fanout100 => self.activities(progress, FAN_OUT, FAN_OUT),
@@ -163,6 +166,19 @@ impl Plan {
         command(CommandType::ScheduleActivityTask, Attributes::ScheduleActivityTaskCommandAttributes(attributes))
     }
 
+    /// As the SDKs that are built on Core record one.
+    fn local_activity(&self) -> Command {
+        let data =
+            Payload { data: r#"{"seq":1,"attempt":1,"activity_id":"1","activity_type":"nothing"}"#.into(), ..json() };
+        let attributes = RecordMarkerCommandAttributes {
+            marker_name: "core_local_activity".into(),
+            details: [("data".into(), Payloads { payloads: vec![data] }), ("result".into(), self.payload.clone())]
+                .into(),
+            ..Default::default()
+        };
+        command(CommandType::RecordMarker, Attributes::RecordMarkerCommandAttributes(attributes))
+    }
+
     fn complete(&self) -> Command {
         let attributes = CompleteWorkflowExecutionCommandAttributes { result: Some(self.payload.clone()) };
         command(
@@ -199,14 +215,16 @@ pub(crate) fn seconds(seconds: i64) -> prost_types::Duration {
 /// A JSON string of `size` bytes.
 pub(crate) fn payload(size: usize) -> Payloads {
     let data = format!("\"{}\"", "x".repeat(size.saturating_sub(2)));
-    let metadata = [("encoding".to_owned(), "json/plain".into())].into();
-    Payloads { payloads: vec![Payload { metadata, data: data.into(), ..Default::default() }] }
+    Payloads { payloads: vec![Payload { data: data.into(), ..json() }] }
 }
 
 /// A number as a payload, for what must come back as it was sent.
 pub(crate) fn numbered(number: u32) -> Payloads {
-    let metadata = [("encoding".to_owned(), "json/plain".into())].into();
-    Payloads { payloads: vec![Payload { metadata, data: number.to_string().into(), ..Default::default() }] }
+    Payloads { payloads: vec![Payload { data: number.to_string().into(), ..json() }] }
+}
+
+fn json() -> Payload {
+    Payload { metadata: [("encoding".to_owned(), "json/plain".into())].into(), ..Default::default() }
 }
 
 #[cfg(test)]

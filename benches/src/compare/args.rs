@@ -104,7 +104,12 @@ impl Measured {
         let concurrency = match scenario {
             Scenario::Activity1 => vec![1, 16, 64],
             Scenario::Timer => vec![64],
-            Scenario::Hello | Scenario::Activity10seq | Scenario::Signal | Scenario::Update | Scenario::Query => {
+            Scenario::Hello
+            | Scenario::Local1
+            | Scenario::Activity10seq
+            | Scenario::Signal
+            | Scenario::Update
+            | Scenario::Query => {
                 vec![16]
             }
             Scenario::Fanout100 => vec![4],

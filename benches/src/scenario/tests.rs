@@ -94,6 +94,7 @@ fn commands_follow_from_the_events() {
         (S::Hello, vec![], complete()),
         (S::List100000, vec![], complete()),
         (S::Schedule, vec![], complete()),
+        (S::Local1, vec![], [vec![(C::RecordMarker, 1)], complete()].concat()),
         (S::Activity1, vec![], schedule(1)),
         (S::Activity1, activities(1, 0), vec![]),
         (S::Activity1, activities(1, 1), complete()),
