@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use perdure_cli::tctl;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::{Args, Command, ServerCommand},
@@ -57,34 +58,38 @@ fn as_tctl() -> ExitCode {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+/// For commands, which wait more than they work.
+fn runtime() -> anyhow::Result<Runtime> {
+    with_threads(1)
+}
+
+fn with_threads(worker_threads: usize) -> anyhow::Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(worker_threads).enable_all().build()?)
 }
 
 fn start(args: Args) -> anyhow::Result<()> {
-    let runtime = runtime()?;
     match args.command {
         Command::Server(ServerCommand::Start(start)) => {
             let (mut settings, notices) = settings::load(start.config.as_deref(), std::env::vars())?;
             settings.dynamic_config = start.dynamic_config_file.or(settings.dynamic_config);
             start.security.apply(&mut settings.tls, &mut settings.auth);
-            serve(&runtime, settings, &notices)
+            serve(settings, &notices)
         }
         Command::Server(ServerCommand::StartDev(dev)) => {
             let (settings, notices) = dev.settings()?;
-            serve(&runtime, settings, &notices)
+            serve(settings, &notices)
         }
         Command::Config(command) => command.run(),
-        Command::Ui(ui) => runtime.block_on(ui.run()),
-        Command::Db(command) => runtime.block_on(command.run()),
-        Command::Replay(command) => runtime.block_on(command.run()),
-        Command::Doctor(doctor) => runtime.block_on(doctor.run()),
-        Command::Client(command) => runtime.block_on(command.run()),
+        Command::Ui(ui) => runtime()?.block_on(ui.run()),
+        Command::Db(command) => runtime()?.block_on(command.run()),
+        Command::Replay(command) => runtime()?.block_on(command.run()),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
+        Command::Client(command) => runtime()?.block_on(command.run()),
         Command::Completion(completion) => completion.run(Args::command()),
     }
 }
 
-fn serve(runtime: &tokio::runtime::Runtime, settings: Settings, notices: &[String]) -> anyhow::Result<()> {
+fn serve(settings: Settings, notices: &[String]) -> anyhow::Result<()> {
     logging::start(&settings.log)?;
     // With pages of 2 MB for a few small objects each, a server would hold three times the memory that it uses.
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
@@ -93,5 +98,5 @@ fn serve(runtime: &tokio::runtime::Runtime, settings: Settings, notices: &[Strin
     for notice in notices {
         tracing::warn!("{notice}");
     }
-    runtime.block_on(run::run(settings))
+    with_threads(settings.worker_threads()?)?.block_on(run::run(settings))
 }

@@ -19,7 +19,7 @@ enum Kind {
 }
 
 /// Variable, place in the settings, type.
-const VARIABLES: [(&str, &[&str], Kind); 42] = [
+const VARIABLES: [(&str, &[&str], Kind); 43] = [
     ("DB_PORT", &["store", "port"], Kind::Number),
     ("POSTGRES_USER", &["store", "user"], Kind::Text),
     ("POSTGRES_PWD", &["store", "password"], Kind::Text),
@@ -48,6 +48,7 @@ const VARIABLES: [(&str, &[&str], Kind); 42] = [
     ("CACHED_RUNS", &["cached_runs"], Kind::Number),
     ("CACHED_MIB", &["cached_mib"], Kind::Number),
     ("LEASE_SECONDS", &["lease_seconds"], Kind::Number),
+    ("WORKER_THREADS", &["worker_threads"], Kind::Number),
     ("STOP_GRACE_SECONDS", &["stop_grace_seconds"], Kind::Number),
     ("PERDURE_HTTP_IP", &["listen", "http_ip"], Kind::Text),
     ("PERDURE_HTTP_URL", &["listen", "http_url"], Kind::Text),

@@ -45,6 +45,9 @@ pub(crate) struct Settings {
     /// Seconds for which a server keeps its database without renewing that. A server that takes over waits so long where PostgreSQL
     /// has not noticed that the former one is gone: its machine has failed, not its process.
     pub(crate) lease_seconds: u64,
+    /// Threads that do the server's work. None: one fewer than there are cores, at least one. What the database and the network need
+    /// of a small machine is left to them, and a thread that finds little to do costs more to wake than it does.
+    pub(crate) worker_threads: Option<usize>,
     /// Seconds that calls in flight have to end when the server stops.
     pub(crate) stop_grace_seconds: u64,
 }
@@ -133,6 +136,7 @@ impl Default for Settings {
             cached_runs: 20_000,
             cached_mib: 256,
             lease_seconds: 15,
+            worker_threads: None,
             stop_grace_seconds: 10,
         }
     }
@@ -145,6 +149,14 @@ impl Settings {
         match self.lease_seconds {
             seconds @ 4..=600 => Ok(Duration::from_secs(seconds)),
             seconds => bail!("lease_seconds: {seconds}: use 4 to 600"),
+        }
+    }
+
+    pub(crate) fn worker_threads(&self) -> anyhow::Result<usize> {
+        match self.worker_threads {
+            None => Ok(std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))),
+            Some(threads @ 1..=1024) => Ok(threads),
+            Some(threads) => bail!("worker_threads: {threads}: use 1 to 1024"),
         }
     }
 }

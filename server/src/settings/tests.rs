@@ -113,6 +113,15 @@ fn leases_have_bounds() {
 }
 
 #[test]
+fn threads_have_bounds() {
+    let threads = |text| from_environment(&[("WORKER_THREADS", text)]).unwrap().0.worker_threads();
+    assert_eq!((threads("1").unwrap(), threads("1024").unwrap()), (1, 1024));
+    assert!(threads("0").is_err() && threads("1025").is_err());
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(Settings::default().worker_threads().unwrap(), if cores == 1 { 1 } else { cores - 1 });
+}
+
+#[test]
 fn no_default_namespace() {
     let (settings, _) =
         from_environment(&[("DEFAULT_NAMESPACE", "n"), ("SKIP_DEFAULT_NAMESPACE_CREATION", "true")]).unwrap();

@@ -93,7 +93,8 @@ impl Findings {
         if let Err(error) = perdure_cli::parse_duration(&settings.namespace_retention) {
             self.wrong.push(format!("namespace_retention: {error}"));
         }
-        self.wrong.extend(settings.lease().err().map(|error| error.to_string()));
+        let bounds = [settings.lease().map(|_| ()), settings.worker_threads().map(|_| ())];
+        self.wrong.extend(bounds.into_iter().filter_map(Result::err).map(|error| error.to_string()));
         for (name, kind) in &settings.search_attributes {
             if AttributeKind::from_name(kind).is_none() {
                 let kinds = "Text, Keyword, Int, Double, Bool, Datetime or KeywordList";
