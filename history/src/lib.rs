@@ -62,7 +62,7 @@ use crate::{
     nexus::system::SystemOperations,
     shard::{
         Shard,
-        cell::QueryRoute,
+        cell::{QueryRoute, skip_events},
         message::{Action, Message},
     },
     shared::{CacheBudget, Mailbox, Shared},
@@ -298,7 +298,7 @@ impl History {
         let mut out = bytes::BytesMut::with_capacity(batches.iter().map(|batch| batch.events.len()).sum());
         for batch in &batches {
             let events = skip_events(batch.events.clone(), from_event_id - batch.first_event_id);
-            out.extend_from_slice(&events);
+            out.extend_from_slice(&events.ok_or_else(|| undecodable(&"it has fewer events than it should"))?);
         }
         Ok((RawHistory::from_encoded(out.freeze()), next))
     }
@@ -316,24 +316,16 @@ impl History {
         let mut before = last_event_id;
         for batch in batches {
             before = batch.first_event_id - 1;
-            let decoded = RawHistory::from_encoded(batch.events).events().map_err(|error| {
-                tracing::error!(%error, "a stored batch of events cannot be decoded");
-                Error::Unavailable
-            })?;
+            let decoded = RawHistory::from_encoded(batch.events).events().map_err(|error| undecodable(&error))?;
             events.extend(decoded.into_iter().filter(|event| event.event_id <= last_event_id).rev());
         }
         Ok((events.iter().collect(), before))
     }
 }
 
-/// Drops the first events of an encoded batch.
-fn skip_events(mut events: bytes::Bytes, count: i64) -> bytes::Bytes {
-    for _ in 0..count {
-        if perdure_proto::take_event(&mut events).is_err() {
-            break;
-        }
-    }
-    events
+fn undecodable(error: &dyn std::fmt::Display) -> Error {
+    tracing::error!(%error, "a stored batch of events cannot be decoded");
+    Error::Unavailable
 }
 
 fn unavailable(error: StoreError) -> Error {

@@ -9,6 +9,7 @@ use perdure_proto::{
     api::{
         enums::UpdateWorkflowExecutionLifecycleStage as Stage, enums::WorkflowExecutionStatus, query::WorkflowQuery,
     },
+    take_event,
 };
 use perdure_storage::{RunKey, WorkflowKey};
 use tokio::sync::oneshot;
@@ -214,22 +215,60 @@ impl Tail {
         }
     }
 
-    /// The history from this event on, if all of it is in memory and a batch begins there.
+    /// The history from this event on, if all of it is in memory. A task that existed only to carry updates is written together with
+    /// its completion: what its worker has not seen begins in the middle of that batch.
     pub(crate) fn since(&self, event_id: i64) -> Option<RawHistory> {
         if self.first_event_id? > event_id {
             return None;
         }
-        let from = self.batches.partition_point(|(first, _)| *first < event_id);
+        let from = self.batches.partition_point(|(first, _)| *first <= event_id).checked_sub(1)?;
         let (first, events) = self.batches.get(from)?;
-        if *first != event_id {
-            return None;
-        }
+        let events = skip_events(events.clone(), event_id - first).filter(|events| !events.is_empty())?;
         if from + 1 == self.batches.len() {
-            return Some(RawHistory::from_encoded(events.clone()));
+            return Some(RawHistory::from_encoded(events));
         }
-        let wanted = self.batches.range(from..).map(|(_, events)| events);
-        let mut out = BytesMut::with_capacity(wanted.clone().map(Bytes::len).sum());
-        wanted.for_each(|events| out.extend_from_slice(events));
+        let later = self.batches.range(from + 1..).map(|(_, events)| events);
+        let mut out = BytesMut::with_capacity(events.len() + later.clone().map(Bytes::len).sum::<usize>());
+        out.extend_from_slice(&events);
+        later.for_each(|events| out.extend_from_slice(events));
         Some(RawHistory::from_encoded(out.freeze()))
+    }
+}
+
+/// Drops the first events of an encoded batch. None: it has fewer, or they cannot be read.
+pub(crate) fn skip_events(mut events: Bytes, count: i64) -> Option<Bytes> {
+    for _ in 0..count {
+        take_event(&mut events).ok()?;
+    }
+    Some(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use perdure_proto::api::history::HistoryEvent;
+
+    use super::*;
+
+    fn batch(ids: std::ops::Range<i64>) -> Bytes {
+        let events: Vec<_> = ids.map(|event_id| HistoryEvent { event_id, ..Default::default() }).collect();
+        events.iter().collect::<RawHistory>().encoded().clone()
+    }
+
+    #[test]
+    fn a_tail_begins_at_any_event_that_it_has() {
+        let mut tail = Tail::default();
+        for ids in [3..4, 4..9, 9..11] {
+            tail.push(ids.start, batch(ids));
+        }
+        let ids = |from| {
+            let history = tail.since(from)?.events().expect("events decode");
+            Some(history.iter().map(|event| event.event_id).collect::<Vec<_>>())
+        };
+        assert_eq!((ids(1), ids(2)), (None, None), "before the first that is in memory");
+        for from in 3..11 {
+            assert_eq!(ids(from), Some((from..11).collect()), "{from}");
+        }
+        assert_eq!(ids(11), None, "behind the last");
+        assert_eq!(Tail::default().since(1), None);
     }
 }
