@@ -96,7 +96,7 @@ impl Message for RawHistory {
         prost::encoding::bytes::merge(wire_type, &mut event, buf, ctx)?;
         // One buffer grows: a copy for each event would cost the square of their number.
         let before = std::mem::take(&mut self.encoded);
-        let mut out = before.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared));
+        let mut out = before.try_into_mut().unwrap_or_else(BytesMut::from);
         encode_key(EVENTS, WireType::LengthDelimited, &mut out);
         encode_varint(event.len() as u64, &mut out);
         out.put_slice(&event);
