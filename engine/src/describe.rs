@@ -21,7 +21,7 @@ use crate::{
     state::{Activity, ActivityPause, ActivityPhase, Child, Nanos, RunState, WorkflowState, WorkflowTask},
     system_attributes::search_attributes,
     time::{duration, optional_timestamp, timestamp},
-    versioning,
+    versioning, workflow_task,
 };
 
 impl WorkflowState {
@@ -35,7 +35,7 @@ impl WorkflowState {
             // Also what was pending at the close: the worker's last failure or heartbeat may tell why it came to that.
             pending_activities: run.activities.values().map(|one| pending(one, now)).collect(),
             pending_children: run.children.values().filter(|_| open).map(pending_child).collect(),
-            pending_workflow_task: self.pending_task().filter(|_| open).map(pending_workflow_task),
+            pending_workflow_task: workflow_task::pending(self).filter(|_| open).map(pending_workflow_task),
             workflow_extended_info: Some(extended_info(run)),
             callbacks: callback::infos(run),
             pending_nexus_operations: run.nexus_operations.values().filter(|_| open).map(nexus::pending).collect(),
@@ -85,10 +85,6 @@ impl WorkflowState {
             }
             None => WorkflowExecutionStatus::Running,
         }
-    }
-
-    fn pending_task(&self) -> Option<&WorkflowTask> {
-        self.run.workflow_task.as_ref().or(self.volatile.speculative_task.as_deref())
     }
 }
 
