@@ -86,4 +86,4 @@ pub use versioning::{
     Effective, Inherited, OptionsUpdate, TakenBy, Target, effective, fill_pinned_version, in_transition,
     inherited_by_child, normalized_override, override_version, wants_ramping_version,
 };
-pub use workflow_task::transient_events;
+pub use workflow_task::{pending as pending_workflow_task, transient_events};

@@ -44,6 +44,6 @@ pub(crate) fn is_started(state: &WorkflowState) -> bool {
 }
 
 /// The pending workflow task of any kind.
-pub(crate) fn pending(state: &WorkflowState) -> Option<&WorkflowTask> {
+pub fn pending(state: &WorkflowState) -> Option<&WorkflowTask> {
     state.run.workflow_task.as_ref().or(state.volatile.speculative_task.as_deref())
 }

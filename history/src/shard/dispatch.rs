@@ -258,7 +258,7 @@ pub(super) fn activity_start(
 
 /// The queue of the pending workflow task, if one is pending and waits for a worker.
 fn workflow_queue(cell: &Cell) -> Option<QueueKey> {
-    let task = cell.state.volatile.speculative_task.as_deref().or(cell.state.run.workflow_task.as_ref())?;
+    let task = perdure_engine::pending_workflow_task(&cell.state)?;
     if task.started.is_some() {
         return None;
     }

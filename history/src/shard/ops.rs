@@ -89,7 +89,7 @@ impl Shard {
         taken_by: TakenBy,
     ) -> Option<perdure_matching::StartedWorkflowTask> {
         let cell = self.cells.get(&key)?;
-        let pending = cell.state.volatile.speculative_task.as_deref().or(cell.state.run.workflow_task.as_ref())?;
+        let pending = perdure_engine::pending_workflow_task(&cell.state)?;
         let (scheduled_event_id, attempt) = (pending.scheduled_event_id, pending.attempt);
         let request_id = self.new_request_id();
         let input = workflow_task_start((scheduled_event_id, attempt), poller, request_id, taken_by);

@@ -154,7 +154,7 @@ impl Settings {
 
     pub(crate) fn worker_threads(&self) -> anyhow::Result<usize> {
         match self.worker_threads {
-            None => Ok(std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))),
+            None => Ok(std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))),
             Some(threads @ 1..=1024) => Ok(threads),
             Some(threads) => bail!("worker_threads: {threads}: use 1 to 1024"),
         }
