@@ -13,18 +13,19 @@ const GRACE: Duration = Duration::from_secs(240);
 
 #[tokio::test]
 async fn a_mixture_on_sqlite() -> Result<()> {
-    stress("stress_sqlite", Database::fresh_sqlite_file("stress_sqlite")?).await
+    stress("stress_sqlite", Database::fresh_sqlite_file("stress_sqlite")?, &[]).await
 }
 
 #[tokio::test]
 async fn a_mixture_on_postgres() -> Result<()> {
-    stress("stress_postgres", Database::fresh_postgres("stress").await?).await
+    // By default a server has a single thread on a small machine.
+    stress("stress_postgres", Database::fresh_postgres("stress").await?, &[("WORKER_THREADS", "4")]).await
 }
 
-async fn stress(name: &str, database: Database) -> Result<()> {
+async fn stress(name: &str, database: Database, environment: &[(&str, &str)]) -> Result<()> {
     let seconds = number("PERDURE_STRESS_SECONDS")?.unwrap_or(SECONDS);
     let kills = number("PERDURE_STRESS_KILLS")?.unwrap_or(0);
-    let mut server = Server::start(name, database).await?;
+    let mut server = Server::start_set(name, database, &[], environment).await?;
     let (address, text) = (server.address(), seconds.to_string());
     let arguments = ["../tests/stress/stress.py", "--address", &address, "--seconds", &text];
     let load_name = format!("{name}_load");
