@@ -111,5 +111,7 @@ fn is_retryable(code: Code) -> bool {
             | Code::OutOfRange
             | Code::DataLoss
             | Code::DeadlineExceeded
+            // The driver cancels nothing: the server has ended the connection, as Temporal's does with old ones.
+            | Code::Cancelled
     )
 }

@@ -166,6 +166,10 @@ impl Session {
             (Err(error), (count, Some(last))) => {
                 Err(error.context(format!("the worker had {count} errors, the last: {last}")))
             }
+            (result, (count, Some(last))) => {
+                eprintln!("the worker had {count} errors, the last: {last}");
+                result
+            }
             (result, _) => result,
         }
     }

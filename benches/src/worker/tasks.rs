@@ -66,6 +66,7 @@ impl Shared {
             self.answer_query(task, query).await?;
             return Ok(RespondWorkflowTaskCompletedResponse::default());
         }
+        let (started, attempt) = (task.started_event_id, task.attempt);
         let mut events = task.history.unwrap_or_default().events()?;
         history::more_events(&self.client, execution, task.next_page_token, &mut events).await?;
         let mut progress = self.progress(execution, events).await?;
@@ -102,7 +103,10 @@ impl Shared {
         let response = self.client.call(request, SHORT, |mut stub, request| async move {
             stub.respond_workflow_task_completed(request).await
         });
-        let response = response.await.context("RespondWorkflowTaskCompleted failed")?;
+        let response = response.await.with_context(|| {
+            let run = &execution.run_id;
+            format!("RespondWorkflowTaskCompleted of run {run}, event {started}, attempt {attempt} failed")
+        })?;
         if closing && let Some(waiter) = self.waiters.lock().remove(&execution.workflow_id) {
             // The driver may have given up on it.
             waiter.send(()).ok();
