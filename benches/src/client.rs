@@ -111,7 +111,7 @@ fn is_retryable(code: Code) -> bool {
             | Code::OutOfRange
             | Code::DataLoss
             | Code::DeadlineExceeded
-            // The driver cancels nothing: the server has ended the connection, as Temporal's does with old ones.
+            // The server has ended the connection, as Temporal's does with old ones; tonic says the same when it gives up itself.
             | Code::Cancelled
     )
 }

@@ -155,22 +155,20 @@ impl Session {
         })
     }
 
-    /// Ends the worker. After a failure nothing that was started stays behind, and the worker's last error is told.
+    /// Ends the worker, and tells its last error. After a failure nothing that was started stays behind.
     async fn close<T>(self, result: Result<T>) -> Result<T> {
         if result.is_err() {
             workflow::terminate_open(&self).await;
         }
-        let errors = self.worker.errors();
+        let (count, last) = self.worker.errors();
         self.worker.stop().await;
-        match (result, errors) {
-            (Err(error), (count, Some(last))) => {
-                Err(error.context(format!("the worker had {count} errors, the last: {last}")))
-            }
-            (result, (count, Some(last))) => {
-                eprintln!("the worker had {count} errors, the last: {last}");
+        let told = last.map(|last| format!("the worker had {count} errors, the last: {last}"));
+        match (result, told) {
+            (Err(error), Some(told)) => Err(error.context(told)),
+            (result, told) => {
+                told.iter().for_each(|told| eprintln!("{told}"));
                 result
             }
-            (result, _) => result,
         }
     }
 

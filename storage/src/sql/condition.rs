@@ -27,6 +27,7 @@ pub(crate) trait Dialect: Database {
     /// The run has no division; word for word as in the conditions of the indexes that leave out those that have one.
     const UNDIVIDED: &'static str;
 
+    /// The run has a division.
     const DIVIDED: &'static str;
 
     /// Before a column: the database is not to look for an index for it.
