@@ -62,10 +62,10 @@ impl WorkflowState {
         match kind {
             Kind::Events(_) => return Err(Corrupt::at(0, "a stored mark is not a change")),
             Kind::EventBuffered(event) => {
-                run.buffered.push((**event).clone());
+                workflow_task::keep_back(run, event);
                 return self.apply_effect(event);
             }
-            Kind::BufferFlushed(_) => run.buffered.clear(),
+            Kind::BufferFlushed(_) => workflow_task::drop_buffered(run, |_| true),
             Kind::WorkflowTaskSet(_)
             | Kind::WorkflowTaskStarted(_)
             | Kind::WorkflowTaskCleared(_)

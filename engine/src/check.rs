@@ -1,5 +1,7 @@
 //! Invariants of a run's state.
 
+use prost::Message;
+
 use crate::{
     Archetype,
     obligations::obligations,
@@ -135,6 +137,9 @@ fn check_open(state: &WorkflowState, wrong: &mut Vec<String>) {
     let started = run.workflow_task.as_ref().is_some_and(|task| task.started.is_some());
     if !run.buffered.is_empty() && !started {
         wrong.push("events are kept back though no workflow task is started".into());
+    }
+    if run.buffered.iter().map(|event| event.encoded_len() as i64).sum::<i64>() != run.buffered_bytes {
+        wrong.push("the size of the buffered events is another".into());
     }
     if run.buffered.iter().any(|event| event.event_id != 0) {
         wrong.push("a buffered event has an id".into());

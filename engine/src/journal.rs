@@ -101,7 +101,9 @@ pub fn encode_snapshot(state: &WorkflowState) -> Bytes {
 }
 
 pub fn decode_snapshot(snapshot: &Bytes) -> Result<WorkflowState, Corrupt> {
-    let run = RunState::decode(snapshot.clone()).map_err(|_| Corrupt::at(0, "a snapshot"))?;
+    let mut run = RunState::decode(snapshot.clone()).map_err(|_| Corrupt::at(0, "a snapshot"))?;
+    // Snapshots of older versions do not have it.
+    run.buffered_bytes = run.buffered.iter().map(|event| event.encoded_len() as i64).sum();
     let volatile = Volatile { admitted: update::reapplied(&run), ..Volatile::default() };
     Ok(WorkflowState { run, volatile })
 }

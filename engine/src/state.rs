@@ -153,6 +153,9 @@ pub struct RunState {
     /// Events that wait for the started workflow task to end. They have no id yet.
     #[prost(message, repeated, tag = "39")]
     pub buffered: Vec<HistoryEvent>,
+    /// Their size. Adding it up at each step would make a burst of events cost the square of their number.
+    #[prost(int64, tag = "92")]
+    pub buffered_bytes: i64,
 
     // Machines, by the event id that began each, timers by their id.
     #[prost(btree_map = "int64, message", tag = "40")]

@@ -31,7 +31,9 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
         Attributes::TimerFiredEventAttributes(fired) => remove(run, &fired.timer_id, fired.started_event_id),
         Attributes::TimerCanceledEventAttributes(canceled) => {
             remove(run, &canceled.timer_id, canceled.started_event_id);
-            run.buffered.retain(|event| fired_timer(event, &canceled.timer_id) != Some(canceled.started_event_id));
+            workflow_task::drop_buffered(run, |event| {
+                fired_timer(event, &canceled.timer_id) == Some(canceled.started_event_id)
+            });
         }
         _ => return Err(Corrupt::at(event.event_id, "not an event of timers")),
     }

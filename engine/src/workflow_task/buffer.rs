@@ -9,7 +9,17 @@ use perdure_proto::api::{
 use prost::Message;
 
 use super::{TaskFailure, ensure_scheduled, fail};
-use crate::{change::Kind, tx::Tx};
+use crate::{change::Kind, state::RunState, tx::Tx};
+
+pub(crate) fn keep_back(run: &mut RunState, event: &HistoryEvent) {
+    run.buffered.push(event.clone());
+    run.buffered_bytes += event.encoded_len() as i64;
+}
+
+pub(crate) fn drop_buffered(run: &mut RunState, goes: impl Fn(&HistoryEvent) -> bool) {
+    let gone = run.buffered.extract_if(.., |event| goes(event));
+    run.buffered_bytes -= gone.map(|event| event.encoded_len() as i64).sum::<i64>();
+}
 
 /// Writes all buffered events. What ended something comes last, as Temporal orders them: a worker may then rely on the
 /// start of an activity or child standing before its end.
@@ -82,12 +92,11 @@ fn wire(event: &mut HistoryEvent, started: &mut BTreeMap<i64, i64>) {
 
 /// Fails the started task when too much waits for it.
 pub(crate) fn enforce_limit(tx: &mut Tx) {
-    let (buffered, limits) = (&tx.state.run.buffered, tx.ctx.limits);
-    if buffered.is_empty() || tx.state.run.close.is_some() {
+    let (run, limits) = (&tx.state.run, tx.ctx.limits);
+    if run.buffered.is_empty() {
         return;
     }
-    let bytes: usize = buffered.iter().map(Message::encoded_len).sum();
-    if buffered.len() <= limits.buffered_events && bytes as i64 <= limits.buffered_bytes {
+    if run.buffered.len() <= limits.buffered_events && run.buffered_bytes <= limits.buffered_bytes {
         return;
     }
     fail(tx, TaskFailure::by_server(WorkflowTaskFailedCause::ForceCloseCommand));
