@@ -7,7 +7,7 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::{
-    sql::condition::{Dialect, Scope},
+    sql::dialect::{Dialect, Scope},
     visibility::{AttributeKind, Value},
 };
 

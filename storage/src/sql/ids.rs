@@ -3,7 +3,10 @@
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::condition::{Dialect, Operand, Type, push_test};
+use super::{
+    condition::{Operand, Type, push_test},
+    dialect::Dialect,
+};
 use crate::{filter::Test, visibility::Value};
 
 /// Compares run ids as ids where that is possible.

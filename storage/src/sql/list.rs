@@ -5,7 +5,8 @@ use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::{
-    condition::{Dialect, Scope, push_condition, push_scope},
+    condition::{push_condition, push_scope},
+    dialect::{Dialect, Scope},
     order::{push_after, push_order_by},
     parts::{Part, parts},
     rows::{VISIBILITY_COLUMNS, limit},

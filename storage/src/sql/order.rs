@@ -2,7 +2,7 @@
 
 use sqlx::QueryBuilder;
 
-use super::condition::{Dialect, column};
+use super::{condition::column, dialect::Dialect};
 use crate::visibility::{AttributeKind, Cursor, Field, Position, SortKey, Value};
 
 /// The end of every order; ids differ, so no two rows are equal.

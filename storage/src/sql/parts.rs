@@ -7,7 +7,7 @@
 use perdure_engine::Nanos;
 use sqlx::QueryBuilder;
 
-use super::condition::Dialect;
+use super::dialect::Dialect;
 use crate::{
     filter::{Condition, Test},
     visibility::{Field, ListQuery, OPEN, Value},

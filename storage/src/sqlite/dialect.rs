@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::narrow::Narrow;
 use crate::{
-    sql::condition::{Dialect, Scope},
+    sql::dialect::{Dialect, Scope},
     visibility::{AttributeKind, Value},
 };
 

@@ -8,7 +8,8 @@ use crate::{
     error::StoreError,
     filter::{Condition, Test},
     sql::{
-        condition::{Dialect, Scope, push_scope},
+        condition::push_scope,
+        dialect::{Dialect, Scope},
         ids::after_prefix,
     },
     visibility::{AttributeKind, Field, ListQuery, Value},

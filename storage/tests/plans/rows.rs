@@ -135,6 +135,7 @@ pub(crate) fn lists(count: i64) -> Vec<Shape> {
         ordered("closed", not(Filter::IsNull(Field::CloseTime)), ORDER),
         ordered("no parent", Filter::IsNull(Field::ParentWorkflowId), ORDER),
         ordered("of a type", text(Field::WorkflowType, "Order"), "visibility_workflow_type"),
+        ordered("of a type without statistics", text(Field::WorkflowType, "Fresh"), "visibility_workflow_type"),
         few("of an id", text(Field::WorkflowId, &some_order), ID),
         few("an id's prefix", starts_with(Field::WorkflowId, &some_order), ID),
         ordered("a prefix of all ids", starts_with(Field::WorkflowId, "order-"), ORDER),
