@@ -250,7 +250,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     run.sticky = None;
     run.started = None;
     run.first_task_backoff_until = 0;
-    workflow_task::drop_buffered(run, |_| true);
+    workflow_task::drop_all_buffered(run);
     run.reapplied_updates.clear();
     for activity in run.activities.values_mut() {
         // What was pending is still shown, for which nobody needs these.

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 
 use perdure_proto::api::{
     common::{Payload, SearchAttributes},
-    enums::{EventType, WorkflowTaskFailedCause},
-    history::HistoryEvent,
+    enums::WorkflowTaskFailedCause,
+    history::{HistoryEvent, history_event::Attributes},
 };
 
 use crate::{
@@ -83,11 +83,14 @@ pub(crate) fn may_touch(run: &RunState, change: &Change) -> bool {
 }
 
 fn may_touch_by_event(run: &RunState, event: &HistoryEvent) -> bool {
-    match event.event_type() {
-        EventType::WorkflowExecutionPaused | EventType::WorkflowExecutionUnpaused => true,
-        EventType::WorkflowTaskCompleted | EventType::WorkflowTaskFailed | EventType::WorkflowTaskTimedOut => {
-            run.problems_reported
-        }
+    use Attributes as A;
+    match &event.attributes {
+        Some(A::WorkflowExecutionPausedEventAttributes(_) | A::WorkflowExecutionUnpausedEventAttributes(_)) => true,
+        Some(
+            A::WorkflowTaskCompletedEventAttributes(_)
+            | A::WorkflowTaskFailedEventAttributes(_)
+            | A::WorkflowTaskTimedOutEventAttributes(_),
+        ) => run.problems_reported,
         _ => activity::ended(event).and_then(|id| run.activities.get(&id)).is_some_and(|one| one.pause.is_some()),
     }
 }

@@ -16,6 +16,10 @@ pub(crate) fn keep_back(run: &mut RunState, event: &HistoryEvent) {
     run.buffered_bytes += event.encoded_len() as i64;
 }
 
+pub(crate) fn drop_all_buffered(run: &mut RunState) {
+    (run.buffered, run.buffered_bytes) = (Vec::new(), 0);
+}
+
 pub(crate) fn drop_buffered(run: &mut RunState, goes: impl Fn(&HistoryEvent) -> bool) {
     let gone = run.buffered.extract_if(.., |event| goes(event));
     run.buffered_bytes -= gone.map(|event| event.encoded_len() as i64).sum::<i64>();
@@ -27,7 +31,8 @@ pub(crate) fn flush(tx: &mut Tx) {
     if tx.state.run.buffered.is_empty() {
         return;
     }
-    let events = tx.state.run.buffered.clone();
+    // Not a copy: the change would drop them.
+    let events = std::mem::take(&mut tx.state.run.buffered);
     tx.durable(Kind::BufferFlushed(true));
     let (ends, others): (Vec<_>, Vec<_>) = events.into_iter().partition(ends_something);
     let mut started = BTreeMap::new();

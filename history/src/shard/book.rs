@@ -58,7 +58,6 @@ impl Shard {
         if visibility_may_wait && !visibility_changed {
             self.show_later(key);
         }
-        self.book_deadline(key);
         if let Some(next) = next_run {
             self.start_next_run(key, *next);
         }
@@ -77,9 +76,12 @@ impl Shard {
     }
 
     fn book_changes(&mut self, key: RunKey, changes: Vec<Change>, visibility: bool) {
-        let (steps, to_write) = (self.steps, &mut self.dirty);
+        let (steps, to_write, undated) = (self.steps, &mut self.dirty, &mut self.undated);
         self.cells.change(&key, |cell| {
             cell.last_used = steps;
+            if !std::mem::replace(&mut cell.is_undated, true) {
+                undated.push(key);
+            }
             if !changes.iter().any(is_durable) {
                 return;
             }
@@ -95,9 +97,18 @@ impl Shard {
         });
     }
 
+    /// Brings the entries of all runs that were stepped up to date. Once for many steps: looking for the next deadline of a
+    /// run is a look at each of its activities and timers.
+    pub(super) fn book_deadlines(&mut self) {
+        for key in std::mem::take(&mut self.undated) {
+            self.book_deadline(key);
+        }
+    }
+
     /// Brings the run's entry among the deadlines up to date.
     pub(super) fn book_deadline(&mut self, key: RunKey) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
+        cell.is_undated = false;
         let next = perdure_engine::next_deadline(&cell.state);
         if next == cell.deadline {
             return;
@@ -117,12 +128,15 @@ impl Shard {
             return;
         }
         let now = self.shared.clock.now();
+        self.book_deadlines();
         while let Some((time, key)) = self.deadlines.first().copied().filter(|(time, _)| *time <= now) {
             self.deadlines.remove(&(time, key));
             match self.cells.get_mut(&key) {
                 Some(cell) => {
                     cell.deadline = None;
                     self.wake(key, now);
+                    // Those of a run that began by it.
+                    self.book_deadlines();
                 }
                 None => {
                     self.scanner.forget(key, &mut self.deadlines);

@@ -66,6 +66,8 @@ pub(crate) struct Shard {
     /// Current runs of the workflows that have a cached run.
     current: HashMap<WorkflowKey, Uuid>,
     deadlines: BTreeSet<(Nanos, RunKey)>,
+    /// Runs whose entry among the deadlines may be out of date.
+    undated: Vec<RunKey>,
     /// Runs with a change that lists do not show yet, in the order of the times by which they must.
     to_show: VecDeque<(Nanos, RunKey)>,
     loader: Loader,
@@ -99,6 +101,7 @@ impl Shard {
             cells: Cells::default(),
             current: HashMap::new(),
             deadlines: BTreeSet::new(),
+            undated: Vec::new(),
             to_show: VecDeque::new(),
             loader: Loader::default(),
             scanner: Scanner::default(),
@@ -143,6 +146,7 @@ impl Shard {
             if place.is_some() {
                 self.gather().await;
             }
+            self.book_deadlines();
             self.load_wanted();
             self.evict_closed();
             self.evict();
@@ -195,6 +199,7 @@ impl Shard {
         self.cells.clear();
         self.current.clear();
         self.deadlines.clear();
+        self.undated.clear();
         self.to_show.clear();
         self.loader = Loader::default();
         self.scanner = Scanner::default();
