@@ -23,6 +23,16 @@ const API: &[&str] = &[
     "google/rpc/status.proto",
 ];
 
+/// Rare parts of an event that are larger than its others. An event is as large as its largest variant, and is moved
+/// several times on its way: with these it has 1.9 KB, without them 0.6.
+const BOXED: &[&str] = &[
+    "attributes.workflow_execution_started_event_attributes",
+    "attributes.workflow_execution_continued_as_new_event_attributes",
+    "attributes.start_child_workflow_execution_initiated_event_attributes",
+    "attributes.workflow_execution_update_rejected_event_attributes",
+    "user_metadata",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=protos");
@@ -39,7 +49,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("descriptors.bin"), &encoded)?;
     let descriptors = prost_types_set(&encoded)?;
 
-    tonic_prost_build::configure()
+    let mut builder = tonic_prost_build::configure();
+    for part in BOXED {
+        builder = builder.boxed(format!(".temporal.api.history.v1.HistoryEvent.{part}"));
+    }
+    builder
         .build_server(env::var_os("CARGO_FEATURE_SERVER").is_some())
         .build_client(env::var_os("CARGO_FEATURE_CLIENT").is_some())
         .generate_default_stubs(true)

@@ -115,7 +115,7 @@ pub(crate) fn continue_as_new(
     command.memo = command.memo.filter(|memo| !memo.fields.is_empty());
     command.search_attributes = command.search_attributes.filter(|given| !given.indexed_fields.is_empty());
     let next_run = chain::as_new(tx, &command);
-    let attributes = WorkflowExecutionContinuedAsNewEventAttributes {
+    let attributes = Box::new(WorkflowExecutionContinuedAsNewEventAttributes {
         new_execution_run_id: next_run.run_id.clone(),
         workflow_type: command.workflow_type,
         task_queue: command.task_queue,
@@ -133,7 +133,7 @@ pub(crate) fn continue_as_new(
         memo: command.memo,
         search_attributes: command.search_attributes,
         ..Default::default()
-    };
+    });
     end(tx, Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes), extras, Some(next_run));
 }
 

@@ -176,7 +176,7 @@ fn write_started(tx: &mut Tx, mut start: Start) {
             Some(WorkflowExecution { workflow_id: parent.workflow_id, run_id: parent.run_id });
     }
     let extras = EventExtras { links: start.links, user_metadata: start.user_metadata, ..Default::default() };
-    tx.event_with(Attributes::WorkflowExecutionStartedEventAttributes(attributes), extras);
+    tx.event_with(Attributes::WorkflowExecutionStartedEventAttributes(Box::new(attributes)), extras);
 }
 
 /// A second start found this run open and is kept with it.
@@ -232,7 +232,7 @@ pub(crate) fn apply(
     run.attempt = started.attempt;
     run.memo.clone_from(&started.memo);
     run.search_attributes.clone_from(&started.search_attributes);
-    run.user_metadata = event.user_metadata.clone().map(Box::new);
+    run.user_metadata.clone_from(&event.user_metadata);
     run.priority.clone_from(&started.priority);
     run.links.clone_from(&event.links);
     run.task_attempt = 1;

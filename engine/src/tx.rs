@@ -124,7 +124,7 @@ impl<'a, 'c> Tx<'a, 'c> {
             event_time: Some(timestamp(extras.time.unwrap_or(self.ctx.now))),
             event_type: event_type(&attributes) as i32,
             worker_may_ignore: extras.worker_may_ignore,
-            user_metadata: extras.user_metadata,
+            user_metadata: extras.user_metadata.map(Box::new),
             links: extras.links,
             event_group_markers: extras.event_group_markers,
             attributes: Some(attributes),

@@ -269,7 +269,7 @@ fn as_continued(event: &HistoryEvent) -> Option<HistoryEvent> {
         event_type: EventType::WorkflowExecutionContinuedAsNew.into(),
         version: event.version,
         task_id: event.task_id,
-        attributes: Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes)),
+        attributes: Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(Box::new(attributes))),
         ..Default::default()
     })
 }

@@ -80,7 +80,10 @@ fn a_child() -> Vec<HistoryEvent> {
         parent_workflow_execution: Some(Default::default()),
         ..Default::default()
     };
-    vec![event(EventType::WorkflowExecutionStarted, Event::WorkflowExecutionStartedEventAttributes(attributes))]
+    vec![event(
+        EventType::WorkflowExecutionStarted,
+        Event::WorkflowExecutionStartedEventAttributes(Box::new(attributes)),
+    )]
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) fn start(
     let workflow_id = command.workflow_id.clone();
     let attributes = initiated(tx, command, batch.completed_event_id)
         .map_err(|text| WorkflowTaskFailure::task_failed(CAUSE, text))?;
-    let attributes = Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(attributes);
+    let attributes = Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(Box::new(attributes));
     let initiated_event_id = tx.event_with(attributes, extras);
     tx.task(Task::StartChild { initiated_event_id });
     batch.children.insert(workflow_id);

@@ -123,7 +123,7 @@ fn begin(run: &mut RunState, begun: &StandaloneBegun) {
     run.first_execution_run_id.clone_from(&run.run_id);
     run.workflow_type.clone_from(&activity.activity_type);
     run.task_queue.clone_from(&activity.task_queue);
-    run.user_metadata = activity.user_metadata.clone().map(Box::new);
+    run.user_metadata.clone_from(&activity.user_metadata);
     run.search_attributes.clone_from(&begun.search_attributes);
     run.start_time = activity.scheduled_time;
     run.execution_time = activity.first_dispatch_time();

@@ -53,7 +53,7 @@ impl WorkflowState {
             state_size_bytes: i64::try_from(run.encoded_len()).unwrap_or(i64::MAX),
             search_attributes: Some(run.search_attributes.clone().unwrap_or_default()),
             header: activity.header.clone(),
-            user_metadata: activity.user_metadata.clone(),
+            user_metadata: activity.user_metadata.as_deref().cloned(),
             canceled_reason: standalone.cancel.as_ref().map(|cancel| cancel.reason.clone()).unwrap_or_default(),
             links: run.links.clone(),
             total_heartbeat_count: standalone.heartbeats,

@@ -42,7 +42,7 @@ pub(crate) fn start(tx: &mut Tx, start: Start, timeouts: ActivityTimeouts) -> Re
         priority: start.priority,
         input: start.input,
         header: start.header,
-        user_metadata: start.user_metadata,
+        user_metadata: start.user_metadata.map(Box::new),
         start_delay: start.start_delay,
         ..Activity::default()
     };

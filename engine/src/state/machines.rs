@@ -131,8 +131,8 @@ pub struct Activity {
     /// The wait before the next attempt, as describe shows it.
     #[prost(int64, tag = "26")]
     pub current_retry_interval: Nanos,
-    #[prost(message, optional, tag = "27")]
-    pub user_metadata: Option<UserMetadata>,
+    #[prost(message, optional, boxed, tag = "27")]
+    pub user_metadata: Option<Box<UserMetadata>>,
     /// Set while paused: no attempt begins; one that runs goes on.
     #[prost(message, optional, boxed, tag = "28")]
     pub pause: Option<Box<ActivityPause>>,

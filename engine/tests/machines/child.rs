@@ -7,9 +7,8 @@ use perdure_proto::api::{
     enums::{CommandType, EventType as T, ParentClosePolicy, RetryState, StartChildWorkflowExecutionFailedCause},
     history::{
         HistoryEvent, WorkflowExecutionCanceledEventAttributes, WorkflowExecutionCompletedEventAttributes,
-        WorkflowExecutionContinuedAsNewEventAttributes, WorkflowExecutionFailedEventAttributes,
-        WorkflowExecutionTerminatedEventAttributes, WorkflowExecutionTimedOutEventAttributes,
-        history_event::Attributes as A,
+        WorkflowExecutionFailedEventAttributes, WorkflowExecutionTerminatedEventAttributes,
+        WorkflowExecutionTimedOutEventAttributes, history_event::Attributes as A,
     },
 };
 
@@ -179,8 +178,7 @@ fn each_kind_of_end() {
 #[test]
 fn what_is_no_end_of_this_child() {
     let (mut world, id) = reach(State::Running);
-    let continued =
-        A::WorkflowExecutionContinuedAsNewEventAttributes(WorkflowExecutionContinuedAsNewEventAttributes::default());
+    let continued = A::WorkflowExecutionContinuedAsNewEventAttributes(Box::default());
     assert_eq!(closed(&mut world, id, RUN, continued).unwrap_err(), Reject::NotAwaited);
     let event = Box::new(HistoryEvent { attributes: Some(completed()), ..Default::default() });
     let (workflow_id, run_id) = ("another".into(), RUN.into());

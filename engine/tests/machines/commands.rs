@@ -298,7 +298,7 @@ fn each_event_points_to_the_completion_and_carries_the_metadata_of_its_command()
         .complete(vec![start, marker(RecordMarkerCommandAttributes { marker_name: "m".into(), ..Default::default() })]);
     assert_eq!(step.types(), [T::WorkflowTaskCompleted, T::TimerStarted, T::MarkerRecorded]);
     let completed = step.event(T::WorkflowTaskCompleted).event_id;
-    assert_eq!(step.event(T::TimerStarted).user_metadata, Some(metadata));
+    assert_eq!(step.event(T::TimerStarted).user_metadata.as_deref(), Some(&metadata));
     assert_eq!(step.event(T::MarkerRecorded).user_metadata, None);
     let A::TimerStartedEventAttributes(started) = step.attributes(T::TimerStarted) else { panic!() };
     assert_eq!(started.workflow_task_completed_event_id, completed);

@@ -17,7 +17,7 @@ use crate::world::{EPOCH, SECOND, World, payloads, seconds, update_request};
 
 fn started(world: &World) -> WorkflowExecutionStartedEventAttributes {
     match world.history[0].attributes.clone() {
-        Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => started,
+        Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => *started,
         other => panic!("{other:?}"),
     }
 }

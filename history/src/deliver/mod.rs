@@ -215,7 +215,7 @@ fn child_start(event: &HistoryEvent, initiated: &ChildInitiated) -> Start {
         cron_schedule: initiated.cron_schedule.clone(),
         memo: initiated.memo.clone(),
         search_attributes: initiated.search_attributes.clone(),
-        user_metadata: event.user_metadata.clone(),
+        user_metadata: event.user_metadata.as_deref().cloned(),
         versioning_override: initiated.versioning_override.clone(),
         ..Start::default()
     }
