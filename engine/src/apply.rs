@@ -65,7 +65,7 @@ impl WorkflowState {
                 workflow_task::keep_back(run, event);
                 return self.apply_effect(event);
             }
-            Kind::BufferFlushed(_) => workflow_task::drop_all_buffered(run),
+            Kind::BufferFlushed(_) => workflow_task::drop_buffered(run, |_| true),
             Kind::WorkflowTaskSet(_)
             | Kind::WorkflowTaskStarted(_)
             | Kind::WorkflowTaskCleared(_)

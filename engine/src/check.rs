@@ -1,12 +1,11 @@
 //! Invariants of a run's state.
 
-use prost::Message;
-
 use crate::{
     Archetype,
     obligations::obligations,
     outcome::Task,
     state::{RunState, WorkflowState, WorkflowTask},
+    workflow_task,
 };
 
 /// What is wrong with this state; empty for every state that the engine makes.
@@ -138,7 +137,7 @@ fn check_open(state: &WorkflowState, wrong: &mut Vec<String>) {
     if !run.buffered.is_empty() && !started {
         wrong.push("events are kept back though no workflow task is started".into());
     }
-    if run.buffered.iter().map(|event| event.encoded_len() as i64).sum::<i64>() != run.buffered_bytes {
+    if workflow_task::buffered_size(run) != run.buffered_bytes {
         wrong.push("the size of the buffered events is another".into());
     }
     if run.buffered.iter().any(|event| event.event_id != 0) {

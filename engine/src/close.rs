@@ -250,7 +250,7 @@ pub(crate) fn apply(run: &mut RunState, event: &HistoryEvent, attributes: &Attri
     run.sticky = None;
     run.started = None;
     run.first_task_backoff_until = 0;
-    workflow_task::drop_all_buffered(run);
+    workflow_task::drop_buffered(run, |_| true);
     run.reapplied_updates.clear();
     for activity in run.activities.values_mut() {
         // What was pending is still shown, for which nobody needs these.
@@ -360,20 +360,14 @@ pub(crate) fn enforce_limits(tx: &mut Tx) {
     }
 }
 
-/// Measuring a large state costs more than a small step, so it is done after each large step, each time that the history
-/// has grown by as much, and now and then.
+/// Measuring a large state costs more than a small step, so it is done now and then, and after each large step.
 fn state_is_measured(tx: &Tx) -> bool {
-    const EACH: i64 = 256;
-    const LARGE: i64 = 64 * 1024;
-    let (mut events, mut others) = (0, 0);
-    for change in &tx.out.changes {
-        match change {
-            Change::Event { encoded, .. } => events += encoded.len() as i64,
-            Change::Durable(change) => others += change.encoded_len() as i64,
-            Change::Volatile(_) => {}
-        }
-    }
-    let run = &tx.state.run;
-    let of_history = run.history_size_bytes / LARGE > (run.history_size_bytes - events) / LARGE;
-    of_history || others > LARGE || run.state_transition_count % EACH == 0
+    const EACH: i64 = 32;
+    const LARGE: usize = 64 * 1024;
+    let written = tx.out.changes.iter().map(|change| match change {
+        Change::Event { encoded, .. } => encoded.len(),
+        Change::Durable(change) => change.encoded_len(),
+        Change::Volatile(_) => 0,
+    });
+    tx.state.run.state_transition_count % EACH == 0 || written.sum::<usize>() > LARGE
 }

@@ -12,7 +12,7 @@ use crate::{
     change::{Change, DurableChange, Kind},
     outcome::encode_event,
     state::{RunState, Volatile, WorkflowState},
-    update,
+    update, workflow_task,
 };
 
 /// Field number of `ChangeList.changes`.
@@ -103,7 +103,7 @@ pub fn encode_snapshot(state: &WorkflowState) -> Bytes {
 pub fn decode_snapshot(snapshot: &Bytes) -> Result<WorkflowState, Corrupt> {
     let mut run = RunState::decode(snapshot.clone()).map_err(|_| Corrupt::at(0, "a snapshot"))?;
     // Snapshots of older versions do not have it.
-    run.buffered_bytes = run.buffered.iter().map(|event| event.encoded_len() as i64).sum();
+    run.buffered_bytes = workflow_task::buffered_size(&run);
     let volatile = Volatile { admitted: update::reapplied(&run), ..Volatile::default() };
     Ok(WorkflowState { run, volatile })
 }

@@ -175,7 +175,8 @@ fn write_started(tx: &mut Tx, mut start: Start) {
         attributes.parent_workflow_execution =
             Some(WorkflowExecution { workflow_id: parent.workflow_id, run_id: parent.run_id });
     }
-    let extras = EventExtras { links: start.links, user_metadata: start.user_metadata, ..Default::default() };
+    let extras =
+        EventExtras { links: start.links, user_metadata: start.user_metadata.map(Box::new), ..Default::default() };
     tx.event_with(Attributes::WorkflowExecutionStartedEventAttributes(Box::new(attributes)), extras);
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Tx<'a, 'c> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct EventExtras {
     pub(crate) links: Vec<Link>,
-    pub(crate) user_metadata: Option<UserMetadata>,
+    pub(crate) user_metadata: Option<Box<UserMetadata>>,
     pub(crate) event_group_markers: Vec<EventGroupMarker>,
     pub(crate) worker_may_ignore: bool,
     /// Time of the event; None: now. Transient tasks are written later than they happened.
@@ -124,7 +124,7 @@ impl<'a, 'c> Tx<'a, 'c> {
             event_time: Some(timestamp(extras.time.unwrap_or(self.ctx.now))),
             event_type: event_type(&attributes) as i32,
             worker_may_ignore: extras.worker_may_ignore,
-            user_metadata: extras.user_metadata.map(Box::new),
+            user_metadata: extras.user_metadata,
             links: extras.links,
             event_group_markers: extras.event_group_markers,
             attributes: Some(attributes),

@@ -120,7 +120,7 @@ pub(crate) fn execute(
 
 fn run_command(tx: &mut Tx, batch: &mut Batch, command: Command) -> Result<(), WorkflowTaskFailure> {
     let extras = EventExtras {
-        user_metadata: command.user_metadata,
+        user_metadata: command.user_metadata.map(Box::new),
         event_group_markers: command.event_group_markers,
         ..Default::default()
     };

@@ -45,7 +45,7 @@ pub(super) fn reapply(tx: &mut Tx, event: HistoryEvent, exclude: Exclude) {
     if let Some(attributes) = again {
         let extras = EventExtras {
             links: event.links,
-            user_metadata: event.user_metadata.map(|metadata| *metadata),
+            user_metadata: event.user_metadata,
             worker_may_ignore: event.worker_may_ignore,
             ..Default::default()
         };

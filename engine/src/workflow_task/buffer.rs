@@ -16,13 +16,14 @@ pub(crate) fn keep_back(run: &mut RunState, event: &HistoryEvent) {
     run.buffered_bytes += event.encoded_len() as i64;
 }
 
-pub(crate) fn drop_all_buffered(run: &mut RunState) {
-    (run.buffered, run.buffered_bytes) = (Vec::new(), 0);
+pub(crate) fn drop_buffered(run: &mut RunState, goes: impl Fn(&HistoryEvent) -> bool) {
+    run.buffered.retain(|event| !goes(event));
+    run.buffered_bytes = buffered_size(run);
 }
 
-pub(crate) fn drop_buffered(run: &mut RunState, goes: impl Fn(&HistoryEvent) -> bool) {
-    let gone = run.buffered.extract_if(.., |event| goes(event));
-    run.buffered_bytes -= gone.map(|event| event.encoded_len() as i64).sum::<i64>();
+/// What the run keeps as its `buffered_bytes`.
+pub(crate) fn buffered_size(run: &RunState) -> i64 {
+    run.buffered.iter().map(|event| event.encoded_len() as i64).sum()
 }
 
 /// Writes all buffered events. What ended something comes last, as Temporal orders them: a worker may then rely on the

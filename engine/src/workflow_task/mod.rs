@@ -27,7 +27,7 @@ mod speculative;
 pub use begin::transient_events;
 pub(crate) use begin::{Poller, start, start_for_reset};
 pub(crate) use buffer::{
-    drop_all_buffered, drop_buffered, enforce_limit as enforce_buffer_limit, flush as flush_buffered, keep_back,
+    buffered_size, drop_buffered, enforce_limit as enforce_buffer_limit, flush as flush_buffered, keep_back,
 };
 pub(crate) use complete::complete;
 pub(crate) use effects::{apply, apply_durable, apply_volatile};

@@ -58,6 +58,7 @@ impl Shard {
         if visibility_may_wait && !visibility_changed {
             self.show_later(key);
         }
+        self.undated.insert(key);
         if let Some(next) = next_run {
             self.start_next_run(key, *next);
         }
@@ -76,12 +77,9 @@ impl Shard {
     }
 
     fn book_changes(&mut self, key: RunKey, changes: Vec<Change>, visibility: bool) {
-        let (steps, to_write, undated) = (self.steps, &mut self.dirty, &mut self.undated);
+        let (steps, to_write) = (self.steps, &mut self.dirty);
         self.cells.change(&key, |cell| {
             cell.last_used = steps;
-            if !std::mem::replace(&mut cell.is_undated, true) {
-                undated.push(key);
-            }
             if !changes.iter().any(is_durable) {
                 return;
             }
@@ -108,7 +106,6 @@ impl Shard {
     /// Brings the run's entry among the deadlines up to date.
     pub(super) fn book_deadline(&mut self, key: RunKey) {
         let Some(cell) = self.cells.get_mut(&key) else { return };
-        cell.is_undated = false;
         let next = perdure_engine::next_deadline(&cell.state);
         if next == cell.deadline {
             return;
@@ -134,9 +131,8 @@ impl Shard {
             match self.cells.get_mut(&key) {
                 Some(cell) => {
                     cell.deadline = None;
+                    self.undated.insert(key);
                     self.wake(key, now);
-                    // Those of a run that began by it.
-                    self.book_deadlines();
                 }
                 None => {
                     self.scanner.forget(key, &mut self.deadlines);
@@ -152,7 +148,8 @@ impl Shard {
         if let Err(reject) = self.step(key, Input::Wake) {
             tracing::error!(run_id = %key.run_id, %reject, "a run refused to wake");
         }
-        self.book_deadline(key);
+        // Its own, and that of a run that began by it.
+        self.book_deadlines();
         let Some(cell) = self.cells.get_mut(&key) else { return };
         if let Some(time) = cell.deadline.filter(|time| *time <= now) {
             self.deadlines.remove(&(time, key));

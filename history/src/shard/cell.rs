@@ -36,8 +36,6 @@ pub(crate) struct Cell {
     pub stored_wake: Option<Nanos>,
     /// Entry of this run in the shard's deadlines.
     pub deadline: Option<Nanos>,
-    /// The run was stepped since: it is in the shard's list of those to look at.
-    pub is_undated: bool,
     pub tail: Tail,
     /// The state in memory is wrong: the run takes no input until it has been read again.
     pub damaged: bool,
@@ -109,7 +107,6 @@ impl Cell {
             journal_bytes: 0,
             stored_wake: None,
             deadline: None,
-            is_undated: false,
             tail: Tail::default(),
             damaged: false,
             deleted: false,

@@ -67,7 +67,7 @@ pub(crate) struct Shard {
     current: HashMap<WorkflowKey, Uuid>,
     deadlines: BTreeSet<(Nanos, RunKey)>,
     /// Runs whose entry among the deadlines may be out of date.
-    undated: Vec<RunKey>,
+    undated: HashSet<RunKey>,
     /// Runs with a change that lists do not show yet, in the order of the times by which they must.
     to_show: VecDeque<(Nanos, RunKey)>,
     loader: Loader,
@@ -101,7 +101,7 @@ impl Shard {
             cells: Cells::default(),
             current: HashMap::new(),
             deadlines: BTreeSet::new(),
-            undated: Vec::new(),
+            undated: HashSet::new(),
             to_show: VecDeque::new(),
             loader: Loader::default(),
             scanner: Scanner::default(),

@@ -282,7 +282,7 @@ fn states_have_an_end() {
     let mut steps = 0;
     while phase(&world) != Phase::Closed {
         steps += 1;
-        assert!(steps < 300, "a state over its limit goes on");
+        assert!(steps < 100, "a state over its limit goes on");
         world.step(signal(&format!("s{steps}"))).unwrap();
     }
     let close = world.state.run.close.clone().unwrap();
